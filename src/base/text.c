@@ -1,0 +1,200 @@
+#include "base/text.h"
+
+#include <string.h>
+
+struct str str_of(const char *s)
+{
+    return (struct str){s, s ? strlen(s) : 0};
+}
+
+bool str_eq(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool str_eq_c(struct str a, const char *b)
+{
+    return str_eq(a, str_of(b));
+}
+
+bool str_starts(struct str s, struct str prefix)
+{
+    return s.n >= prefix.n && str_eq((struct str){s.p, prefix.n}, prefix);
+}
+
+bool str_ends(struct str s, struct str suffix)
+{
+    return s.n >= suffix.n && str_eq((struct str){s.p + s.n - suffix.n, suffix.n}, suffix);
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.n && text_is_space(s.p[0]))
+        s.p++, s.n--;
+    while (s.n && text_is_space(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+ptrdiff_t str_find(struct str s, struct str needle)
+{
+    if (needle.n == 0)
+        return 0;
+    const char *hit = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+    return hit ? hit - s.p : -1;
+}
+
+ptrdiff_t str_find_nocase(struct str s, struct str needle)
+{
+    for (size_t i = 0; i + needle.n <= s.n; i++) {
+        size_t k = 0;
+        while (k < needle.n && text_lower(s.p[i + k]) == text_lower(needle.p[k]))
+            k++;
+        if (k == needle.n)
+            return (ptrdiff_t)i;
+    }
+    return -1;
+}
+
+struct str str_cut(struct str *rest, char separator)
+{
+    const char *hit = rest->n ? memchr(rest->p, separator, rest->n) : NULL;
+    struct str head = *rest;
+    if (!hit) {
+        *rest = (struct str){NULL, 0};
+        return head;
+    }
+    head.n = (size_t)(hit - rest->p);
+    rest->p += head.n + 1;
+    rest->n -= head.n + 1;
+    return head;
+}
+
+bool str_to_int(struct str s, int64_t min, int64_t max, int64_t *ret_value)
+{
+    bool negative = s.n && s.p[0] == '-';
+    size_t i = negative;
+    if (i == s.n)
+        return false;
+    int64_t value = 0;
+    for (; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        int digit = s.p[i] - '0';
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, negative ? -digit : digit, &value))
+            return false;
+    }
+    if (value < min || value > max)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+void text_copy(char *to, size_t size, const char *from)
+{
+    ASSERT(size > 0);
+    size_t n = from ? strnlen(from, size - 1) : 0;
+    if (n)
+        memcpy(to, from, n);
+    to[n] = 0;
+}
+
+char text_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool text_is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool text_is_alnum(char c)
+{
+    char l = text_lower(c);
+    return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9');
+}
+
+size_t utf8_length(const unsigned char *s, size_t n)
+{
+    unsigned char c = s[0];
+    if (c < 0x80)
+        return 1;
+    size_t len = c >= 0xC2 && c <= 0xDF   ? 2
+                 : (c & 0xF0) == 0xE0     ? 3
+                 : c >= 0xF0 && c <= 0xF4 ? 4
+                                          : 0;
+    if (len == 0 || len > n)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    if ((c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) ||
+        (c == 0xF0 && s[1] < 0x90) || (c == 0xF4 && s[1] > 0x8F))
+        return 0;
+    return len;
+}
+
+size_t utf8_put(uint32_t cp, char to[4])
+{
+    if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
+        cp = 0xFFFD;
+    if (cp < 0x80) {
+        to[0] = (char)cp;
+        return 1;
+    }
+    size_t n = cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, cp >>= 6)
+        to[i] = (char)(0x80 | (cp & 0x3F));
+    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    to[0] = (char)(lead[n] | cp);
+    return n;
+}
+
+size_t utf8_cut(struct str s, size_t max)
+{
+    if (s.n <= max)
+        return s.n;
+    size_t cut = max;
+    for (int back = 0; back < 3 && cut > 0 && ((unsigned char)s.p[cut] & 0xC0) == 0x80; back++)
+        cut--;
+    return ((unsigned char)s.p[cut] & 0xC0) == 0x80 ? max : cut;
+}
+
+int text_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 63 };
+    size_t na = strlen(a), nb = strlen(b);
+    if (na > LONGEST || nb > LONGEST)
+        return (int)MAX(na, nb);
+    int d[LONGEST + 1][LONGEST + 1];
+    for (size_t i = 0; i <= na; i++)
+        d[i][0] = (int)i;
+    for (size_t j = 0; j <= nb; j++)
+        d[0][j] = (int)j;
+    for (size_t i = 1; i <= na; i++) {
+        for (size_t j = 1; j <= nb; j++) {
+            int best = MIN(d[i - 1][j], d[i][j - 1]) + 1;
+            best = MIN(best, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                best = MIN(best, d[i - 2][j - 2] + 1);
+            d[i][j] = best;
+        }
+    }
+    return d[na][nb];
+}
+
+const char *text_nearest(const char *word, const char *const *names)
+{
+    const char *best = NULL;
+    int limit = strlen(word) <= 4 ? 1 : strlen(word) <= 8 ? 2 : 3;
+    for (; *names; names++) {
+        int distance = text_distance(word, *names);
+        if (distance <= limit) {
+            limit = distance - 1;
+            best = *names;
+        }
+    }
+    return best;
+}
