@@ -1,0 +1,152 @@
+#include "job/event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static void sources_clear(struct event_batch *b)
+{
+    for (size_t i = 0; i < b->source_count; i++) {
+        free((void *)(uintptr_t)b->sources[i].step_name);
+        free((void *)(uintptr_t)b->sources[i].source_type);
+    }
+    b->source_count = 0;
+}
+
+void event_batch_done(struct event_batch *b)
+{
+    sources_clear(b);
+    free(b->sources);
+    free(b->events);
+    buf_done(&b->text);
+    *b = (struct event_batch)EVENT_BATCH_INIT;
+}
+
+void event_batch_clear(struct event_batch *b)
+{
+    sources_clear(b);
+    b->count = 0;
+    buf_clear(&b->text);
+}
+
+uint32_t event_batch_source(struct event_batch *b, const struct event_source *source)
+{
+    for (size_t i = b->source_count; i-- > 0;) {
+        const struct event_source *known = &b->sources[i];
+        if (id_eq(known->step_id, source->step_id) &&
+            id_eq(known->manager_id, source->manager_id))
+            return (uint32_t)i;
+    }
+    MEM_GROW(b->sources, b->source_count, b->source_cap);
+    struct event_source *added = &b->sources[b->source_count];
+    *added = *source;
+    added->step_name = mem_strdup(source->step_name);
+    added->source_type = mem_strdup(source->source_type);
+    return (uint32_t)b->source_count++;
+}
+
+struct event *event_batch_add(struct event_batch *b, const struct event *event,
+                              const struct event_source *source, struct str message,
+                              struct str members)
+{
+    MEM_GROW(b->events, b->count, b->cap);
+    struct event *e = &b->events[b->count++];
+    *e = *event;
+    e->source = event_batch_source(b, source);
+    e->message_at = (uint32_t)b->text.n;
+    e->message_n = (uint32_t)message.n;
+    buf_add_str(&b->text, message);
+    e->members_at = (uint32_t)b->text.n;
+    e->members_n = (uint32_t)members.n;
+    buf_add_str(&b->text, members);
+    ASSERT(!b->text.overflow);
+    return e;
+}
+
+void event_batch_copy(struct event_batch *b, const struct event_batch *from, size_t i)
+{
+    const struct event *e = &from->events[i];
+    event_batch_add(b, e, &from->sources[e->source], event_message(from, e),
+                    event_members(from, e));
+}
+
+struct str event_message(const struct event_batch *b, const struct event *e)
+{
+    return (struct str){b->text.p + e->message_at, e->message_n};
+}
+
+struct str event_members(const struct event_batch *b, const struct event *e)
+{
+    return (struct str){b->text.p + e->members_at, e->members_n};
+}
+
+struct id event_job_id(const struct event_batch *b, const struct event *e)
+{
+    const struct event_source *s = &b->sources[e->source];
+    return !id_is_none(e->task_id)   ? e->task_id
+           : !id_is_none(s->step_id) ? s->step_id
+                                     : s->manager_id;
+}
+
+struct id event_parent_id(const struct event_batch *b, const struct event *e)
+{
+    const struct event_source *s = &b->sources[e->source];
+    return !id_is_none(e->task_id)   ? s->step_id
+           : !id_is_none(s->step_id) ? s->manager_id
+                                     : ID_NONE;
+}
+
+const char *event_type_name(enum event_type type)
+{
+    static const char *const names[] = {"job_log", "crawler_job_log", "step_progress",
+                                        "job_status_change"};
+    ASSERT(type < EVENT_TYPE_COUNT);
+    return names[type];
+}
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+const char *event_level_name(enum event_level level)
+{
+    ASSERT(level < LEVEL_COUNT);
+    return level_names[level];
+}
+
+bool event_level_parse(struct str name, enum event_level *ret_level)
+{
+    for (int i = 0; i < LEVEL_COUNT; i++) {
+        if (str_eq_c(name, level_names[i])) {
+            *ret_level = (enum event_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *event_originator_name(enum event_originator originator)
+{
+    static const char *const names[] = {"", "step", "worker"};
+    return names[originator];
+}
+
+static bool event_is_line(const struct event *e)
+{
+    return e->type == EVENT_JOB_LOG || e->type == EVENT_CRAWLER_JOB_LOG;
+}
+
+bool event_matches(const struct event_batch *b, const struct event *e,
+                   const struct topic_filter *f)
+{
+    switch (f->kind) {
+    case TOPIC_ALL:
+        return true;
+    case TOPIC_JOBS:
+        return !event_is_line(e) &&
+               !(e->type == EVENT_JOB_STATUS_CHANGE && e->kind == KIND_TASK);
+    case TOPIC_JOB:
+        return id_eq(b->sources[e->source].manager_id, f->job_id) &&
+               !(event_is_line(e) && e->level < f->min_level);
+    }
+    return false;
+}

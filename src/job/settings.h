@@ -1,0 +1,55 @@
+/* settings.h: the `config` of a step, checked against what its worker type declares.
+ *
+ * A worker type lists its settings once (struct setting_spec); reading them strictly, their
+ * defaults, the error messages and the help text all come from that list. Values are typed by the
+ * list, never guessed: `no` is text where text is wanted, and an error where a number is.
+ *
+ * Ownership: struct settings belongs to its step definition; what it returns lives as long. Asking
+ * for a name that the list does not have, or with the wrong kind, is a mistake of the program and
+ * aborts. Thread: read-only after parsing, any. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+
+enum setting_kind {
+    SETTING_TEXT,
+    SETTING_INT,
+    SETTING_NUMBER,   /* a fraction, as failure_rate */
+    SETTING_BOOL,     /* true or false, nothing else */
+    SETTING_DURATION, /* "250ms", "2s", "30m", "1h"; kept in milliseconds; min and max too */
+    SETTING_SIZE,     /* "64KiB", "10MiB", "500B" or a plain number of bytes; kept in bytes */
+    SETTING_TEXTS,    /* list of texts */
+    SETTING_PAIRS,    /* map of text to text */
+};
+
+struct setting_spec {
+    const char *name;
+    enum setting_kind kind;
+    bool required;
+    bool verbatim;           /* parameters ("{site}") are not filled in */
+    int64_t min, max;        /* of INT, DURATION, SIZE; both 0: any non-negative */
+    const char *fallback;    /* the default as it would be written; NULL: "" / 0 / false / empty */
+    const char *const *choices; /* TEXT: the only values allowed, NULL-terminated; NULL: any */
+    const char *help;        /* one line */
+};
+
+/* What a worker type tells about itself. */
+struct worker_schema {
+    const char *type;                    /* as written in `type:` */
+    const char *help;                    /* one line */
+    const struct setting_spec *settings; /* ends with name == NULL */
+};
+
+struct settings;
+
+bool settings_has(const struct settings *s, const char *name); /* was it written by the user? */
+const char *settings_text(const struct settings *s, const char *name);
+int64_t settings_int(const struct settings *s, const char *name); /* INT, DURATION (ms), SIZE (bytes) */
+double settings_number(const struct settings *s, const char *name);
+bool settings_bool(const struct settings *s, const char *name);
+size_t settings_count(const struct settings *s, const char *name);               /* TEXTS, PAIRS */
+const char *settings_item(const struct settings *s, const char *name, size_t i); /* value i */
+const char *settings_key(const struct settings *s, const char *name, size_t i);  /* PAIRS: key i */
+void settings_free(struct settings *s);

@@ -1,0 +1,125 @@
+/* rows.h: what the tables hold. Strings of a row that was read belong to the arena that it was
+ * read into; strings of a row that is to be written need to live until writer_put_*() has
+ * copied them. NULL and "" mean the same: nothing. Times are wall clock microseconds, 0: not
+ * yet. */
+#pragma once
+
+#include "base/arena.h"
+#include "job/event.h"
+
+struct job_row {
+    struct id id;
+    const char *definition_id, *name;
+    const char *source; /* text of the definition as it was when the job was made */
+    bool source_is_json;
+    const char *parameters; /* JSON object, text to text */
+    enum job_state status;
+    int64_t created_at_us, started_at_us, completed_at_us, updated_at_us;
+    const char *error; /* first error line, for a failed job */
+    const char *cause; /* why it ended as it did, a sentence */
+    uint64_t lines;    /* lines of the job itself, not of its steps */
+    uint64_t end_seq;  /* seq of the last event of this job, 0 while it is not final; set by the
+                          store */
+};
+
+enum {
+    TASK_COUNTS = 5
+}; /* pending, running, completed, failed, cancelled: enum job_state order */
+
+struct step_row {
+    struct id id, job_id;
+    int number; /* 1, 2, ... in the order of the definition */
+    const char *name, *type;
+    const char *depends; /* JSON array of step names */
+    enum job_state status;
+    int64_t started_at_us, completed_at_us, updated_at_us;
+    const char *error, *cause, *progress_text;
+    int64_t tasks[TASK_COUNTS];
+    uint64_t lines; /* all levels: also the number of the newest line */
+    uint64_t lines_by_level[LEVEL_COUNT];
+    int64_t documents;
+};
+
+struct task_row {
+    struct id id, job_id, step_id;
+    int64_t number;      /* 1, 2, ... in its step, in the order in which they were queued */
+    const char *key;     /* what it works on, such as a URL; a step has each key once */
+    const char *payload; /* the worker's own, JSON */
+    enum job_state status;
+    int attempt; /* 0 before the first */
+    int64_t created_at_us, started_at_us, completed_at_us;
+    const char *cause;
+};
+
+struct document_row {
+    struct id id; /* of the task that kept it: a task keeps at most one */
+    struct id job_id, step_id;
+    const char *url, *title, *description;
+    const char *published; /* as the page says it, normalised to RFC 3339 where possible */
+    const char *markdown;
+    const char *metadata; /* JSON object */
+    int64_t created_at_us;
+};
+
+struct definition_row {
+    const char *id;
+    const char *source;
+    bool is_json;
+    int64_t created_at_us, updated_at_us;
+};
+
+/* What one commit makes durable: events in order and the rows that they change. Rows are
+ * written whole (insert or replace by id). Filled on the loop thread through writer.h. */
+enum change_kind {
+    CHANGE_JOB,
+    CHANGE_STEP,
+    CHANGE_TASK,       /* all of it */
+    CHANGE_TASK_STATE, /* of a task that is there: status, attempt, started, completed, cause */
+    CHANGE_DOCUMENT,
+    CHANGE_DEFINITION,
+    CHANGE_DEFINITION_DELETE,
+    CHANGE_JOB_DELETE, /* the job, its steps, tasks, documents and lines */
+};
+
+struct change {
+    enum change_kind kind;
+    union {
+        struct job_row *job;
+        struct step_row *step;
+        struct task_row *task;
+        struct document_row *document;
+        struct definition_row *definition;
+        const char *definition_id;
+        struct id job_id;
+    };
+};
+
+struct batch {
+    struct event_batch events;
+    struct change *changes;
+    size_t change_count, change_cap;
+    struct arena arena; /* the rows and their strings */
+    uint64_t first_seq; /* of events[0]; set by the store */
+};
+
+/* The life of a batch. */
+struct batch *batch_new(void);
+void batch_free(struct batch *b);
+size_t batch_bytes(const struct batch *b); /* memory that it holds for its contents */
+
+/* Appends a change with a deep copy of the row. */
+void batch_put_job(struct batch *b, const struct job_row *row);
+void batch_put_step(struct batch *b, const struct step_row *row);
+void batch_put_task(struct batch *b, const struct task_row *row);
+void batch_put_task_state(struct batch *b, const struct task_row *row);
+void batch_put_document(struct batch *b, const struct document_row *row);
+void batch_put_definition(struct batch *b, const struct definition_row *row);
+void batch_delete_definition(struct batch *b, const char *id);
+void batch_delete_job(struct batch *b, struct id job_id);
+
+/* Deep copies into an arena (NULL strings stay NULL). */
+struct job_row *job_row_copy(struct arena *a, const struct job_row *row);
+struct step_row *step_row_copy(struct arena *a, const struct step_row *row);
+struct task_row *task_row_copy(struct arena *a, const struct task_row *row);
+struct document_row *document_row_copy(struct arena *a, const struct document_row *row);
+struct definition_row *definition_row_copy(struct arena *a, const struct definition_row *row);
