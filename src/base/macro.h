@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/param.h> /* MIN and MAX; libuv's header pulls it in as well */
 
 #define CHECKED __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -23,9 +24,6 @@
 
 #define container_of(ptr, type, member)                                                        \
     ((type *)(void *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
-
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* Prints file, line and condition to stderr and aborts. */
 _Noreturn void assert_failed(const char *file, int line, const char *condition);

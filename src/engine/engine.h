@@ -1,0 +1,42 @@
+/* engine.h: runs jobs.
+ *
+ * Everything it decides is written through the writer: states as rows and events in one batch.
+ * What a caller asks for is accepted when the call returns and durable after
+ * writer_after_commit(). Thread: loop. */
+#pragma once
+
+#include "engine/catalog.h"
+#include "store/writer.h"
+#include "worker/worker.h"
+
+struct engine;
+
+CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
+                       struct engine **ret_engine, struct err *e);
+
+/* Takes up the jobs that were not final when the last server ended: tasks that ran go back to
+ * the queue (their next attempt), steps and jobs go on. Before the loop runs. */
+CHECKED int engine_recover(struct engine *g, struct err *e);
+
+/* Makes a job of a definition and starts it. Parameters as names[i] = values[i]. E_INVAL (wrong
+ * parameters), E_STATE (disabled, or the server is stopping), E_BUSY. */
+CHECKED int engine_execute(struct engine *g, const struct definition *d,
+                           const char *const *names, const char *const *values, int count,
+                           struct id *ret_job_id, struct err *e);
+
+/* Asks a job to end; it is final when its tasks have ended. `who` goes into the cause
+ * ("cancelled by API"). E_NOTFOUND: not running here (the caller looks in the store whether it
+ * ever was). */
+CHECKED int engine_cancel(struct engine *g, struct id job_id, const char *who, struct err *e);
+
+size_t engine_active_jobs(const struct engine *g);
+bool engine_is_active(const struct engine *g, struct id job_id);
+
+/* For the writer's hooks. */
+void engine_on_closing(struct engine *g, struct batch *b);
+void engine_on_drained(struct engine *g);
+
+/* Stops without ending the jobs: running tasks are stopped and go back to the queue, for the
+ * next start. Calls stopped(arg) when no worker is active any more. */
+void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg);
+void engine_free(struct engine *g);

@@ -1,0 +1,88 @@
+#include "feed/encode.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+
+static void members_add(struct json *j, struct str members)
+{
+    if (members.n == 0)
+        return;
+    if (j->comma)
+        buf_add_byte(j->out, ',');
+    buf_add_str(j->out, members);
+    j->comma = true;
+}
+
+static bool event_has_message(const struct event *e)
+{
+    return e->type == EVENT_JOB_LOG || e->type == EVENT_CRAWLER_JOB_LOG;
+}
+
+static void payload(struct json *j, const struct event_batch *b, const struct event *e)
+{
+    const struct event_source *s = &b->sources[e->source];
+    json_key(j, "payload");
+    json_object(j);
+    json_key_id(j, "job_id", event_job_id(b, e));
+    json_key_id(j, "parent_job_id", event_parent_id(b, e));
+    json_key_id(j, "manager_id", s->manager_id);
+    json_key_id(j, "step_id", s->step_id);
+    json_key_c(j, "step_name", s->step_name);
+    json_key_c(j, "source_type", s->source_type);
+    json_key_c(j, "originator", event_originator_name(e->originator));
+    json_key_time(j, "timestamp", e->ts_us);
+    if (event_has_message(e)) {
+        json_key_c(j, "level", event_level_name(e->level));
+        json_key_text(j, "message", event_message(b, e));
+    }
+    if (e->type == EVENT_JOB_LOG)
+        json_key_int(j, "line", (int64_t)e->line);
+    if (e->type == EVENT_JOB_STATUS_CHANGE)
+        json_key_c(j, "kind", job_kind_name(e->kind));
+    members_add(j, event_members(b, e));
+    json_end_object(j);
+}
+
+void encode_event(struct json *j, const struct event_batch *b, const struct event *e)
+{
+    json_object(j);
+    json_key_int(j, "seq", (int64_t)e->seq);
+    json_key_c(j, "type", event_type_name(e->type));
+    json_key_time(j, "ts", e->ts_us);
+    payload(j, b, e);
+    json_end_object(j);
+}
+
+void encode_event_plain(struct json *j, const struct event_batch *b, const struct event *e)
+{
+    json_object(j);
+    json_key_c(j, "type", event_type_name(e->type));
+    json_key_int(j, "seq", (int64_t)e->seq);
+    payload(j, b, e);
+    json_end_object(j);
+}
+
+void encode_line(struct json *j, const struct event_batch *b, const struct event *e)
+{
+    const struct event_source *s = &b->sources[e->source];
+    json_object(j);
+    json_key_int(j, "line", (int64_t)e->line);
+    json_key_int(j, "seq", (int64_t)e->seq);
+    json_key_time(j, "timestamp", e->ts_us);
+    json_key_c(j, "level", event_level_name(e->level));
+    json_key_text(j, "message", event_message(b, e));
+    json_key_id(j, "job_id", event_job_id(b, e));
+    json_key_id(j, "step_id", s->step_id);
+    json_key_c(j, "step_name", s->step_name);
+    json_key_c(j, "originator", event_originator_name(e->originator));
+    json_key_c(j, "source_type", s->source_type);
+    json_end_object(j);
+}
+
+void encode_cursor(struct json *j, const char *key, const char *epoch, uint64_t seq)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "%s:%llu", epoch, (unsigned long long)seq);
+    json_key_c(j, key, text);
+}

@@ -1,0 +1,146 @@
+#include "feed/reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "feed/encode.h"
+#include "feed/tree.h"
+
+struct feed_read *reading_new(struct feed *f, struct store *store, enum reading_kind kind,
+                              const struct topic_filter *filter, enum feed_form form)
+{
+    struct feed_read *read = mem_alloc(sizeof(*read));
+    *read = (struct feed_read){.feed = f,
+                               .store = store,
+                               .kind = kind,
+                               .filter = *filter,
+                               .form = form,
+                               .snapshot = BUF_INIT(LIMIT_REPLY_BYTES),
+                               .totals = BUF_INIT(LIMIT_REPLY_BYTES)};
+    return read;
+}
+
+void reading_free(struct feed_read *read)
+{
+    buf_done(&read->snapshot);
+    buf_done(&read->totals);
+    span_unref(read->frame);
+    free(read);
+}
+
+static int read_end(struct feed_read *read, struct store_reader *r)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    struct job_row *row;
+    int code = store_get_job(r, read->filter.job_id, &a, &row, &read->err);
+    if (code < 0 || row->end_seq == 0)
+        return code;
+    read->end_seq = row->end_seq;
+    struct json j = JSON_TO(&read->totals);
+    return tree_write_totals(r, read->filter.job_id, &j, &read->err);
+}
+
+static int read_snapshot(struct feed_read *read, struct store_reader *r)
+{
+    enum { JOBS_SHOWN = 50 };
+    struct json j = JSON_TO(&read->snapshot);
+    const char *epoch = store_epoch(read->store);
+    if (read->filter.kind != TOPIC_JOB)
+        return tree_write_all(r, epoch, JOBS_SHOWN, &j, &read->err);
+    size_t tail = read->request.tail;
+    struct tree_options options = {.lines = tail ? MIN(tail, (size_t)LIMIT_TAIL_LINES)
+                                                 : LIMIT_SNAPSHOT_LINES};
+    return tree_write(r, epoch, read->filter.job_id, &options, &j, &read->err);
+}
+
+/* A cursor that this log cannot go on from gets the state instead, and is told why: never a
+ * partial replay, never waiting for the future. */
+static const char *reset_reason(const struct feed_read *read)
+{
+    if (read->request.start != FEED_SINCE)
+        return NULL;
+    /* "nothing seen yet" is true of every log */
+    if (read->request.since && strcmp(read->epoch, store_epoch(read->store)) != 0)
+        return "epoch";
+    return read->request.since > read->as_of ? "ahead" : NULL;
+}
+
+static int read_open(struct feed_read *read, struct store_reader *r)
+{
+    int code = read->filter.kind == TOPIC_JOB ? read_end(read, r) : 0;
+    if (code < 0)
+        return code;
+    read->reset = reset_reason(read);
+    if (read->reset || read->request.start == FEED_SNAPSHOT)
+        code = read_snapshot(read, r);
+    if (read->snapshot.overflow || read->totals.overflow)
+        return fail(&read->err, E_TOOBIG, "the state of this topic is too large to be sent");
+    return code;
+}
+
+static int read_catch_up(struct feed_read *read, struct store_reader *r)
+{
+    AUTO_EVENT_BATCH batch = EVENT_BATCH_INIT;
+    AUTO_BUF events = BUF_INIT(LIMIT_REPLY_BYTES);
+    AUTO_BUF scratch = BUF_INIT(LIMIT_REPLY_BYTES);
+    struct event_query q = {.topic = read->filter,
+                            .after_seq = read->after,
+                            .max_events = LIMIT_FRAME_EVENTS,
+                            .max_bytes = LIMIT_FRAME_BYTES};
+    uint64_t to;
+    int code = store_read_events(r, &q, &batch, &to, &read->err);
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < batch.count && batch.events[i].seq <= read->upto; i++) {
+        struct json j = JSON_TO(read->form == FEED_PLAIN ? &scratch : &events);
+        j.comma = read->form == FEED_V1 && i > 0;
+        if (read->form == FEED_V1) {
+            encode_event(&j, &batch, &batch.events[i]);
+            continue;
+        }
+        buf_clear(&scratch);
+        encode_event_plain(&j, &batch, &batch.events[i]);
+        span_add_text_frame(&events, buf_str(&scratch));
+    }
+    to = MIN(to, read->upto);
+    if (read->form == FEED_PLAIN) {
+        read->frame = span_new(read->after, to, buf_str(&events));
+        return 0;
+    }
+    char name[TOPIC_NAME_MAX];
+    topic_name(&read->filter, name);
+    AUTO_BUF out = BUF_INIT(events.n + 512);
+    topic_write_frame(&out, name, read->after, to, buf_str(&events));
+    read->frame = span_new(read->after, to, buf_str(&out));
+    return 0;
+}
+
+static void on_pool(uv_work_t *work)
+{
+    struct feed_read *read = container_of(work, struct feed_read, work);
+    AUTO_READER *r = NULL;
+    read->code = store_read_begin(read->store, &r, &read->err);
+    if (read->code < 0)
+        return;
+    read->as_of = store_read_as_of(r);
+    read->code = read->kind == READ_OPEN       ? read_open(read, r)
+                 : read->kind == READ_CATCH_UP ? read_catch_up(read, r)
+                                               : read_end(read, r);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    (void)status;
+    struct feed_read *read = container_of(work, struct feed_read, work);
+    void (*done)(struct feed_read *) = (void (*)(struct feed_read *))work->data;
+    done(read);
+}
+
+void reading_start(struct feed_read *read, uv_loop_t *loop,
+                   void (*done)(struct feed_read *read))
+{
+    read->work.data = (void *)done;
+    ASSERT(uv_queue_work(loop, &read->work, on_pool, on_done) == 0);
+}

@@ -1,0 +1,53 @@
+/* topic.h: one topic's events as frames: a ring of shared spans, and the frame that is being
+ * filled.
+ *
+ *     ring: (a, b] (b, c] ... (x, tail]     pending: events after tail, not a frame yet
+ *
+ * Frames tile: each begins where the one before ends. Pure memory, no I/O. Thread: loop. */
+#pragma once
+
+#include "base/list.h"
+#include "feed/feed.h"
+
+struct topic {
+    struct topic_filter filter;
+    enum feed_form form;
+    char name[TOPIC_NAME_MAX];
+    struct list link;     /* in the feed's list of topics of its kind, or of its job */
+    struct list due_link; /* in the feed's list of topics to flush later */
+    struct list waiting;  /* cursors at the tail */
+    int cursors;
+
+    struct span **frames; /* oldest first: frames[first .. first + count) */
+    size_t first, count, cap;
+    size_t ring_bytes;
+    uint64_t tail;  /* the ring covers everything up to here */
+    uint64_t woken; /* the tail that waiting cursors were told of */
+
+    struct buf pending; /* encoded events */
+    size_t pending_count;
+    uint64_t pending_to;
+    int64_t flushed_at_us; /* monotonic */
+
+    uint64_t end_seq; /* of a finished job: its last event; else 0 */
+    struct span *end; /* the "end" frame, when it has been made */
+};
+
+struct topic *topic_new(const struct topic_filter *filter, enum feed_form form, uint64_t tail);
+void topic_free(struct topic *t);
+
+/* Adds an encoded event (v1: a JSON object; plain: the same, it becomes a text frame of its
+ * own). Closes the frame when it is full. */
+void topic_add(struct topic *t, uint64_t seq, struct str encoded, int64_t now_us);
+
+/* Closes the frame that is being filled, when it holds anything. True when there is a new
+ * frame. */
+bool topic_flush(struct topic *t, int64_t now_us);
+
+/* The oldest frame with to > seq, or NULL. */
+struct span *topic_frame_after(const struct topic *t, uint64_t seq);
+
+/* Writes a v1 events frame around `events` (objects with commas between them) as bytes to send.
+ */
+void topic_write_frame(struct buf *out, const char *name, uint64_t from, uint64_t to,
+                       struct str events);

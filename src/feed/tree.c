@@ -1,0 +1,227 @@
+/* tree.c: rows and the newest lines, as one JSON object.
+ *
+ * What stands here is exactly what a viewer has after folding all events up to as_of: a row's
+ * counts and progress text are those of its newest step_progress event, its lines are counted
+ * with each commit. */
+#include "feed/tree.h"
+
+#include "base/mem.h"
+#include "feed/encode.h"
+
+static void write_times(struct json *j, int64_t started_us, int64_t completed_us)
+{
+    json_key_time(j, "started_at", started_us);
+    json_key_time(j, "completed_at", completed_us);
+    json_key(j, "duration_ms");
+    if (started_us && completed_us)
+        json_int(j, (completed_us - started_us) / 1000);
+    else
+        json_null(j);
+}
+
+/* Writes "first_line" and "logs". */
+static int write_lines(struct store_reader *r, struct id job_id, struct id step_id,
+                       size_t limit, struct json *j, struct err *e)
+{
+    AUTO_EVENT_BATCH lines = EVENT_BATCH_INIT;
+    struct line_query q = {
+        .job_id = job_id, .step_id = step_id, .limit = limit, .from_end = true};
+    int code = limit ? store_read_lines(r, &q, &lines, e) : 0;
+    if (code < 0)
+        return code;
+    json_key_int(j, "first_line", lines.count ? (int64_t)lines.events[0].line : 0);
+    json_key(j, "logs");
+    json_array(j);
+    for (size_t i = 0; i < lines.count; i++)
+        encode_line(j, &lines, &lines.events[i]);
+    json_end_array(j);
+    return 0;
+}
+
+static int write_error_groups(struct store_reader *r, struct id step_id, struct json *j,
+                              struct err *e)
+{
+    enum { GROUPS_MAX = 10 };
+    AUTO_ARENA a = ARENA_INIT;
+    struct error_group *groups;
+    size_t count;
+    int code = store_group_errors(r, step_id, GROUPS_MAX, &a, &groups, &count, e);
+    if (code < 0)
+        return code;
+    json_key(j, "error_groups");
+    json_array(j);
+    for (size_t i = 0; i < count; i++) {
+        json_object(j);
+        json_key_c(j, "message", groups[i].message ? groups[i].message : "");
+        json_key_int(j, "count", groups[i].count);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    return 0;
+}
+
+static int write_summary(struct store_reader *r, const struct step_row *s, bool error_groups,
+                         struct json *j, struct err *e)
+{
+    int64_t total = 0;
+    for (int i = 0; i < TASK_COUNTS; i++)
+        total += s->tasks[i];
+    json_key(j, "child_summary");
+    json_object(j);
+    json_key_int(j, "total", total);
+    for (int i = 0; i < TASK_COUNTS; i++)
+        json_key_int(j, job_state_name((enum job_state)i), s->tasks[i]);
+    int code = error_groups ? write_error_groups(r, s->id, j, e) : 0;
+    json_end_object(j);
+    return code;
+}
+
+static int write_step(struct store_reader *r, const struct step_row *s,
+                      const struct tree_options *options, struct json *j, struct err *e)
+{
+    json_object(j);
+    json_key_id(j, "step_id", s->id);
+    json_key_c(j, "name", s->name);
+    json_key_c(j, "type", s->type);
+    json_key_c(j, "status", job_state_name(s->status));
+    json_key_raw(j, "depends", str_of(s->depends));
+    write_times(j, s->started_at_us, s->completed_at_us);
+    json_key_c(j, "error", s->error ? s->error : "");
+    json_key_c(j, "cause", s->cause ? s->cause : "");
+    json_key_c(j, "progress_text", s->progress_text ? s->progress_text : "");
+    json_key_int(j, "documents", s->documents);
+    int code = write_summary(r, s, options->error_groups, j, e);
+    if (code >= 0 && options->lines) {
+        json_key_int(j, "total_logs", (int64_t)s->lines);
+        json_key(j, "level_counts");
+        json_object(j);
+        for (int i = 0; i < LEVEL_COUNT; i++)
+            json_key_int(j, event_level_name((enum event_level)i),
+                         (int64_t)s->lines_by_level[i]);
+        json_end_object(j);
+        code = write_lines(r, s->job_id, s->id, options->lines, j, e);
+    }
+    json_end_object(j);
+    return code;
+}
+
+static int write_job(struct store_reader *r, const char *epoch, const struct job_row *row,
+                     const struct tree_options *options, struct json *j, struct err *e)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    struct step_row **steps;
+    size_t count;
+    int code = store_list_steps(r, row->id, &a, &steps, &count, e);
+    if (code < 0)
+        return code;
+    json_object(j);
+    json_key_id(j, "job_id", row->id);
+    json_key_c(j, "job_name", row->name);
+    json_key_c(j, "definition_id", row->definition_id);
+    json_key_c(j, "status", job_state_name(row->status));
+    json_key_time(j, "created_at", row->created_at_us);
+    write_times(j, row->started_at_us, row->completed_at_us);
+    json_key_c(j, "error", row->error ? row->error : "");
+    json_key_c(j, "cause", row->cause ? row->cause : "");
+    if (options->lines) {
+        json_key_int(j, "total_logs", (int64_t)row->lines);
+        code = write_lines(r, row->id, ID_NONE, options->lines, j, e);
+    }
+    json_key(j, "steps");
+    json_array(j);
+    for (size_t i = 0; i < count && code >= 0; i++)
+        code = write_step(r, steps[i], options, j, e);
+    json_end_array(j);
+    encode_cursor(j, "cursor", epoch, store_read_as_of(r));
+    json_end_object(j);
+    return code;
+}
+
+int tree_write(struct store_reader *r, const char *epoch, struct id job_id,
+               const struct tree_options *options, struct json *j, struct err *e)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    struct job_row *row;
+    int code = store_get_job(r, job_id, &a, &row, e);
+    return code < 0 ? code : write_job(r, epoch, row, options, j, e);
+}
+
+/* Writes the jobs that a query finds. */
+static int write_jobs(struct store_reader *r, const char *epoch, const struct job_query *q,
+                      struct json *j, int64_t *ret_total, struct err *e)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    struct job_row **rows;
+    size_t count;
+    int code = store_list_jobs(r, q, &a, &rows, &count, ret_total, e);
+    const struct tree_options no_lines = {0};
+    for (size_t i = 0; code >= 0 && i < count; i++)
+        code = write_job(r, epoch, rows[i], &no_lines, j, e);
+    return code;
+}
+
+int tree_write_stats(struct store_reader *r, struct json *j, struct err *e)
+{
+    static const char *const keys[JOB_STATE_COUNT] = {[JOB_PENDING] = "pending_jobs",
+                                                      [JOB_RUNNING] = "running_jobs",
+                                                      [JOB_COMPLETED] = "completed_jobs",
+                                                      [JOB_FAILED] = "failed_jobs",
+                                                      [JOB_CANCELLED] = "cancelled_jobs"};
+    int64_t counts[JOB_STATE_COUNT], total = 0;
+    int code = store_count_jobs(r, counts, e);
+    if (code < 0)
+        return code;
+    for (int i = 0; i < JOB_STATE_COUNT; i++)
+        total += counts[i];
+    json_object(j);
+    json_key_int(j, "total_jobs", total);
+    for (int i = 0; i < JOB_STATE_COUNT; i++)
+        if (keys[i])
+            json_key_int(j, keys[i], counts[i]);
+    json_end_object(j);
+    return 0;
+}
+
+/* Jobs that are not final come first: a job that runs for a year is not hidden by the newest
+ * fifty. The viewer sorts by created_at. */
+int tree_write_all(struct store_reader *r, const char *epoch, int64_t newest, struct json *j,
+                   struct err *e)
+{
+    const unsigned active = 1u << JOB_PENDING | 1u << JOB_RUNNING;
+    struct job_query running = {.states = active, .descending = true, .limit = -1};
+    struct job_query final = {.states = ~active, .descending = true, .limit = newest};
+    int64_t running_total, final_total;
+    json_object(j);
+    json_key(j, "jobs");
+    json_array(j);
+    int code = write_jobs(r, epoch, &running, j, &running_total, e);
+    if (code >= 0)
+        code = write_jobs(r, epoch, &final, j, &final_total, e);
+    json_end_array(j);
+    if (code < 0)
+        return code;
+    json_key_int(j, "total_count", running_total + final_total);
+    json_key(j, "stats");
+    code = tree_write_stats(r, j, e);
+    json_end_object(j);
+    return code;
+}
+
+int tree_write_totals(struct store_reader *r, struct id job_id, struct json *j, struct err *e)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    struct job_row *row;
+    struct step_row **steps;
+    size_t count;
+    int code = store_get_job(r, job_id, &a, &row, e);
+    if (code >= 0)
+        code = store_list_steps(r, job_id, &a, &steps, &count, e);
+    if (code < 0)
+        return code;
+    json_object(j);
+    for (size_t i = 0; i < count; i++)
+        json_key_int(j, ID_TEXT(steps[i]->id), (int64_t)steps[i]->lines);
+    json_key_int(j, ID_TEXT(job_id), (int64_t)row->lines);
+    json_end_object(j);
+    return 0;
+}
