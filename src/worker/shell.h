@@ -1,0 +1,21 @@
+/* shell.h: the worker that runs a command.
+ *
+ * A step of type `shell` is one task: /bin/sh -c COMMAND in a session of its own, stdin empty.
+ * Lines of stdout are level info, lines of stderr warn. Exit code 0 completes the task; any
+ * other code, or a signal, fails it and is its cause. Stopping sends SIGTERM to the process
+ * group and SIGKILL five seconds later.
+ *
+ * Nothing outlives a task: when the command has ended, what is left of its group and every
+ * process that carries the task's marker in its environment (so also one that made a session of
+ * its own) is killed before done() is called. Thread: loop. */
+#pragma once
+
+#include "worker/worker.h"
+
+extern const struct worker_type shell_worker;
+
+/* For the server, once, before the first step: makes this process the parent of its orphaned
+ * descendants, remembers the folder as marker of the commands to come, and kills the commands
+ * that an earlier server of this folder left behind when it died. Returns how many those were.
+ * Blocks for some milliseconds. Not calling it only costs the protection. */
+int shell_init(const char *data_folder);

@@ -1,0 +1,53 @@
+/* The list of worker types, and what all of them share. A new type is one line here. */
+#include "worker/worker.h"
+
+#include <stdarg.h>
+
+#include "base/limits.h"
+#include "worker/crawler/crawler.h"
+#include "worker/generator.h"
+#include "worker/shell.h"
+
+const struct worker_type *const worker_types[] = {
+    &shell_worker,
+    &crawler_worker,
+    &generator_worker,
+    NULL,
+};
+
+static const struct worker_schema *schemas[ARRAY_LEN(worker_types)];
+
+const struct worker_type *worker_type_find(const char *name)
+{
+    for (const struct worker_type *const *t = worker_types; *t; t++)
+        if (str_eq_c(str_of((*t)->schema->type), name))
+            return *t;
+    return NULL;
+}
+
+static void schemas_fill(void)
+{
+    for (size_t i = 0; worker_types[i]; i++)
+        schemas[i] = worker_types[i]->schema;
+}
+
+const struct worker_schema *const *worker_schemas(void)
+{
+    static uv_once_t once = UV_ONCE_INIT;
+    uv_once(&once, schemas_fill);
+    return schemas;
+}
+
+void worker_log(struct worker_step *s, struct worker_task *t, enum event_level level,
+                const char *fmt, ...)
+{
+    AUTO_BUF text =
+        BUF_INIT(16 * LIMIT_LINE_BYTES); /* the host splits what is longer than a line */
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    s->host->log(s, t, level,
+                 text.overflow ? STR("(a line of more than 1 MiB was left out here)")
+                               : buf_str(&text));
+}

@@ -1,0 +1,357 @@
+/* Real commands under /bin/sh. Where a test needs a moment ("while it runs"), the command says
+ * a line and waits at a fifo, and the test opens the fifo when it has seen the line. */
+#include "worker/shell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "job/definition.h"
+#include "test.h"
+#include "test_host.h"
+
+static struct test_host *command_run(const char *json_command)
+{
+    AUTO_FREE char *config = mem_printf("{\"command\":\"%s\"}", json_command);
+    struct test_host *h = test_host_new(&shell_worker, config);
+    test_host_run(h);
+    return h;
+}
+
+/* The process has ended; one that nobody has reaped yet has ended too. */
+static bool pid_is_gone(const char *text)
+{
+    long pid = strtol(text, NULL, 10);
+    CHECK(pid > 1);
+    AUTO_FREE char *path = mem_printf("/proc/%ld/stat", pid);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return true;
+    char state = 0;
+    CHECK_INT(fscanf(f, "%*d %*s %c", &state), 1);
+    fclose(f);
+    return state == 'Z' || state == 'X';
+}
+
+TEST(stdout_is_info_and_stderr_is_warn)
+{
+    struct test_host *h = command_run("echo one; echo two >&2; printf 'three\\\\r\\\\nfour'");
+    AUTO_FREE char *out = test_host_text(h, LEVEL_INFO), *err = test_host_text(h, LEVEL_WARN);
+    CHECK_TEXT(out, "one\nthree\nfour");
+    CHECK_TEXT(err, "two");
+    CHECK_INT(h->line_count, 4);
+    CHECK_INT(h->lines[0].task, 1);
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    CHECK_HAS(h->tasks[0]->key, "echo one; echo two >&2");
+    test_host_free(h);
+}
+
+TEST(empty_lines_and_zero_bytes_are_kept)
+{
+    struct test_host *h = command_run("printf '\\\\na\\\\000b\\\\n\\\\n'");
+    CHECK_INT(h->line_count, 3);
+    CHECK_INT(h->lines[0].n, 0);
+    CHECK_INT(h->lines[1].n, 3);
+    CHECK_INT(h->lines[1].text[2], 'b');
+    test_host_free(h);
+}
+
+TEST(an_exit_code_is_the_cause_of_a_failure)
+{
+    struct test_host *h = command_run("echo last words; exit 3");
+    CHECK_INT(h->tasks[0]->outcome, JOB_FAILED);
+    CHECK_TEXT(h->tasks[0]->cause, "exit code 3");
+    CHECK_TEXT(h->lines[0].text, "last words");
+    test_host_free(h);
+}
+
+TEST(a_signal_is_the_cause_of_a_failure)
+{
+    struct test_host *h = command_run("kill -9 $$");
+    CHECK_INT(h->tasks[0]->outcome, JOB_FAILED);
+    CHECK_TEXT(h->tasks[0]->cause, "killed by signal 9 (Killed)");
+    test_host_free(h);
+}
+
+TEST(the_environment_is_small_and_says_where_the_command_runs)
+{
+    setenv("OF_THE_SERVER_ALONE", "1", 1);
+    setenv("HOME", "/nowhere", 1);
+    struct test_host *h = test_host_new(
+        &shell_worker,
+        "{\"command\":\"env\",\"env\":{\"STYLE\":\"short\",\"HOME\":\"/home/step\"}}");
+    struct worker_parameter parameters[] = {{"site", "http://127.0.0.1:8090/"},
+                                            {"max_age", NULL}};
+    h->step.parameters = parameters;
+    h->step.parameter_count = 2;
+    test_host_run(h);
+    AUTO_FREE char *got = test_host_text(h, LEVEL_INFO);
+    AUTO_FREE char *all = mem_printf("\n%s\n", got);
+    CHECK_HAS(all, "\nPARAM_SITE=http://127.0.0.1:8090/\n");
+    CHECK_HAS(all, "\nPARAM_MAX_AGE=\n");
+    CHECK_HAS(all, "\nTAILRACE_JOB=job-1\n");
+    CHECK_HAS(all, "\nTAILRACE_STEP=one\n");
+    CHECK_HAS(all, "\nTAILRACE_STEP_ID=step-1\n");
+    CHECK_HAS(all, "\nSTYLE=short\n");
+    CHECK_HAS(all, "\nHOME=/home/step\n");
+    CHECK_HAS(all, "\nPATH=");
+    CHECK(!strstr(all, "/nowhere"));
+    CHECK(!strstr(all, "OF_THE_SERVER_ALONE"));
+    test_host_free(h);
+}
+
+TEST(a_variable_of_tailrace_cannot_be_set_by_a_step)
+{
+    struct test_host *h = test_host_new(
+        &shell_worker, "{\"command\":\"true\",\"env\":{\"TAILRACE_TASK\":\"x\"}}");
+    struct err e;
+    CHECK_INT(test_host_open(h, &e), E_INVAL);
+    CHECK_TEXT(e.text, "env: TAILRACE_TASK is set by tailrace itself");
+    test_host_free(h);
+}
+
+TEST(stdin_is_empty_and_dev_stdout_can_be_opened)
+{
+    struct test_host *h = command_run("cat; echo one > /dev/stdout; echo two > /dev/stderr");
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    CHECK_INT(h->line_count, 2);
+    test_host_free(h);
+}
+
+TEST(a_command_runs_in_the_folder_that_it_asks_for)
+{
+    AUTO_FREE char *config = mem_printf("{\"command\":\"pwd\",\"cwd\":\"%s\"}", test_folder());
+    struct test_host *h = test_host_new(&shell_worker, config);
+    test_host_run(h);
+    CHECK_TEXT(h->lines[0].text, test_folder());
+    test_host_free(h);
+}
+
+TEST(a_folder_that_is_not_there_fails_the_task_and_is_named)
+{
+    struct test_host *h =
+        test_host_new(&shell_worker, "{\"command\":\"pwd\",\"cwd\":\"/not/there\"}");
+    test_host_run(h);
+    CHECK_INT(h->tasks[0]->outcome, JOB_FAILED);
+    CHECK_TEXT(h->start_error, "cwd: there is no folder /not/there");
+    test_host_free(h);
+}
+
+TEST(a_shell_that_cannot_start_fails_the_task_and_leaves_no_handle)
+{
+    AUTO_FREE char *config = mem_printf("{\"command\":\"%0*d\"}", 200 * 1024, 7);
+    struct test_host *h = test_host_new(&shell_worker, config); /* Linux: 128 KiB an argument */
+    test_host_run(h);
+    CHECK_INT(h->tasks[0]->outcome, JOB_FAILED);
+    CHECK_HAS(h->start_error, "the command cannot be started: ");
+    test_host_free(h);
+}
+
+static char *fifo;
+
+static void fifo_make(void)
+{
+    fifo = mem_printf("%s/go", test_folder());
+    CHECK_INT(mkfifo(fifo, 0600), 0);
+}
+
+static void fifo_open(struct test_host *h, const struct test_line *line)
+{
+    (void)h;
+    if (strcmp(line->text, "ready") == 0) {
+        int fd = open(fifo, O_WRONLY);
+        CHECK(fd >= 0);
+        close(fd);
+    }
+}
+
+TEST(a_line_comes_while_the_command_runs)
+{
+    fifo_make();
+    AUTO_FREE char *config = mem_printf("{\"command\":\"echo ready; cat %s; echo end\"}", fifo);
+    struct test_host *h = test_host_new(&shell_worker, config);
+    h->on_line = fifo_open; /* without it the command waits for ever */
+    test_host_run(h);
+    CHECK_INT(h->line_count, 2);
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    test_host_free(h);
+    mem_clear(&fifo);
+}
+
+TEST(a_very_long_line_loses_no_byte)
+{
+    enum { BYTES = 3 * 1024 * 1024 + 17 };
+    struct test_host *h =
+        command_run("head -c 3145745 /dev/zero | tr '\\\\0' x; echo; echo behind it");
+    size_t n = 0;
+    for (size_t i = 0; i + 1 < h->line_count; i++) {
+        size_t mark = i > 0 ? strlen("…") : 0;
+        CHECK(i == 0 || strncmp(h->lines[i].text, "…", mark) == 0);
+        CHECK(h->lines[i].n <= 16 * LIMIT_LINE_BYTES);
+        n += h->lines[i].n - mark;
+    }
+    CHECK_INT(n, BYTES);
+    CHECK_TEXT(h->lines[h->line_count - 1].text, "behind it");
+    test_host_free(h);
+}
+
+TEST(a_piece_of_a_long_line_splits_no_character)
+{
+    struct test_host *h = command_run("yes é | head -n 900000 | tr -d '\\\\n'");
+    CHECK_INT(h->line_count, 2);
+    for (size_t i = 0; i < h->line_count; i++)
+        for (size_t at = 0, n; at < h->lines[i].n; at += n) {
+            n = utf8_length((unsigned char *)h->lines[i].text + at, h->lines[i].n - at);
+            CHECK(n > 0);
+        }
+    test_host_free(h);
+}
+
+TEST(a_store_that_is_behind_slows_the_command_and_no_line_is_lost)
+{
+    struct test_host *h = test_host_new(&shell_worker, "{\"command\":\"seq 1 200000\"}");
+    h->pause_lines = 1000;
+    test_host_run(h);
+    CHECK_INT(h->line_count, 200000);
+    for (size_t i = 0; i < h->line_count; i++)
+        CHECK_INT(atol(h->lines[i].text), i + 1);
+    CHECK(h->pauses > 5);
+    CHECK(h->most_burst < 1000 + 64 * 1024 / 2); /* at most one read more than allowed */
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    test_host_free(h);
+}
+
+static void stop_when_ready(struct test_host *h, const struct test_line *line)
+{
+    if (strcmp(line->text, "ready") == 0)
+        test_host_stop(h);
+}
+
+static struct test_host *command_stop(const char *command)
+{
+    AUTO_FREE char *config = mem_printf("{\"command\":\"%s\"}", command);
+    struct test_host *h = test_host_new(&shell_worker, config);
+    h->on_line = stop_when_ready;
+    test_host_run(h);
+    CHECK_INT(h->tasks[0]->outcome, JOB_CANCELLED);
+    return h;
+}
+
+TEST(a_stopped_command_may_say_goodbye)
+{
+    struct test_host *h =
+        command_stop("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.02; done");
+    CHECK_TEXT(h->lines[h->line_count - 1].text, "bye");
+    test_host_free(h);
+}
+
+TEST(a_stopped_command_takes_its_children_with_it)
+{
+    struct test_host *h = command_stop("sleep 1000 & echo $!; echo ready; sleep 1000");
+    CHECK(pid_is_gone(h->lines[0].text));
+    test_host_free(h);
+}
+
+TEST(a_child_of_a_stopped_shell_has_time_to_say_goodbye)
+{
+    struct test_host *h =
+        command_stop("sh -c \\\"trap 'sleep 0.3; echo bye; exit' TERM; echo ready;"
+                     " while :; do sleep 0.02; done\\\"; true");
+    CHECK_TEXT(h->lines[h->line_count - 1].text, "bye");
+    test_host_free(h);
+}
+
+TEST(a_command_that_ignores_sigterm_is_killed)
+{
+    struct test_host *h =
+        command_stop("trap '' TERM; echo $$; echo ready; while :; do sleep 1; done");
+    CHECK(pid_is_gone(h->lines[0].text));
+    test_host_free(h);
+}
+
+TEST(a_background_process_does_not_outlive_its_task)
+{
+    struct test_host *h = command_run("sleep 1000 & echo $!");
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    CHECK(pid_is_gone(h->lines[0].text));
+    test_host_free(h);
+}
+
+TEST(a_background_process_that_ends_with_the_shell_is_heard)
+{
+    struct test_host *h = command_run("(sleep 0.05; echo late) & echo early");
+    CHECK_INT(h->line_count, 2);
+    CHECK_TEXT(h->lines[1].text, "late");
+    test_host_free(h);
+}
+
+/* Runs `command` in the background, which is to print its pid and "ready"; then the shell ends.
+ */
+static struct test_host *background_run(const char *command)
+{
+    fifo_make();
+    AUTO_FREE char *config = mem_printf("{\"command\":\"%s & cat %s\"}", command, fifo);
+    struct test_host *h = test_host_new(&shell_worker, config);
+    h->on_line = fifo_open;
+    test_host_run(h);
+    mem_clear(&fifo);
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    CHECK_INT(h->line_count, 2);
+    return h;
+}
+
+TEST(a_process_in_a_session_of_its_own_does_not_outlive_its_task)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h =
+        background_run("setsid sh -c 'setsid sh -c \\\"echo \\\\$\\\\$; echo ready; "
+                       "sleep 1000; true\\\" & wait'");
+    CHECK(pid_is_gone(h->lines[0].text));
+    CHECK_INT(waitpid(-1, NULL, WNOHANG), -1); /* and no adopted child is left unreaped */
+    CHECK_INT(errno, ECHILD);
+    test_host_free(h);
+}
+
+TEST(a_process_that_hides_cannot_hold_a_task_by_its_pipe)
+{
+    struct test_host *h =
+        background_run("env -i setsid sh -c 'echo $$; echo ready; exec sleep 1000'");
+    CHECK(!pid_is_gone(h->lines[0].text)); /* the one thing that gets away: known, documented */
+    kill((pid_t)atol(h->lines[0].text), SIGKILL);
+    test_host_free(h);
+}
+
+TEST(a_server_that_starts_kills_what_its_predecessor_left)
+{
+    AUTO_FREE char *mine = mem_printf("TAILRACE_DATA=%s", test_folder());
+    AUTO_FREE char *other = mem_printf("TAILRACE_DATA=%s-2", test_folder());
+    pid_t pids[2];
+    for (int i = 0; i < 2; i++) {
+        int ready[2];
+        char *argv[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
+        char *envp[] = {(char[]){"A=1"}, i == 0 ? mine : other, NULL};
+        CHECK_INT(pipe2(ready, O_CLOEXEC), 0);
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            execve("/bin/sleep", argv, envp);
+            _exit(127);
+        }
+        close(ready[1]);
+        CHECK_INT(read(ready[0], &(char){0}, 1), 0); /* closed by the exec */
+        close(ready[0]);
+    }
+    CHECK_INT(shell_init(test_folder()), 1);
+    int status;
+    CHECK_INT(waitpid(pids[0], &status, 0), pids[0]);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    CHECK_INT(waitpid(pids[1], &status, WNOHANG), 0); /* another folder's command lives */
+    kill(pids[1], SIGKILL);
+    waitpid(pids[1], &status, 0);
+    CHECK_INT(shell_init(test_folder()), 0);
+}
