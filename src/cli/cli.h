@@ -1,0 +1,15 @@
+/* cli.h: the commands there are, one file each. */
+#pragma once
+
+#include "cli/command.h"
+
+extern const struct command serve_command;
+extern const struct command run_command;
+extern const struct command logs_command;
+extern const struct command jobs_command;
+extern const struct command show_command;
+extern const struct command cancel_command;
+extern const struct command definitions_command;
+extern const struct command validate_command;
+extern const struct command version_command;
+extern const struct command help_command;
