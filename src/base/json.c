@@ -26,7 +26,7 @@ static void close_with(struct json *j, char bracket)
     j->comma = true;
 }
 
-void json_object(struct json *j)
+void json_begin_object(struct json *j)
 {
     open_with(j, '{');
 }
@@ -36,7 +36,7 @@ void json_end_object(struct json *j)
     close_with(j, '}');
 }
 
-void json_array(struct json *j)
+void json_begin_array(struct json *j)
 {
     open_with(j, '[');
 }
@@ -112,7 +112,7 @@ void json_text_c(struct json *j, const char *s)
     if (s)
         json_text(j, str_of(s));
     else
-        json_null(j);
+        json_write_null(j);
 }
 
 void json_int(struct json *j, int64_t value)
@@ -131,7 +131,7 @@ void json_int(struct json *j, int64_t value)
 void json_double(struct json *j, double value)
 {
     if (!isfinite(value)) {
-        json_null(j);
+        json_write_null(j);
         return;
     }
     value_begins(j);
@@ -144,7 +144,7 @@ void json_bool(struct json *j, bool value)
     buf_add_c(j->out, value ? "true" : "false");
 }
 
-void json_null(struct json *j)
+void json_write_null(struct json *j)
 {
     value_begins(j);
     buf_add(j->out, "null", 4);
@@ -165,7 +165,7 @@ void json_time(struct json *j, int64_t wall_us)
 {
     char text[CLOCK_TEXT_LEN + 1];
     if (wall_us == 0) {
-        json_null(j);
+        json_write_null(j);
         return;
     }
     clock_format(wall_us, text);
@@ -175,7 +175,7 @@ void json_time(struct json *j, int64_t wall_us)
 void json_raw(struct json *j, struct str value)
 {
     if (value.n == 0) {
-        json_null(j);
+        json_write_null(j);
         return;
     }
     value_begins(j);

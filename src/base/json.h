@@ -3,13 +3,15 @@
  * Commas come by themselves:
  *
  *     struct json j = JSON_TO(&out);
- *     json_object(&j);
+ *     json_begin_object(&j);
  *     json_key_c(&j, "name", "News Crawler");
  *     json_key(&j, "tags");
- *     json_array(&j);
+ *     json_begin_array(&j);
  *     json_text_c(&j, "news");
  *     json_end_array(&j);
  *     json_end_object(&j);
+ *
+ * The names keep clear of jansson's, which is linked into the same program.
  *
  * Strings may hold any bytes: what is not valid UTF-8 becomes U+FFFD, one for each wrong byte.
  * Overflow is the buffer's (buf.h). Thread: one at a time. */
@@ -25,9 +27,9 @@ struct json {
 
 #define JSON_TO(buf) ((struct json){(buf), false})
 
-void json_object(struct json *j);
+void json_begin_object(struct json *j);
 void json_end_object(struct json *j);
-void json_array(struct json *j);
+void json_begin_array(struct json *j);
 void json_end_array(struct json *j);
 void json_key(struct json *j, const char *key); /* `key` needs no escapes */
 
@@ -36,7 +38,7 @@ void json_text_c(struct json *j, const char *s); /* NULL writes null */
 void json_int(struct json *j, int64_t value);
 void json_double(struct json *j, double value); /* what is not finite writes null */
 void json_bool(struct json *j, bool value);
-void json_null(struct json *j);
+void json_write_null(struct json *j);
 void json_id(struct json *j, struct id id);      /* "" for none */
 void json_time(struct json *j, int64_t wall_us); /* null for 0 */
 void json_raw(struct json *j,

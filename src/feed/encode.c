@@ -23,7 +23,7 @@ static void payload(struct json *j, const struct event_batch *b, const struct ev
 {
     const struct event_source *s = &b->sources[e->source];
     json_key(j, "payload");
-    json_object(j);
+    json_begin_object(j);
     json_key_id(j, "job_id", event_job_id(b, e));
     json_key_id(j, "parent_job_id", event_parent_id(b, e));
     json_key_id(j, "manager_id", s->manager_id);
@@ -46,7 +46,7 @@ static void payload(struct json *j, const struct event_batch *b, const struct ev
 
 void encode_event(struct json *j, const struct event_batch *b, const struct event *e)
 {
-    json_object(j);
+    json_begin_object(j);
     json_key_int(j, "seq", (int64_t)e->seq);
     json_key_c(j, "type", event_type_name(e->type));
     json_key_time(j, "ts", e->ts_us);
@@ -56,7 +56,7 @@ void encode_event(struct json *j, const struct event_batch *b, const struct even
 
 void encode_event_plain(struct json *j, const struct event_batch *b, const struct event *e)
 {
-    json_object(j);
+    json_begin_object(j);
     json_key_c(j, "type", event_type_name(e->type));
     json_key_int(j, "seq", (int64_t)e->seq);
     payload(j, b, e);
@@ -66,7 +66,7 @@ void encode_event_plain(struct json *j, const struct event_batch *b, const struc
 void encode_line(struct json *j, const struct event_batch *b, const struct event *e)
 {
     const struct event_source *s = &b->sources[e->source];
-    json_object(j);
+    json_begin_object(j);
     json_key_int(j, "line", (int64_t)e->line);
     json_key_int(j, "seq", (int64_t)e->seq);
     json_key_time(j, "timestamp", e->ts_us);

@@ -16,7 +16,7 @@ static void write_times(struct json *j, int64_t started_us, int64_t completed_us
     if (started_us && completed_us)
         json_int(j, (completed_us - started_us) / 1000);
     else
-        json_null(j);
+        json_write_null(j);
 }
 
 /* Writes "first_line" and "logs". */
@@ -31,7 +31,7 @@ static int write_lines(struct store_reader *r, struct id job_id, struct id step_
         return code;
     json_key_int(j, "first_line", lines.count ? (int64_t)lines.events[0].line : 0);
     json_key(j, "logs");
-    json_array(j);
+    json_begin_array(j);
     for (size_t i = 0; i < lines.count; i++)
         encode_line(j, &lines, &lines.events[i]);
     json_end_array(j);
@@ -49,9 +49,9 @@ static int write_error_groups(struct store_reader *r, struct id step_id, struct 
     if (code < 0)
         return code;
     json_key(j, "error_groups");
-    json_array(j);
+    json_begin_array(j);
     for (size_t i = 0; i < count; i++) {
-        json_object(j);
+        json_begin_object(j);
         json_key_c(j, "message", groups[i].message ? groups[i].message : "");
         json_key_int(j, "count", groups[i].count);
         json_end_object(j);
@@ -67,7 +67,7 @@ static int write_summary(struct store_reader *r, const struct step_row *s, bool 
     for (int i = 0; i < TASK_COUNTS; i++)
         total += s->tasks[i];
     json_key(j, "child_summary");
-    json_object(j);
+    json_begin_object(j);
     json_key_int(j, "total", total);
     for (int i = 0; i < TASK_COUNTS; i++)
         json_key_int(j, job_state_name((enum job_state)i), s->tasks[i]);
@@ -79,7 +79,7 @@ static int write_summary(struct store_reader *r, const struct step_row *s, bool 
 static int write_step(struct store_reader *r, const struct step_row *s,
                       const struct tree_options *options, struct json *j, struct err *e)
 {
-    json_object(j);
+    json_begin_object(j);
     json_key_id(j, "step_id", s->id);
     json_key_c(j, "name", s->name);
     json_key_c(j, "type", s->type);
@@ -94,7 +94,7 @@ static int write_step(struct store_reader *r, const struct step_row *s,
     if (code >= 0 && options->lines) {
         json_key_int(j, "total_logs", (int64_t)s->lines);
         json_key(j, "level_counts");
-        json_object(j);
+        json_begin_object(j);
         for (int i = 0; i < LEVEL_COUNT; i++)
             json_key_int(j, event_level_name((enum event_level)i),
                          (int64_t)s->lines_by_level[i]);
@@ -114,7 +114,7 @@ static int write_job(struct store_reader *r, const char *epoch, const struct job
     int code = store_list_steps(r, row->id, &a, &steps, &count, e);
     if (code < 0)
         return code;
-    json_object(j);
+    json_begin_object(j);
     json_key_id(j, "job_id", row->id);
     json_key_c(j, "job_name", row->name);
     json_key_c(j, "definition_id", row->definition_id);
@@ -128,7 +128,7 @@ static int write_job(struct store_reader *r, const char *epoch, const struct job
         code = write_lines(r, row->id, ID_NONE, options->lines, j, e);
     }
     json_key(j, "steps");
-    json_array(j);
+    json_begin_array(j);
     for (size_t i = 0; i < count && code >= 0; i++)
         code = write_step(r, steps[i], options, j, e);
     json_end_array(j);
@@ -173,7 +173,7 @@ int tree_write_stats(struct store_reader *r, struct json *j, struct err *e)
         return code;
     for (int i = 0; i < JOB_STATE_COUNT; i++)
         total += counts[i];
-    json_object(j);
+    json_begin_object(j);
     json_key_int(j, "total_jobs", total);
     for (int i = 0; i < JOB_STATE_COUNT; i++)
         if (keys[i])
@@ -191,9 +191,9 @@ int tree_write_all(struct store_reader *r, const char *epoch, int64_t newest, st
     struct job_query running = {.states = active, .descending = true, .limit = -1};
     struct job_query final = {.states = ~active, .descending = true, .limit = newest};
     int64_t running_total, final_total;
-    json_object(j);
+    json_begin_object(j);
     json_key(j, "jobs");
-    json_array(j);
+    json_begin_array(j);
     int code = write_jobs(r, epoch, &running, j, &running_total, e);
     if (code >= 0)
         code = write_jobs(r, epoch, &final, j, &final_total, e);
@@ -218,7 +218,7 @@ int tree_write_totals(struct store_reader *r, struct id job_id, struct json *j, 
         code = store_list_steps(r, job_id, &a, &steps, &count, e);
     if (code < 0)
         return code;
-    json_object(j);
+    json_begin_object(j);
     for (size_t i = 0; i < count; i++)
         json_key_int(j, ID_TEXT(steps[i]->id), (int64_t)steps[i]->lines);
     json_key_int(j, ID_TEXT(job_id), (int64_t)row->lines);

@@ -1,0 +1,140 @@
+/* engine.c: the engine as the server sees it. */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/job.h"
+
+int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
+               struct engine **ret_engine, struct err *e)
+{
+    struct engine *g = mem_alloc(sizeof(*g));
+    *g = (struct engine){.loop = loop, .store = store, .writer = writer};
+    list_init(&g->jobs);
+    list_init(&g->dirty_jobs);
+    list_init(&g->dirty_steps);
+    list_init(&g->due_jobs);
+    list_init(&g->due_steps);
+    if (uv_timer_init(loop, &g->due_timer) != 0) {
+        free(g);
+        return fail(e, E_IO, "cannot make a timer");
+    }
+    monitor_init(g);
+    *ret_engine = g;
+    return 0;
+}
+
+int engine_execute(struct engine *g, const struct definition *d, const char *const *names,
+                   const char *const *values, int count, struct id *ret_job_id, struct err *e)
+{
+    if (!d->enabled)
+        return fail(e, E_INVAL, "definition '%s' is disabled", d->id);
+    if (g->stopping)
+        return fail(e, E_BUSY, "the server is stopping");
+    struct definition_input in = {.text = str_of(d->source),
+                                  .origin = d->id,
+                                  .format = d->is_json ? DEFINITION_JSON : DEFINITION_YAML,
+                                  .schemas = worker_schemas(),
+                                  .names = names,
+                                  .values = values,
+                                  .value_count = count,
+                                  .for_run = true};
+    struct definition *own;
+    int r = definition_parse(&in, &own, e);
+    if (r < 0)
+        return r;
+    struct job *job = job_new(g, own, id_new());
+    record_job_created(job);
+    job_is_due(job);
+    *ret_job_id = job->row.id;
+    return 0;
+}
+
+static struct job *find_job(const struct engine *g, struct id job_id)
+{
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        if (id_eq(job->row.id, job_id) && !job_state_is_final(job->row.status))
+            return job;
+    }
+    return NULL;
+}
+
+int engine_cancel(struct engine *g, struct id job_id, const char *who, struct err *e)
+{
+    struct job *job = find_job(g, job_id);
+    if (!job)
+        return fail(e, E_NOTFOUND, "job %s is not running", ID_TEXT(job_id));
+    job_cancel(job, who);
+    return 0;
+}
+
+size_t engine_active_jobs(const struct engine *g)
+{
+    size_t n = 0;
+    LIST_EACH (&g->jobs, struct job, link, job)
+        n += !job_state_is_final(job->row.status);
+    return n;
+}
+
+bool engine_is_active(const struct engine *g, struct id job_id)
+{
+    return find_job(g, job_id) != NULL;
+}
+
+void engine_on_drained(struct engine *g)
+{
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        for (int i = 0; i < job->step_count; i++) {
+            struct step *step = &job->steps[i];
+            if (!step->opened)
+                continue;
+            if (step->worker.type->step_resume)
+                step->worker.type->step_resume(&step->worker);
+            step_is_due(step);
+        }
+    }
+}
+
+/* ---- stopping ---- */
+
+void engine_check_stopped(struct engine *g)
+{
+    if (!g->stopping || !g->stopped || g->readings)
+        return;
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        for (int i = 0; i < job->step_count; i++)
+            if (job->steps[i].opened)
+                return;
+    }
+    void (*stopped)(void *) = TAKE(g->stopped);
+    stopped(g->stopped_arg);
+}
+
+void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg)
+{
+    g->stopping = true;
+    g->stopped = stopped;
+    g->stopped_arg = arg;
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        for (int i = 0; i < job->step_count; i++) {
+            struct step *step = &job->steps[i];
+            LIST_EACH (&step->running, struct task, link, t)
+                step->worker.type->task_stop(&t->worker);
+            step_is_due(step);
+        }
+    }
+    if (list_is_empty(&g->jobs))
+        engine_check_stopped(g);
+}
+
+void engine_free(struct engine *g)
+{
+    if (!g)
+        return;
+    LIST_EACH (&g->jobs, struct job, link, job)
+        job_free(job);
+    uv_close((uv_handle_t *)&g->due_timer, NULL);
+    uv_close((uv_handle_t *)&g->monitor_timer, NULL);
+    free(g);
+}

@@ -1,0 +1,72 @@
+/* host.c: what workers may ask for. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/job.h"
+
+static struct task *task_of(struct worker_task *w)
+{
+    return container_of(w, struct task, worker);
+}
+
+static void host_log(struct worker_step *s, struct worker_task *t, enum event_level level,
+                     struct str message)
+{
+    struct step *step = step_of(s);
+    record_line(step->job, step, t ? task_of(t) : NULL, ORIGINATOR_WORKER, level, message);
+}
+
+static void host_companion(struct worker_task *t, enum event_level level, struct str message,
+                           struct str members)
+{
+    record_companion(task_of(t), level, message, members);
+}
+
+static int host_spawn(struct worker_step *s, struct str key, struct str payload, struct err *e)
+{
+    return queue_add(step_of(s), key, payload, e);
+}
+
+static void host_keep(struct worker_task *t, const struct worker_document *document)
+{
+    record_document(task_of(t), document);
+}
+
+static void host_progress(struct worker_step *s, const char *text)
+{
+    struct step *step = step_of(s);
+    free(step->progress_text);
+    step->progress_text = mem_strdup(text);
+    step->row.progress_text =
+        NULL; /* the text it pointed to is gone; set again when it is told */
+    monitor_changed(step);
+}
+
+/* A task that the server's own end interrupted goes back to the queue. */
+static void host_done(struct worker_task *w, enum job_state outcome, const char *cause)
+{
+    struct task *t = task_of(w);
+    struct step *step = t->step;
+    ASSERT(job_state_is_final(outcome) && list_is_linked(&t->link));
+    if (outcome == JOB_CANCELLED && !step->stopping && step->job->engine->stopping)
+        outcome = JOB_PENDING;
+    record_task_move(t, outcome, cause);
+    step->running_count--;
+    task_free(t);
+    step_is_due(step);
+}
+
+static bool host_may_write(struct worker_step *s)
+{
+    return !writer_is_full(step_of(s)->job->engine->writer);
+}
+
+const struct worker_host engine_host = {
+    .log = host_log,
+    .companion = host_companion,
+    .spawn = host_spawn,
+    .keep = host_keep,
+    .progress = host_progress,
+    .done = host_done,
+    .may_write = host_may_write,
+};

@@ -1,0 +1,239 @@
+/* job.c: the job manager.
+ *
+ * The happy path of a job: created with all its steps pending -> running -> each step starts
+ * when everything it depends on has succeeded -> all steps are final -> completed. A step whose
+ * dependency did not succeed is skipped, unless that one says `on_error: continue`; a failed
+ * step fails the job unless it says so. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/job.h"
+
+enum { PARAMETERS_MAX_BYTES = 1024 * 1024 };
+
+static void parameters_fill(struct job *job)
+{
+    const struct definition *d = job->definition;
+    AUTO_BUF text = BUF_INIT(PARAMETERS_MAX_BYTES);
+    struct json j = JSON_TO(&text);
+    job->worker_parameters =
+        mem_alloc((size_t)d->parameter_count * sizeof(*job->worker_parameters));
+    json_begin_object(&j);
+    for (int i = 0; i < d->parameter_count; i++) {
+        const struct parameter *p = &d->parameters[i];
+        job->worker_parameters[i] =
+            (struct worker_parameter){p->name, p->value ? p->value : ""};
+        if (p->value)
+            json_key_c(&j, p->name, p->value);
+    }
+    json_end_object(&j);
+    job->parameters = buf_take(&text);
+}
+
+static char *depends_json(const struct definition *d, const struct step_definition *s)
+{
+    AUTO_BUF text = BUF_INIT(PARAMETERS_MAX_BYTES);
+    struct json j = JSON_TO(&text);
+    json_begin_array(&j);
+    for (int i = 0; i < s->depends_count; i++)
+        json_text_c(&j, d->steps[s->depends[i]].name);
+    json_end_array(&j);
+    return buf_take(&text);
+}
+
+static void step_init(struct step *step, struct job *job, int index)
+{
+    const struct step_definition *d = &job->definition->steps[index];
+    *step =
+        (struct step){.job = job, .definition = d, .depends = depends_json(job->definition, d)};
+    step->row = (struct step_row){.id = id_new(),
+                                  .job_id = job->row.id,
+                                  .number = index + 1,
+                                  .name = d->name,
+                                  .type = d->type,
+                                  .depends = step->depends,
+                                  .status = JOB_PENDING};
+    id_format(step->row.id, step->id_text);
+    step->source = (struct event_source){job->row.id, step->row.id, d->name, d->type};
+    step->worker =
+        (struct worker_step){.type = worker_type_find(d->type),
+                             .host = &engine_host,
+                             .loop = job->engine->loop,
+                             .settings = d->settings,
+                             .name = d->name,
+                             .job_id_text = job->id_text,
+                             .step_id_text = step->id_text,
+                             .parameters = job->worker_parameters,
+                             .parameter_count = (size_t)job->definition->parameter_count,
+                             .concurrency = 1};
+    ASSERT(step->worker.type);
+    list_init(&step->ready);
+    list_init(&step->running);
+}
+
+struct job *job_new(struct engine *g, struct definition *d, struct id id)
+{
+    struct job *job = mem_alloc(sizeof(*job));
+    job->engine = g;
+    job->definition = d;
+    parameters_fill(job);
+    job->row = (struct job_row){.id = id,
+                                .definition_id = d->id,
+                                .name = d->name,
+                                .source = d->source,
+                                .source_is_json = d->is_json,
+                                .parameters = job->parameters,
+                                .status = JOB_PENDING};
+    id_format(id, job->id_text);
+    job->source = (struct event_source){id, ID_NONE, "", "job"};
+    job->step_count = d->step_count;
+    job->steps = mem_alloc((size_t)d->step_count * sizeof(*job->steps));
+    for (int i = 0; i < d->step_count; i++)
+        step_init(&job->steps[i], job, i);
+    list_add(&g->jobs, &job->link);
+    return job;
+}
+
+static void step_done(struct step *step)
+{
+    step_close(step);
+    list_remove(&step->link_dirty);
+    list_remove(&step->link_due);
+    list_remove(&step->link_monitored);
+    map_done(&step->keys);
+    free(step->error);
+    free(step->cause);
+    free(step->progress_text);
+    free(step->depends);
+    free(step->last_failure);
+    free(step->stop_cause);
+}
+
+void job_free(struct job *job)
+{
+    for (int i = 0; i < job->step_count; i++)
+        step_done(&job->steps[i]);
+    list_remove(&job->link);
+    list_remove(&job->link_dirty);
+    list_remove(&job->link_due);
+    free(job->steps);
+    free(job->parameters);
+    free(job->worker_parameters);
+    free(job->error);
+    free(job->cause);
+    free(job->cancelled_by);
+    definition_free(job->definition);
+    free(job);
+}
+
+/* ---- which steps may start ---- */
+
+static bool step_succeeded(const struct step *step)
+{
+    return step->row.status == JOB_COMPLETED ||
+           (step->row.status == JOB_FAILED && step->definition->on_error == ON_ERROR_CONTINUE);
+}
+
+/* Starts or skips a pending step when all it depends on is final. True when it moved. */
+static bool step_consider(struct job *job, struct step *step)
+{
+    const struct step *failed = NULL;
+    for (int i = 0; i < step->definition->depends_count; i++) {
+        const struct step *before = &job->steps[step->definition->depends[i]];
+        if (!job_state_is_final(before->row.status))
+            return false;
+        if (!step_succeeded(before) && !failed)
+            failed = before;
+    }
+    if (!failed) {
+        step_start(step);
+        return true;
+    }
+    char cause[ERR_TEXT_MAX];
+    (void)snprintf(cause, sizeof(cause), "step '%s' was %s", failed->row.name,
+                   failed->row.status == JOB_FAILED ? "not successful"
+                                                    : job_state_name(failed->row.status));
+    record_linef(job, step, LEVEL_WARN, "skipped: %s", cause);
+    record_step_move(step, JOB_SKIPPED, cause);
+    return true;
+}
+
+/* ---- how the job ends ---- */
+
+static void job_end(struct job *job, enum job_state state, const char *cause)
+{
+    int64_t ms = (clock_wall_us() - job->row.started_at_us) / 1000;
+    enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
+                             : state == JOB_CANCELLED ? LEVEL_WARN
+                                                      : LEVEL_INFO;
+    record_linef(job, NULL, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
+                 (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
+                 cause ? cause : "");
+    record_job_move(job, state, cause);
+}
+
+static void job_finish(struct job *job)
+{
+    char cause[ERR_TEXT_MAX];
+    if (job->cancelling) {
+        (void)snprintf(cause, sizeof(cause), "cancelled by %s", job->cancelled_by);
+        job_end(job, JOB_CANCELLED, cause);
+        return;
+    }
+    for (int i = 0; i < job->step_count; i++) {
+        const struct step *step = &job->steps[i];
+        if (step->row.status != JOB_FAILED || step_succeeded(step))
+            continue;
+        (void)snprintf(cause, sizeof(cause), "step '%s': %s", step->row.name,
+                       step->cause ? step->cause : "failed");
+        job_end(job, JOB_FAILED, cause);
+        return;
+    }
+    job_end(job, JOB_COMPLETED, NULL);
+}
+
+void job_advance(struct job *job)
+{
+    if (job->row.status == JOB_PENDING && !job->cancelling) {
+        record_job_move(job, JOB_RUNNING, NULL);
+        record_linef(job, NULL, LEVEL_INFO, "%s started: %d step%s", job->row.name,
+                     job->step_count, job->step_count == 1 ? "" : "s");
+    }
+    if (job->row.status != JOB_RUNNING || job->engine->stopping)
+        return;
+    bool moved = true, all_final = true;
+    while (moved) {
+        moved = false;
+        for (int i = 0; i < job->step_count; i++)
+            if (job->steps[i].row.status == JOB_PENDING && !job->cancelling)
+                moved |= step_consider(job, &job->steps[i]);
+    }
+    for (int i = 0; i < job->step_count; i++)
+        all_final &= job_state_is_final(job->steps[i].row.status);
+    if (all_final)
+        job_finish(job);
+}
+
+void job_cancel(struct job *job, const char *who)
+{
+    char cause[160];
+    if (job->cancelling)
+        return;
+    job->cancelling = true;
+    job->cancelled_by = mem_strdup(who);
+    (void)snprintf(cause, sizeof(cause), "cancelled by %s", who);
+    record_linef(job, NULL, LEVEL_WARN, "cancel asked for by %s", who);
+    if (job->row.status == JOB_PENDING)
+        record_job_move(job, JOB_RUNNING, NULL); /* so that it ends on the one road there is */
+    for (int i = 0; i < job->step_count; i++) {
+        struct step *step = &job->steps[i];
+        if (step->row.status == JOB_PENDING)
+            record_step_move(step, JOB_CANCELLED, cause);
+        else
+            step_stop(step, JOB_CANCELLED, cause);
+    }
+    job_is_due(job);
+}

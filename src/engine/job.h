@@ -1,0 +1,156 @@
+/* job.h: a job that is not final yet, in memory: the job, its steps, and the tasks at hand.
+ *
+ * The rows in the store say the same; what is here and not there is work in progress of this
+ * process: worker state, queues, timers. All of it belongs to the loop thread. A job is freed
+ * when the rows of its final state are on their way to the store (engine_on_closing).
+ *
+ * Who does what:
+ *     job.c      job manager: which steps may start, how the job ends
+ *     step.c     step manager: opens the worker, hands out tasks, how the step ends
+ *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
+ *     monitor.c  job monitor: step_progress, at most ten a second per step
+ *     record.c   the only code that writes lines, states and rows
+ *     host.c     what workers may ask for (worker.h)
+ *     recover.c  jobs that an earlier server left behind */
+#pragma once
+
+#include "base/list.h"
+#include "base/map.h"
+#include "engine/engine.h"
+
+struct engine {
+    uv_loop_t *loop;
+    struct store *store;
+    struct writer *writer;
+    struct list jobs;       /* struct job.link */
+    struct list dirty_jobs; /* rows to write with the batch that is being filled */
+    struct list dirty_steps;
+    struct list due_jobs; /* to be looked at in the next turn: job_advance(), step_advance() */
+    struct list due_steps;
+    struct list monitored; /* steps with progress to tell, when their time has come */
+    uv_timer_t due_timer, monitor_timer;
+    bool stopping;
+    int readings; /* queue readings on the pool */
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+};
+
+struct step {
+    struct worker_step worker; /* what the worker sees */
+    struct job *job;
+    const struct step_definition *definition;
+    struct step_row row; /* its texts: the definition's, or the three below */
+    char *error, *cause, *progress_text;
+    char *depends; /* JSON array */
+    char id_text[ID_TEXT_LEN + 1];
+    struct event_source source;
+    int64_t counts[TASK_COUNTS]; /* as they are; row.tasks are those last told */
+    int64_t last_number;         /* of the newest task */
+    char *last_failure;          /* cause of the newest failed task */
+    struct map keys;             /* every task's key */
+    struct list link_dirty, link_due, link_monitored;
+    bool opened;      /* the worker has state */
+    bool stopping;    /* no further task is started; running ones were asked to end */
+    char *stop_cause; /* why */
+    enum job_state stop_state;
+
+    /* queue.c */
+    struct list ready;   /* pending tasks in memory, by number */
+    struct list running; /* tasks at the worker */
+    int64_t ready_count, running_count;
+    int64_t spilled; /* pending tasks that are only in the store, all behind loaded_number */
+    int64_t loaded_number;      /* newest task that is or was in memory */
+    struct queue_read *reading; /* spilled tasks are being read back */
+};
+
+struct task {
+    struct worker_task worker;
+    struct step *step;
+    struct list link;    /* in ready or running */
+    struct task_row row; /* key and payload: the worker's texts, owned here */
+    char *key, *payload, *cause;
+};
+
+struct job {
+    struct engine *engine;
+    struct list link, link_dirty, link_due;
+    struct definition *definition;
+    struct job_row row; /* texts: the definition's, or those below */
+    char *parameters;   /* JSON object */
+    struct worker_parameter *worker_parameters;
+    char *error, *cause;
+    char id_text[ID_TEXT_LEN + 1];
+    struct event_source source;
+    struct step *steps; /* as in the definition, one for one */
+    int step_count;
+    bool cancelling;
+    char *cancelled_by;
+};
+
+/* ---- job.c ---- */
+
+/* Makes a job in memory; takes the definition. Writes nothing. */
+struct job *job_new(struct engine *g, struct definition *d, struct id id);
+void job_free(struct job *job);
+void job_is_due(struct job *job); /* job_advance() in the next turn */
+void job_advance(struct job *job);
+void job_cancel(struct job *job, const char *who);
+
+/* ---- step.c ---- */
+
+struct step *step_of(struct worker_step *w);
+void step_is_due(struct step *step); /* step_advance() in the next turn */
+void step_advance(struct step *step);
+void step_start(struct step *step);
+CHECKED int step_open(struct step *step, struct err *e); /* the worker makes its state */
+void step_close(struct step *step);
+
+/* Starts no more tasks, asks the running ones to end, and ends the step as `state`. */
+void step_stop(struct step *step, enum job_state state, const char *cause);
+
+/* ---- queue.c ---- */
+
+CHECKED int queue_add(struct step *step, struct str key, struct str payload, struct err *e);
+struct task *
+queue_take(struct step *step); /* the next pending task, or NULL; refills the window */
+bool queue_is_empty(const struct step *step); /* nothing pending, in memory or in the store */
+void queue_abandon(struct step *step); /* forgets what is in memory, not what is stored */
+struct task *task_new(struct step *step, const struct task_row *row); /* of a row; in no list */
+void task_free(struct task *t);
+
+/* ---- monitor.c ---- */
+
+void monitor_changed(struct step *step); /* counts or progress text are new */
+void monitor_tell(struct step *step);    /* writes step_progress now, when there is news */
+void monitor_init(struct engine *g);
+
+/* ---- record.c ---- */
+
+/* Writes a line of the job (step and task NULL), a step, or a task. Splits at newlines and at
+ * LIMIT_LINE_BYTES. */
+void record_line(struct job *job, struct step *step, const struct task *task,
+                 enum event_originator originator, enum event_level level, struct str message);
+void record_linef(struct job *job, struct step *step, enum event_level level, const char *fmt,
+                  ...) PRINTF(4, 5);
+
+/* The companion of a task's newest line. */
+void record_companion(const struct task *task, enum event_level level, struct str message,
+                      struct str members);
+void record_progress(struct step *step);
+void record_document(const struct task *task, const struct worker_document *document);
+void record_task_created(const struct task_row *row, struct step *step);
+
+/* The one way a state moves: checks the table, appends the event, brings row and counters
+ * along. `cause` is copied; NULL: none. */
+void record_job_move(struct job *job, enum job_state to, const char *cause);
+void record_step_move(struct step *step, enum job_state to, const char *cause);
+void record_task_move(struct task *task, enum job_state to, const char *cause);
+
+/* The first event and rows of a new job. */
+void record_job_created(struct job *job);
+
+/* ---- host.c ---- */
+
+extern const struct worker_host engine_host;
+void engine_check_stopped(
+    struct engine *g); /* tells engine_stop()'s caller when all is quiet */

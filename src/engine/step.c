@@ -1,0 +1,190 @@
+/* step.c: the step manager.
+ *
+ * The happy path of a step: pending -> step_start() moves it to running, opens the worker and
+ * lets it plan its first tasks, all in one batch (so a step that is running has been planned,
+ * also after a crash) -> step_advance() hands out tasks, as many at a time as the worker can do
+ * -> nothing waits and nothing runs
+ * -> step_finish() says how it ended.
+ *
+ * It fails when its worker cannot start, when all its tasks failed, or when more failed than
+ * the definition tolerates and it says stop_all. step_stop() ends it early: what waits is
+ * cancelled, what runs is asked to end. Only step_advance() decides; everything else records
+ * and calls step_is_due(). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/job.h"
+
+struct step *step_of(struct worker_step *w)
+{
+    return container_of(w, struct step, worker);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    struct engine *g = container_of(timer, struct engine, due_timer);
+    struct step *step;
+    struct job *job;
+    while ((step = LIST_FIRST(&g->due_steps, struct step, link_due))) {
+        list_remove(&step->link_due);
+        step_advance(step);
+    }
+    while ((job = LIST_FIRST(&g->due_jobs, struct job, link_due))) {
+        list_remove(&job->link_due);
+        job_advance(job);
+    }
+    engine_check_stopped(g);
+}
+
+/* Not at once but in the next turn of the loop: whoever calls may be in the middle of a worker.
+ */
+void step_is_due(struct step *step)
+{
+    struct engine *g = step->job->engine;
+    if (!list_is_linked(&step->link_due))
+        list_add(&g->due_steps, &step->link_due);
+    if (!uv_is_active((uv_handle_t *)&g->due_timer))
+        uv_timer_start(&g->due_timer, on_due, 0, 0);
+}
+
+void job_is_due(struct job *job)
+{
+    struct engine *g = job->engine;
+    if (!list_is_linked(&job->link_due))
+        list_add(&g->due_jobs, &job->link_due);
+    if (!uv_is_active((uv_handle_t *)&g->due_timer))
+        uv_timer_start(&g->due_timer, on_due, 0, 0);
+}
+
+int step_open(struct step *step, struct err *e)
+{
+    int r = step->worker.type->step_open(&step->worker, e);
+    step->opened = r >= 0;
+    return r;
+}
+
+void step_close(struct step *step)
+{
+    if (step->opened)
+        step->worker.type->step_close(&step->worker);
+    step->opened = false;
+    queue_abandon(step);
+}
+
+static void step_end(struct step *step, enum job_state state, const char *cause)
+{
+    step_close(step);
+    monitor_tell(step);
+    int64_t ms = (clock_wall_us() - step->row.started_at_us) / 1000;
+    enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
+                             : state == JOB_CANCELLED ? LEVEL_WARN
+                                                      : LEVEL_INFO;
+    record_linef(step->job, step, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
+                 (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
+                 cause ? cause : "");
+    record_step_move(step, state, cause);
+}
+
+void step_start(struct step *step)
+{
+    struct err e;
+    record_step_move(step, JOB_RUNNING, NULL);
+    record_linef(step->job, step, LEVEL_INFO, "started (%s)", step->row.type);
+    if (step_open(step, &e) < 0) {
+        step_end(step, JOB_FAILED, e.text);
+        return;
+    }
+    step->worker.type->step_plan(&step->worker);
+    monitor_changed(step);
+    step_is_due(step);
+}
+
+void step_stop(struct step *step, enum job_state state, const char *cause)
+{
+    if (step->stopping || step->row.status != JOB_RUNNING)
+        return;
+    step->stopping = true;
+    step->stop_state = state;
+    step->stop_cause = mem_strdup(cause);
+    LIST_EACH (&step->running, struct task, link, t)
+        step->worker.type->task_stop(&t->worker);
+    step_is_due(step);
+}
+
+static void start_task(struct step *step, struct task *t)
+{
+    struct err e;
+    record_task_move(t, JOB_RUNNING, NULL);
+    list_add(&step->running, &t->link);
+    step->running_count++;
+    if (step->worker.type->task_start(&t->worker, &e) < 0)
+        engine_host.done(&t->worker, JOB_FAILED, e.text);
+}
+
+static bool too_many_failed(const struct step *step)
+{
+    const struct definition *d = step->job->definition;
+    return d->max_child_failures >= 0 && step->counts[JOB_FAILED] > d->max_child_failures;
+}
+
+/* How a step whose tasks have all ended has ended. */
+static void step_finish(struct step *step)
+{
+    const struct definition *d = step->job->definition;
+    const int64_t *n = step->counts;
+    int64_t total = n[JOB_COMPLETED] + n[JOB_FAILED] + n[JOB_CANCELLED];
+    char cause[ERR_TEXT_MAX];
+    if (step->stopping) {
+        step_end(step, step->stop_state, step->stop_cause);
+    } else if (n[JOB_FAILED] > 0 && n[JOB_FAILED] == total) {
+        if (total == 1)
+            (void)snprintf(cause, sizeof(cause), "%s",
+                           step->last_failure ? step->last_failure : "its task failed");
+        else
+            (void)snprintf(cause, sizeof(cause), "all %lld tasks failed, the last one: %s",
+                           (long long)total, step->last_failure ? step->last_failure : "");
+        step_end(step, JOB_FAILED, cause);
+    } else {
+        if (too_many_failed(step) && d->failure_action == FAILURE_MARK_WARNING)
+            record_linef(step->job, step, LEVEL_WARN, "%lld tasks failed, %d are tolerated",
+                         (long long)n[JOB_FAILED], d->max_child_failures);
+        step_end(step, JOB_COMPLETED, NULL);
+    }
+}
+
+static void stop_when_too_many_failed(struct step *step)
+{
+    const struct definition *d = step->job->definition;
+    char cause[ERR_TEXT_MAX];
+    if (step->stopping || d->failure_action != FAILURE_STOP_ALL || !too_many_failed(step))
+        return;
+    (void)snprintf(cause, sizeof(cause),
+                   "%lld tasks failed, %d are tolerated, the last one: %s",
+                   (long long)step->counts[JOB_FAILED], d->max_child_failures,
+                   step->last_failure ? step->last_failure : "");
+    step_stop(step, JOB_FAILED, cause);
+}
+
+void step_advance(struct step *step)
+{
+    struct task *t;
+    if (step->row.status != JOB_RUNNING || !step->opened)
+        return;
+    stop_when_too_many_failed(step);
+    while (step->stopping && (t = queue_take(step))) {
+        record_task_move(t, JOB_CANCELLED, step->stop_cause);
+        task_free(t);
+    }
+    while (!step->stopping && !step->job->engine->stopping &&
+           step->running_count < step->worker.concurrency &&
+           !writer_is_full(step->job->engine->writer) && (t = queue_take(step)))
+        start_task(step, t);
+    if (step->running_count > 0)
+        return;
+    if (step->job->engine->stopping)
+        step_close(step);
+    else if (queue_is_empty(step))
+        step_finish(step);
+}
