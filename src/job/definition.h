@@ -1,13 +1,14 @@
 /* definition.h: what to run. YAML or JSON text in, a checked struct out.
  *
- * Checking is strict: unknown keys (with the nearest right one named), wrong types, unknown step
- * types, unknown, doubled or circular `depends` are errors that name origin, line, column, what was
- * found and what was expected; err.line, err.column and err.field (such as "steps[1].config.max_depth")
- * are filled for callers that show them apart.
+ * Checking is strict: unknown keys (with the nearest right one named), wrong types, unknown
+ * step types, unknown, doubled or circular `depends` are errors that name origin, line, column,
+ * what was found and what was expected; err.line, err.column and err.field (such as
+ * "steps[1].config.max_depth") are filled for callers that show them apart.
  *
- * Parameters: "{site}" in a text of a step's config (or in its list items and map values) stands for
- * the parameter `site` when the definition declares one of that name; anything else in braces, and
- * "${site}", is left as it is. A setting whose spec says `verbatim` is not touched.
+ * Parameters: "{site}" in a text of a step's config (or in its list items and map values)
+ * stands for the parameter `site` when the definition declares one of that name; anything else
+ * in braces, and "${site}", is left as it is. A setting whose spec says `verbatim` is not
+ * touched.
  *
  * Pure: no I/O, no clock. Thread: any. Ownership: definition_free() frees everything. */
 #pragma once
@@ -19,7 +20,8 @@
 struct parameter {
     char *name;        /* [a-z][a-z0-9_]* */
     char *description; /* "" when not given */
-    char *value;       /* what was given, else the default; NULL: required and not given */
+    char *fallback;    /* the default; NULL: none */
+    char *value;       /* what was given, else the default; NULL: required, not given */
     bool required;     /* no default */
 };
 
@@ -58,17 +60,18 @@ struct definition {
     enum failure_action failure_action;
     struct step_definition *steps;
     int step_count;
-    int *order; /* step indexes such that each comes after what it depends on */
+    int *order;      /* step indexes such that each comes after what it depends on */
     char **warnings; /* what is valid but not carried out by this version, a sentence each */
     int warning_count;
 };
 
 enum definition_format { DEFINITION_YAML, DEFINITION_JSON };
 
-/* `origin` is how messages name the text (a file's path, "request body"). `schemas` lists the worker
- * types, NULL at the end. E_INVAL; E_TOOBIG past LIMIT_DEFINITION_BYTES. Values for parameters may be
- * given as `names[i]` = `values[i]`; an undeclared name is an error. With `for_run`, a required
- * parameter without a value is an error; without, settings that hold one are taken unchecked. */
+/* `origin` is how messages name the text (a file's path, "request body"). `schemas` lists the
+ * worker types, NULL at the end. E_INVAL; E_TOOBIG past LIMIT_DEFINITION_BYTES. Values for
+ * parameters may be given as `names[i]` = `values[i]`; an undeclared name is an error. With
+ * `for_run`, a required parameter without a value is an error; without, settings that hold one
+ * are taken unchecked. */
 struct definition_input {
     struct str text;
     const char *origin;
@@ -79,10 +82,10 @@ struct definition_input {
     bool for_run;
 };
 
-CHECKED int definition_parse(const struct definition_input *in, struct definition **ret_definition,
-                             struct err *e);
+CHECKED int definition_parse(const struct definition_input *in,
+                             struct definition **ret_definition, struct err *e);
 void definition_free(struct definition *d); /* NULL is fine */
 
-/* The definition as the API shows it: all fields with their defaults, steps, `source`, `format`,
- * `warnings`. Writes one object, its members only, so that callers may add their own. */
+/* The definition as the API shows it: all fields with their defaults, steps, `source`,
+ * `format`, `warnings`. Writes the members only, so that callers may add their own. */
 void definition_json_members(const struct definition *d, struct json *j);

@@ -1,17 +1,19 @@
 /* settings.h: the `config` of a step, checked against what its worker type declares.
  *
  * A worker type lists its settings once (struct setting_spec); reading them strictly, their
- * defaults, the error messages and the help text all come from that list. Values are typed by the
- * list, never guessed: `no` is text where text is wanted, and an error where a number is.
+ * defaults, the error messages and the help text all come from that list. Values are typed by
+ * the list, never guessed: `no` is text where text is wanted, and an error where a number is.
  *
- * Ownership: struct settings belongs to its step definition; what it returns lives as long. Asking
- * for a name that the list does not have, or with the wrong kind, is a mistake of the program and
- * aborts. Thread: read-only after parsing, any. */
+ * Ownership: struct settings belongs to its step definition; what it returns lives as long.
+ * Asking for a name that the list does not have, or with the wrong kind, is a mistake of the
+ * program and aborts. Thread: read-only after parsing, any. */
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base/macro.h"
 
 enum setting_kind {
     SETTING_TEXT,
@@ -28,11 +30,11 @@ struct setting_spec {
     const char *name;
     enum setting_kind kind;
     bool required;
-    bool verbatim;           /* parameters ("{site}") are not filled in */
-    int64_t min, max;        /* of INT, DURATION, SIZE; both 0: any non-negative */
-    const char *fallback;    /* the default as it would be written; NULL: "" / 0 / false / empty */
+    bool verbatim;        /* parameters ("{site}") are not filled in */
+    int64_t min, max;     /* of INT, DURATION, SIZE; max 0 with min >= 0: no upper limit */
+    const char *fallback; /* the default as it would be written; NULL: "" / 0 / false / empty */
     const char *const *choices; /* TEXT: the only values allowed, NULL-terminated; NULL: any */
-    const char *help;        /* one line */
+    const char *help;           /* one line */
 };
 
 /* What a worker type tells about itself. */
@@ -46,10 +48,26 @@ struct settings;
 
 bool settings_has(const struct settings *s, const char *name); /* was it written by the user? */
 const char *settings_text(const struct settings *s, const char *name);
-int64_t settings_int(const struct settings *s, const char *name); /* INT, DURATION (ms), SIZE (bytes) */
+/* INT, DURATION (ms), SIZE (bytes) */
+int64_t settings_int(const struct settings *s, const char *name);
 double settings_number(const struct settings *s, const char *name);
 bool settings_bool(const struct settings *s, const char *name);
-size_t settings_count(const struct settings *s, const char *name);               /* TEXTS, PAIRS */
-const char *settings_item(const struct settings *s, const char *name, size_t i); /* value i */
-const char *settings_key(const struct settings *s, const char *name, size_t i);  /* PAIRS: key i */
+size_t settings_count(const struct settings *s, const char *name); /* TEXTS, PAIRS */
+/* Value i; key i of PAIRS. */
+const char *settings_item(const struct settings *s, const char *name, size_t i);
+const char *settings_key(const struct settings *s, const char *name, size_t i);
 void settings_free(struct settings *s);
+
+/* For the reader of definitions: reads `config` (a map; NULL when nothing was written) of
+ * `step`, with parameters filled in. A setting that holds one without a value is kept as
+ * written, unchecked. */
+struct node;
+struct filler;
+struct err;
+CHECKED int settings_read(const struct node *config, const struct node *step,
+                          const struct worker_schema *schema, struct filler *filler,
+                          struct settings **ret_settings, struct err *e);
+
+/* Writes one object: every setting, as it was written or with its default. */
+struct json;
+void settings_json(const struct settings *s, struct json *j);

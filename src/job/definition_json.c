@@ -1,0 +1,103 @@
+/* A definition for the API: the words and the shape of the text it was read from, so that a
+ * client can change a field and send it back. */
+#include "job/definition.h"
+
+#include "job/quantity.h"
+#include "job/step.h"
+
+static void key_duration(struct json *j, const char *key, int64_t ms)
+{
+    char text[QUANTITY_TEXT_MAX];
+    json_key_c(j, key, ms ? quantity_format_duration(ms, text) : NULL);
+}
+
+static void key_texts(struct json *j, const char *key, char *const *texts, int count)
+{
+    json_key(j, key);
+    json_begin_array(j);
+    for (int i = 0; i < count; i++)
+        json_text_c(j, texts[i]);
+    json_end_array(j);
+}
+
+static void parameters_json(const struct definition *d, struct json *j)
+{
+    json_key(j, "parameters");
+    json_begin_object(j);
+    for (int i = 0; i < d->parameter_count; i++) {
+        const struct parameter *p = &d->parameters[i];
+        json_key(j, p->name);
+        json_begin_object(j);
+        json_key_c(j, "default", p->fallback);
+        json_key_c(j, "description", p->description);
+        json_end_object(j);
+    }
+    json_end_object(j);
+}
+
+static void retry_json(const struct step_definition *s, struct json *j)
+{
+    json_key(j, "retry");
+    if (!s->retry_attempts) {
+        json_write_null(j);
+        return;
+    }
+    json_begin_object(j);
+    json_key_int(j, "attempts", s->retry_attempts);
+    key_duration(j, "backoff", s->retry_backoff_ms);
+    json_end_object(j);
+}
+
+static void step_json(const struct definition *d, const struct step_definition *s,
+                      struct json *j)
+{
+    json_begin_object(j);
+    json_key_c(j, "name", s->name);
+    json_key_c(j, "type", s->type);
+    json_key_c(j, "description", s->description);
+    json_key(j, "depends");
+    json_begin_array(j);
+    for (int i = 0; i < s->depends_count; i++)
+        json_text_c(j, d->steps[s->depends[i]].name);
+    json_end_array(j);
+    json_key_c(j, "on_error", on_error_names[s->on_error]);
+    retry_json(s, j);
+    key_duration(j, "timeout", s->timeout_ms);
+    json_key(j, "config");
+    settings_json(s->settings, j);
+    json_end_object(j);
+}
+
+static void tolerance_json(const struct definition *d, struct json *j)
+{
+    json_key(j, "error_tolerance");
+    json_begin_object(j);
+    json_key(j, "max_child_failures");
+    if (d->max_child_failures < 0)
+        json_write_null(j);
+    else
+        json_int(j, d->max_child_failures);
+    json_key_c(j, "failure_action", failure_action_names[d->failure_action]);
+    json_end_object(j);
+}
+
+void definition_json_members(const struct definition *d, struct json *j)
+{
+    json_key_c(j, "id", d->id);
+    json_key_c(j, "name", d->name);
+    json_key_c(j, "description", d->description);
+    json_key_c(j, "schedule", d->schedule[0] ? d->schedule : NULL);
+    key_duration(j, "timeout", d->timeout_ms);
+    json_key_bool(j, "enabled", d->enabled);
+    key_texts(j, "tags", d->tags, d->tag_count);
+    parameters_json(d, j);
+    tolerance_json(d, j);
+    json_key(j, "steps");
+    json_begin_array(j);
+    for (int i = 0; i < d->step_count; i++)
+        step_json(d, &d->steps[i], j);
+    json_end_array(j);
+    json_key_c(j, "source", d->source);
+    json_key_c(j, "format", d->is_json ? "json" : "yaml");
+    key_texts(j, "warnings", d->warnings, d->warning_count);
+}

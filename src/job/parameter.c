@@ -1,0 +1,179 @@
+#include "job/parameter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+enum { PARAMETER_NAME_MAX = 64 };
+
+static bool is_name(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!(c >= 'a' && c <= 'z') && (i == 0 || (c != '_' && !(c >= '0' && c <= '9'))))
+            return false;
+    }
+    return s.n > 0 && s.n <= PARAMETER_NAME_MAX;
+}
+
+/* `site: {default: ..., description: ...}`, or only the default, or nothing for a required one.
+ */
+static int parameter_read(const struct node *n, struct parameter *p, struct err *e)
+{
+    static const char *const keys[] = {"default", "description", NULL};
+    const char *value = NULL, *description = "";
+    int r = 0;
+    if (!is_name(str_of(n->key)))
+        return node_fail_key(n, e,
+                             "a parameter's name is lower-case letters, digits and '_', the "
+                             "first a letter, at most %d",
+                             PARAMETER_NAME_MAX);
+    if (n->kind == NODE_SCALAR) {
+        value = n->text;
+    } else if (n->kind != NODE_NONE) {
+        r = node_check_map(n, keys, e);
+        const struct node *part = node_get(n, "default");
+        if (r >= 0 && part)
+            r = node_text(part, &value, e);
+        part = node_get(n, "description");
+        if (r >= 0 && part)
+            r = node_text(part, &description, e);
+    }
+    if (r < 0)
+        return r;
+    p->name = mem_strdup(n->key);
+    p->description = mem_strdup(description);
+    p->fallback = mem_strdup(value);
+    p->value = mem_strdup(value);
+    p->required = !value;
+    return 0;
+}
+
+int parameters_read(const struct node *map, struct definition *d, struct err *e)
+{
+    if (!map)
+        return 0;
+    if (map->kind != NODE_MAP)
+        return node_fail_expected(map, "a map of names", e);
+    if (map->count > LIMIT_DEFINITION_PARAMETERS)
+        return node_fail(map, e, "expected at most %d parameters, found %d",
+                         LIMIT_DEFINITION_PARAMETERS, map->count);
+    d->parameters = mem_alloc((size_t)map->count * sizeof(*d->parameters));
+    NODE_EACH (map, n) {
+        int r = parameter_read(n, &d->parameters[d->parameter_count], e);
+        if (r < 0)
+            return r;
+        d->parameter_count++;
+    }
+    return 0;
+}
+
+void parameters_free(struct definition *d)
+{
+    for (int i = 0; i < d->parameter_count; i++) {
+        free(d->parameters[i].name);
+        free(d->parameters[i].description);
+        free(d->parameters[i].fallback);
+        free(d->parameters[i].value);
+    }
+    free(d->parameters);
+}
+
+static int parameter_index(const struct parameter *list, int count, struct str name)
+{
+    int i = 0;
+    while (i < count && !str_eq_c(name, list[i].name))
+        i++;
+    return i < count ? i : -1;
+}
+
+static int fail_unknown(const struct definition *d, const struct definition_input *in,
+                        const char *name, struct err *e)
+{
+    const char *names[LIMIT_DEFINITION_PARAMETERS + 1] = {NULL};
+    AUTO_FREE char *field = mem_printf("parameters.%s", NODE_SHOWN(name));
+    for (int i = 0; i < d->parameter_count; i++)
+        names[i] = d->parameters[i].name;
+    return fail_field(e, E_INVAL, field, "%s: there is no parameter '%s'%s", in->origin,
+                      NODE_SHOWN(name), NODE_HINT(name, names));
+}
+
+int parameters_give(struct definition *d, const struct definition_input *in, struct err *e)
+{
+    bool given[LIMIT_DEFINITION_PARAMETERS] = {false};
+    for (int k = 0; k < in->value_count; k++) {
+        int i = parameter_index(d->parameters, d->parameter_count, str_of(in->names[k]));
+        if (i < 0)
+            return fail_unknown(d, in, in->names[k], e);
+        AUTO_FREE char *field = mem_printf("parameters.%s", in->names[k]);
+        if (given[i])
+            return fail_field(e, E_INVAL, field, "%s: parameter '%s' is given twice",
+                              in->origin, in->names[k]);
+        given[i] = true;
+        free(d->parameters[i].value);
+        d->parameters[i].value = mem_strdup(in->values[k]);
+    }
+    for (int i = 0; in->for_run && i < d->parameter_count; i++) {
+        if (d->parameters[i].value)
+            continue;
+        AUTO_FREE char *field = mem_printf("parameters.%s", d->parameters[i].name);
+        return fail_field(e, E_INVAL, field,
+                          "%s: parameter '%s' has no default and needs a value", in->origin,
+                          d->parameters[i].name);
+    }
+    return 0;
+}
+
+/* The parameter whose "{name}" stands at the beginning of `s`, or NULL. */
+static const struct parameter *reference_at(const struct filler *f, struct str s,
+                                            size_t *ret_length)
+{
+    struct str inside = {s.p + 1, s.n - 1};
+    inside.n = MIN(inside.n, (size_t)PARAMETER_NAME_MAX + 1);
+    ptrdiff_t end = str_find(inside, STR("}"));
+    if (end < 0)
+        return NULL;
+    int i = parameter_index(f->parameters, f->count, (struct str){inside.p, (size_t)end});
+    *ret_length = (size_t)end + 2;
+    return i < 0 ? NULL : &f->parameters[i];
+}
+
+int filler_fill(struct filler *f, const struct node *n, char **ret_text, bool *ret_open,
+                struct err *e)
+{
+    AUTO_BUF out = BUF_INIT(LIMIT_DEFINITION_BYTES - f->bytes);
+    struct str rest = str_of(n->text);
+    bool is_escaped = false,
+         open = false; /* escaped: behind '$', the shell's own way to say it */
+    while (rest.n) {
+        const struct parameter *p = NULL;
+        size_t length = 1;
+        if (rest.p[0] == '{' && !is_escaped)
+            p = reference_at(f, rest, &length);
+        if (p && p->value) {
+            buf_add_c(&out, p->value);
+        } else {
+            open = open || p;
+            length = 1;
+            buf_add_byte(&out, rest.p[0]);
+        }
+        is_escaped = rest.p[0] == '$';
+        rest.p += length;
+        rest.n -= length;
+    }
+    if (out.overflow) {
+        (void)node_fail(n, e,
+                        "the settings have more than %d bytes with their parameters filled in",
+                        LIMIT_DEFINITION_BYTES);
+        if (e)
+            e->code = E_TOOBIG;
+        return E_TOOBIG;
+    }
+    f->bytes += out.n;
+    *ret_text = buf_take(&out);
+    *ret_open = open;
+    return 0;
+}

@@ -1,0 +1,368 @@
+/* Every kind of setting is kept as a list of texts: one for most kinds, any number for TEXTS
+ * and PAIRS. Beside the text that counts stands the text as it was written, when parameters
+ * made them differ, so that a definition is shown as its author knows it. Numbers are read
+ * once, here. */
+#include "job/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "job/node.h"
+#include "job/parameter.h"
+
+struct setting_item {
+    char *key; /* PAIRS */
+    char *text;
+    char *written; /* NULL: as `text` */
+};
+
+struct setting_value {
+    bool given;
+    bool open; /* holds a parameter that has no value yet */
+    size_t count;
+    struct setting_item *items;
+    int64_t number; /* INT, DURATION, SIZE; BOOL: 0 or 1 */
+    double fraction;
+};
+
+struct settings {
+    const struct worker_schema *schema;
+    struct setting_value *values; /* one for each of schema->settings */
+};
+
+static size_t spec_count(const struct worker_schema *schema)
+{
+    size_t n = 0;
+    while (schema->settings[n].name)
+        n++;
+    return n;
+}
+
+void settings_free(struct settings *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < spec_count(s->schema); i++) {
+        struct setting_value *v = &s->values[i];
+        for (size_t k = 0; k < v->count; k++) {
+            free(v->items[k].key);
+            free(v->items[k].text);
+            free(v->items[k].written);
+        }
+        free(v->items);
+    }
+    free(s->values);
+    free(s);
+}
+
+static void settings_clear(struct settings **s)
+{
+    settings_free(*s);
+}
+
+#define AUTO_SETTINGS AUTO(settings_clear) struct settings
+
+/* Reading */
+
+static const char *kind_noun(enum setting_kind kind)
+{
+    static const char *const nouns[] = {
+        [SETTING_TEXT] = "text",
+        [SETTING_INT] = "a whole number",
+        [SETTING_NUMBER] = "a number such as 0.25",
+        [SETTING_BOOL] = "true or false",
+        [SETTING_DURATION] = "a duration such as 250ms, 2s, 30m or 1h",
+        [SETTING_SIZE] = "a size such as 500B, 64KiB or 10MiB",
+        [SETTING_TEXTS] = "a list of texts",
+        [SETTING_PAIRS] = "a map of texts",
+    };
+    return nouns[kind];
+}
+
+static bool kind_is_many(enum setting_kind kind)
+{
+    return kind == SETTING_TEXTS || kind == SETTING_PAIRS;
+}
+
+/* Reads the number out of `n`, or checks the text. */
+static int value_check(const struct setting_spec *spec, const struct node *n,
+                       struct setting_value *v, struct err *e)
+{
+    int choice, r = 0;
+    bool yes = false;
+    switch (spec->kind) {
+    case SETTING_TEXT:
+        if (spec->choices)
+            return node_choice(n, spec->choices, &choice, e);
+        if (spec->required && !n->text[0])
+            return node_fail(n, e, "expected text, found ''");
+        return 0;
+    case SETTING_INT:
+        return node_int(n, spec->min, spec->max, &v->number, e);
+    case SETTING_NUMBER:
+        return node_number(n, &v->fraction, e);
+    case SETTING_BOOL:
+        r = node_bool(n, &yes, e);
+        v->number = yes;
+        return r;
+    case SETTING_DURATION:
+        return node_duration(n, spec->min, spec->max, &v->number, e);
+    case SETTING_SIZE:
+        return node_size(n, spec->min, spec->max, &v->number, e);
+    case SETTING_TEXTS:
+    case SETTING_PAIRS:
+        break;
+    }
+    return 0;
+}
+
+/* `filled` is `n` with its parameters filled in. Quotes tell what a person meant only while the
+ * text is theirs: max_depth: "{depth}" cannot be written without. */
+static int item_read(const struct setting_spec *spec, const struct node *n,
+                     struct filler *filler, struct setting_value *v, struct err *e)
+{
+    struct setting_item *item = &v->items[v->count];
+    struct node filled = *n;
+    bool open = false;
+    if (n->kind != NODE_SCALAR)
+        return node_fail_expected(n, kind_is_many(spec->kind) ? "text" : kind_noun(spec->kind),
+                                  e);
+    if (spec->verbatim || !filler) {
+        item->text = mem_strdup(n->text);
+    } else {
+        int r = filler_fill(filler, n, &item->text, &open, e);
+        if (r < 0)
+            return r;
+    }
+    item->key = spec->kind == SETTING_PAIRS ? mem_strdup(n->key) : NULL;
+    v->count++;
+    v->open = v->open || open;
+    if (open)
+        return 0;
+    if (strcmp(item->text, n->text) != 0) {
+        item->written = mem_strdup(n->text);
+        filled.text = item->text;
+        filled.quoted = false;
+    }
+    return value_check(spec, &filled, v, e);
+}
+
+static int value_read(const struct setting_spec *spec, const struct node *n,
+                      struct filler *filler, struct setting_value *v, struct err *e)
+{
+    int r = 0;
+    if (spec->kind == SETTING_TEXTS)
+        r = node_check_list(n, e);
+    else if (spec->kind == SETTING_PAIRS && n->kind != NODE_MAP)
+        r = node_fail_expected(n, kind_noun(spec->kind), e);
+    if (r < 0)
+        return r;
+    bool many = kind_is_many(spec->kind);
+    if (many && spec->required && n->count == 0)
+        return node_fail(n, e, "expected at least one entry");
+    v->items = mem_alloc((many ? (size_t)n->count : 1) * sizeof(*v->items));
+    if (!many)
+        return item_read(spec, n, filler, v, e);
+    NODE_EACH (n, child) {
+        r = item_read(spec, child, filler, v, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The default is the program's own text: that it can be read is not a question of input. */
+static void value_default(const struct setting_spec *spec, struct setting_value *v)
+{
+    AUTO_NODE_TREE tree = NODE_TREE_OF(spec->name);
+    struct node scalar = {.kind = NODE_SCALAR, .text = spec->fallback, .origin = spec->name};
+    const struct node *n = &scalar;
+    struct err e = {0};
+    if (!spec->fallback)
+        return;
+    if (kind_is_many(spec->kind)) {
+        ASSERT(node_read_yaml(&tree, str_of(spec->fallback), &e) == 0);
+        n = tree.root;
+    }
+    ASSERT(value_read(spec, n, NULL, v, &e) == 0);
+}
+
+/* Nothing, or null, where something must be. */
+static int fail_missing(const struct node *config, const struct node *step,
+                        const struct setting_spec *spec, struct err *e)
+{
+    const struct node absent = {.kind = NODE_MAP,
+                                .key = "config",
+                                .parent = step,
+                                .origin = step->origin,
+                                .line = step->line,
+                                .column = step->column};
+    const struct node *value;
+    return node_need(config ? config : &absent, spec->name, kind_noun(spec->kind), &value, e);
+}
+
+static int check_keys(const struct node *config, const struct worker_schema *schema,
+                      struct err *e)
+{
+    size_t count = spec_count(schema);
+    AUTO_FREE const char **names = mem_alloc((count + 1) * sizeof(*names));
+    for (size_t i = 0; i < count; i++)
+        names[i] = schema->settings[i].name;
+    return node_check_map(config, names, e);
+}
+
+int settings_read(const struct node *config, const struct node *step,
+                  const struct worker_schema *schema, struct filler *filler,
+                  struct settings **ret_settings, struct err *e)
+{
+    AUTO_SETTINGS *s = mem_alloc(sizeof(*s));
+    s->schema = schema;
+    s->values = mem_alloc(spec_count(schema) * sizeof(*s->values));
+    int r = config ? check_keys(config, schema, e) : 0;
+    if (r < 0)
+        return r;
+    for (size_t i = 0; schema->settings[i].name; i++) {
+        const struct setting_spec *spec = &schema->settings[i];
+        const struct node *n = node_get(config, spec->name);
+        if (n) {
+            s->values[i].given = true;
+            r = value_read(spec, n, filler, &s->values[i], e);
+        } else if (spec->required) {
+            r = fail_missing(config, step, spec, e);
+        } else {
+            value_default(spec, &s->values[i]);
+        }
+        if (r < 0)
+            return r;
+    }
+    *ret_settings = TAKE(s);
+    return 0;
+}
+
+/* Asking */
+
+static const struct setting_value *value_of(const struct settings *s, const char *name,
+                                            unsigned kinds)
+{
+    for (size_t i = 0; s->schema->settings[i].name; i++) {
+        if (strcmp(s->schema->settings[i].name, name) == 0) {
+            ASSERT(kinds & (1u << s->schema->settings[i].kind));
+            return &s->values[i];
+        }
+    }
+    ASSERT(!"the schema has a setting of this name");
+    return NULL;
+}
+
+bool settings_has(const struct settings *s, const char *name)
+{
+    return value_of(s, name, ~0u)->given;
+}
+
+const char *settings_text(const struct settings *s, const char *name)
+{
+    const struct setting_value *v = value_of(s, name, 1u << SETTING_TEXT);
+    return v->count ? v->items[0].text : "";
+}
+
+int64_t settings_int(const struct settings *s, const char *name)
+{
+    return value_of(s, name, 1u << SETTING_INT | 1u << SETTING_DURATION | 1u << SETTING_SIZE)
+        ->number;
+}
+
+double settings_number(const struct settings *s, const char *name)
+{
+    return value_of(s, name, 1u << SETTING_NUMBER)->fraction;
+}
+
+bool settings_bool(const struct settings *s, const char *name)
+{
+    return value_of(s, name, 1u << SETTING_BOOL)->number;
+}
+
+size_t settings_count(const struct settings *s, const char *name)
+{
+    return value_of(s, name, 1u << SETTING_TEXTS | 1u << SETTING_PAIRS)->count;
+}
+
+const char *settings_item(const struct settings *s, const char *name, size_t i)
+{
+    const struct setting_value *v =
+        value_of(s, name, 1u << SETTING_TEXTS | 1u << SETTING_PAIRS);
+    ASSERT(i < v->count);
+    return v->items[i].text;
+}
+
+const char *settings_key(const struct settings *s, const char *name, size_t i)
+{
+    const struct setting_value *v = value_of(s, name, 1u << SETTING_PAIRS);
+    ASSERT(i < v->count);
+    return v->items[i].key;
+}
+
+/* Showing */
+
+static void item_json(const struct setting_item *item, struct json *j)
+{
+    json_text_c(j, item->written ? item->written : item->text);
+}
+
+/* A key of PAIRS is the author's, and json_key() does not escape. */
+static void pair_json(const struct setting_item *item, struct json *j)
+{
+    AUTO_BUF key = BUF_INIT(6 * LIMIT_DEFINITION_BYTES);
+    json_escape(&key, str_of(item->key));
+    json_key(j, buf_text(&key));
+    item_json(item, j);
+}
+
+static void texts_json(const struct setting_value *v, struct json *j)
+{
+    json_begin_array(j);
+    for (size_t i = 0; i < v->count; i++)
+        item_json(&v->items[i], j);
+    json_end_array(j);
+}
+
+static void pairs_json(const struct setting_value *v, struct json *j)
+{
+    json_begin_object(j);
+    for (size_t i = 0; i < v->count; i++)
+        pair_json(&v->items[i], j);
+    json_end_object(j);
+}
+
+static void value_json(const struct setting_spec *spec, const struct setting_value *v,
+                       struct json *j)
+{
+    const struct setting_item *item = v->count ? &v->items[0] : NULL;
+    bool by_parameter = item && (item->written || v->open);
+    if (spec->kind == SETTING_TEXTS)
+        texts_json(v, j);
+    else if (spec->kind == SETTING_PAIRS)
+        pairs_json(v, j);
+    else if (by_parameter)
+        item_json(item, j);
+    else if (spec->kind == SETTING_BOOL)
+        json_bool(j, v->number);
+    else if (spec->kind == SETTING_INT)
+        json_int(j, v->number);
+    else if (spec->kind == SETTING_NUMBER)
+        json_double(j, v->fraction);
+    else
+        json_text_c(j, item ? item->text : spec->kind == SETTING_TEXT ? "" : "0");
+}
+
+void settings_json(const struct settings *s, struct json *j)
+{
+    json_begin_object(j);
+    for (size_t i = 0; s->schema->settings[i].name; i++) {
+        json_key(j, s->schema->settings[i].name);
+        value_json(&s->schema->settings[i], &s->values[i], j);
+    }
+    json_end_object(j);
+}

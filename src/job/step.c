@@ -1,0 +1,249 @@
+/* A step is read in the order of the text, but what it depends on may come later: so `depends`
+ * is looked up when all names are known, and the order found after that. */
+#include "job/step.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "job/graph.h"
+
+enum { STEP_NAME_MAX = 64, STEP_ATTEMPTS_MAX = 100 };
+
+#define AUTO_MAP AUTO(map_done) struct map
+
+const char *const on_error_names[] = {"fail", "continue", "retry", NULL};
+
+void definition_warn(struct definition *d, const struct node *n, const char *instead)
+{
+    char path[256];
+    size_t size = (size_t)(d->warning_count + 1) * sizeof(*d->warnings);
+    d->warnings = mem_resize(d->warnings, size);
+    d->warnings[d->warning_count++] = mem_printf("%s is not carried out by this version: %s",
+                                                 node_path(n, path, sizeof(path)), instead);
+}
+
+void steps_free(struct definition *d)
+{
+    for (int i = 0; i < d->step_count; i++) {
+        struct step_definition *s = &d->steps[i];
+        free(s->name);
+        free(s->type);
+        free(s->description);
+        free(s->depends);
+        settings_free(s->settings);
+    }
+    free(d->steps);
+    free(d->order);
+}
+
+static int name_read(const struct node *step, char **ret_name, struct err *e)
+{
+    static const char what[] = "a name of letters, digits, '_' and '-'";
+    const struct node *n = NULL;
+    int r = node_need(step, "name", what, &n, e);
+    if (r < 0)
+        return r;
+    if (n->kind != NODE_SCALAR)
+        return node_fail_expected(n, what, e);
+    size_t length = 0;
+    while (text_is_alnum(n->text[length]) || n->text[length] == '_' || n->text[length] == '-')
+        length++;
+    if (length == 0 || n->text[length])
+        return node_fail_expected(n, what, e);
+    if (length > STEP_NAME_MAX)
+        return node_fail(n, e, "expected at most %d characters, found %zu", STEP_NAME_MAX,
+                         length);
+    *ret_name = mem_strdup(n->text);
+    return 0;
+}
+
+static int type_read(const struct node *step, const struct worker_schema *const *schemas,
+                     struct step_definition *s, struct err *e)
+{
+    size_t count = 0;
+    while (schemas[count])
+        count++;
+    AUTO_FREE const char **types = mem_alloc((count + 1) * sizeof(*types));
+    for (size_t i = 0; i < count; i++)
+        types[i] = schemas[i]->type;
+    const struct node *n = NULL;
+    int index = 0, r = node_need(step, "type", "the type of a worker", &n, e);
+    if (r >= 0)
+        r = node_choice(n, types, &index, e);
+    if (r < 0)
+        return r;
+    s->schema = schemas[index];
+    s->type = mem_strdup(s->schema->type);
+    return 0;
+}
+
+static int retry_read(const struct node *n, struct step_definition *s, struct err *e)
+{
+    static const char *const keys[] = {"attempts", "backoff", NULL};
+    int r = node_check_map(n, keys, e);
+    const struct node *attempts = node_get(n, "attempts"), *backoff = node_get(n, "backoff");
+    int64_t value = 1;
+    if (r >= 0 && attempts)
+        r = node_int(attempts, 1, STEP_ATTEMPTS_MAX, &value, e);
+    if (r >= 0 && backoff)
+        r = node_duration(backoff, 0, 0, &s->retry_backoff_ms, e);
+    s->retry_attempts = (int)value;
+    return r;
+}
+
+/* on_error, retry and timeout. */
+static int policy_read(const struct node *step, struct step_definition *s, struct definition *d,
+                       struct err *e)
+{
+    const struct node *on_error = node_get(step, "on_error"), *retry = node_get(step, "retry"),
+                      *timeout = node_get(step, "timeout");
+    int r = 0, choice = ON_ERROR_FAIL;
+    if (on_error)
+        r = node_choice(on_error, on_error_names, &choice, e);
+    s->on_error = (enum on_error)choice;
+    if (r >= 0 && retry)
+        r = retry_read(retry, s, e);
+    if (r >= 0 && timeout)
+        r = node_duration(timeout, 0, 0, &s->timeout_ms, e);
+    if (r < 0)
+        return r;
+    if (s->on_error == ON_ERROR_RETRY)
+        definition_warn(d, on_error, "'retry' means 'fail', the step is run once");
+    if (retry)
+        definition_warn(d, retry, "the step is run once");
+    if (timeout)
+        definition_warn(d, timeout, "the step may take as long as it likes");
+    return 0;
+}
+
+static int step_read(const struct node *n, const struct worker_schema *const *schemas,
+                     struct filler *filler, struct definition *d, struct err *e)
+{
+    static const char *const keys[] = {"name",  "type",    "description", "depends", "on_error",
+                                       "retry", "timeout", "config",      NULL};
+    struct step_definition *s = &d->steps[d->step_count++];
+    const char *description = "";
+    int r = node_check_map(n, keys, e);
+    if (r >= 0)
+        r = name_read(n, &s->name, e);
+    if (r >= 0)
+        r = type_read(n, schemas, s, e);
+    if (r >= 0 && node_get(n, "description"))
+        r = node_text(node_get(n, "description"), &description, e);
+    if (r >= 0)
+        r = policy_read(n, s, d, e);
+    if (r < 0)
+        return r;
+    s->description = mem_strdup(description);
+    return settings_read(node_get(n, "config"), n, s->schema, filler, &s->settings, e);
+}
+
+static int fail_no_step(const struct node *n, const char *name, const struct definition *d,
+                        struct err *e)
+{
+    const char *names[LIMIT_DEFINITION_STEPS + 1] = {NULL};
+    for (int i = 0; i < d->step_count; i++)
+        names[i] = d->steps[i].name;
+    return node_fail(n, e, "there is no step '%s'%s", NODE_SHOWN(name), NODE_HINT(name, names));
+}
+
+/* `indexes` maps a step's name to the step. */
+static int depends_read(const struct node *list, const struct map *indexes,
+                        struct definition *d, struct step_definition *s, struct err *e)
+{
+    bool seen[LIMIT_DEFINITION_STEPS] = {false};
+    int r = node_check_list(list, e);
+    if (r < 0)
+        return r;
+    s->depends = mem_alloc((size_t)list->count * sizeof(*s->depends));
+    NODE_EACH (list, n) {
+        const char *name = "";
+        r = node_text(n, &name, e);
+        if (r < 0)
+            return r;
+        const struct step_definition *other = map_get(indexes, str_of(name));
+        if (!other)
+            return fail_no_step(n, name, d, e);
+        if (other == s)
+            return node_fail(n, e, "step '%s' depends on itself", name);
+        int index = (int)(other - d->steps);
+        if (seen[index])
+            return node_fail(n, e, "step '%s' is named twice", name);
+        seen[index] = true;
+        s->depends[s->depends_count++] = index;
+    }
+    return 0;
+}
+
+static int names_check(const struct node *steps, struct map *indexes, struct definition *d,
+                       struct err *e)
+{
+    int i = 0;
+    NODE_EACH (steps, n) {
+        struct step_definition *s = &d->steps[i++],
+                               *earlier = map_get(indexes, str_of(s->name));
+        if (earlier)
+            return node_fail(node_get(n, "name"), e, "steps[%d] has the name '%s' already",
+                             (int)(earlier - d->steps), s->name);
+        map_set(indexes, str_of(s->name), s);
+    }
+    return 0;
+}
+
+static int fail_circle(const struct node *steps, const struct definition *d, int length,
+                       struct err *e)
+{
+    AUTO_BUF names = BUF_INIT((LIMIT_DEFINITION_STEPS + 1) * (STEP_NAME_MAX + 8));
+    const struct node *first = steps->first;
+    for (int i = 0; i < d->order[0]; i++)
+        first = first->next;
+    for (int i = 0; i < length; i++)
+        buf_printf(&names, "%s → ", d->steps[d->order[i]].name);
+    buf_add_c(&names, d->steps[d->order[0]].name);
+    return node_fail(node_get(first, "depends"), e,
+                     "the steps depend on each other in a circle: %s", buf_text(&names));
+}
+
+static int order_find(const struct node *steps, struct definition *d, struct err *e)
+{
+    AUTO_FREE struct graph_node *nodes = mem_alloc((size_t)d->step_count * sizeof(*nodes));
+    for (int i = 0; i < d->step_count; i++)
+        nodes[i] = (struct graph_node){d->steps[i].depends, d->steps[i].depends_count};
+    d->order = mem_alloc((size_t)d->step_count * sizeof(*d->order));
+    int length = graph_order(nodes, d->step_count, d->order);
+    return length ? fail_circle(steps, d, length, e) : 0;
+}
+
+int steps_read(const struct node *steps, const struct worker_schema *const *schemas,
+               struct filler *filler, struct definition *d, struct err *e)
+{
+    AUTO_MAP indexes = MAP_INIT;
+    int r = node_check_list(steps, e);
+    if (r < 0)
+        return r;
+    if (steps->count == 0)
+        return node_fail(steps, e, "expected at least one step");
+    if (steps->count > LIMIT_DEFINITION_STEPS)
+        return node_fail(steps, e, "expected at most %d steps, found %d",
+                         LIMIT_DEFINITION_STEPS, steps->count);
+    d->steps = mem_alloc((size_t)steps->count * sizeof(*d->steps));
+    NODE_EACH (steps, n) {
+        r = step_read(n, schemas, filler, d, e);
+        if (r < 0)
+            return r;
+    }
+    r = names_check(steps, &indexes, d, e);
+    if (r < 0)
+        return r;
+    NODE_EACH (steps, step) {
+        const struct node *list = node_get(step, "depends");
+        r = list ? depends_read(list, &indexes, d, &d->steps[step->index], e) : 0;
+        if (r < 0)
+            return r;
+    }
+    return order_find(steps, d, e);
+}
