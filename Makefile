@@ -1,7 +1,12 @@
-# The task menu: `make help`.
+# The task menu: `make help`. `make demo` and `make test` are all that a newcomer needs; both
+# install what is missing first.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
 CC ?= cc
-SAN ?=
+SAN ?=# address, thread or coverage: a build of its own in build/$(SAN)
 B := build$(if $(SAN),/$(SAN))
 
 VERSION := 0.1.0
@@ -11,22 +16,148 @@ LIBS := libuv libmicrohttpd sqlite3 libzstd yaml-0.1 jansson libcurl gumbo nettl
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
 	-Wcast-qual -Wimplicit-fallthrough $(if $(CI),-Werror)
 OPT_ := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-OPT_address := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_address := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
 OPT_thread := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_coverage := -O0 --coverage
-CFLAGS_ALL = -std=gnu17 -g -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -I$(B)/gen $(WARN) \
-	$(OPT_$(SAN)) $(LIB_CFLAGS) $(CFLAGS)
-LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
-LIB_LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm -lpthread
+OPT := $(OPT_$(SAN))
+FLAGS = -std=gnu17 -g -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc $(WARN) $(OPT) $(CFLAGS) \
+	$(shell pkg-config --cflags $(LIBS))
+LINK = $(OPT) $(LDFLAGS)
+LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm -lpthread
 
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
-MAIN := src/cli/main.c
-LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
+OBJ := $(SRC:%.c=$(B)/%.o) $(B)/gen/assets.o
+LIB_OBJ := $(filter-out $(B)/src/cli/main.o,$(OBJ))
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c tests/store/*.c))
-UNIT_OBJ := $(patsubst %.c,$(B)/%.o,$(UNIT_SRC))
+UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/%.o)
+NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
+FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
+UI := $(wildcard ui/*)
+
+.PHONY: all run demo test unit api browser crash fuzz fuzz-replay bench lint format layers tsan \
+	asan coverage install deps deps-all clean help FORCE
+
+##@ Everyday
+all: $(B)/tailrace $(B)/newsroom  ## build the server and the example site
+
+run: deps all  ## start the server on http://127.0.0.1:8085 with the folder definitions/
+	$(B)/tailrace serve --definitions definitions --data build/data
+
+demo: deps  ## install what is missing, build, crawl a little news site, live in terminal and browser
+	@$(MAKE) --no-print-directory all
+	@tools/demo $(if $(EXIT),--exit)
+
+test: deps-all  ## install what is missing, then every suite
+	@$(MAKE) --no-print-directory all $(B)/unit $(B)/fuzz-replay
+	@tools/test
+
+##@ One suite at a time (each needs `make deps-all` once)
+unit: $(B)/unit  ## C unit tests and the store's conformance suite; `make unit T=word` picks some
+	$(B)/unit $(T)
+
+api: all node_modules/.ready  ## the server as a client sees it
+	tools/node-test tests/api
+
+browser: all node_modules/.ready  ## the page in Chromium
+	tools/node-test tests/browser
+
+crash: all node_modules/.ready  ## kill -9 and full disks at every named place
+	tools/node-test tests/crash
+
+asan:  ## unit, api and crash suites under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory SAN=address all build/address/unit
+	@TAILRACE_BUILD=build/address tools/test unit api crash
+
+tsan:  ## the same under the thread sanitizer
+	@$(MAKE) --no-print-directory SAN=thread all build/thread/unit
+	@TAILRACE_BUILD=build/thread tools/test unit api
+
+fuzz-replay: $(B)/fuzz-replay  ## every corpus file through its parser once
+	$(B)/fuzz-replay
+
+fuzz:  ## fuzz each parser for a minute; SECONDS_EACH=n for longer (needs clang)
+	tools/fuzz $(or $(SECONDS_EACH),60)
+
+bench: all  ## measure: see docs/benchmarks.md
+	tools/bench
+
+coverage:  ## line coverage of the unit tests
+	@$(MAKE) --no-print-directory SAN=coverage build/coverage/unit
+	build/coverage/unit && gcov -n -o build/coverage/src $(SRC) | tail -n 1
+
+##@ Habits
+lint: layers  ## formatter, clang-tidy, cppcheck, banned functions, layers
+	tools/lint
+
+layers:  ## are all includes pointing down?
+	@tools/layers
+
+format:  ## lay out all C files
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+deps:  ## install what building and the demo need
+	@tools/deps build
+
+deps-all:  ## install what the tests need as well
+	@tools/deps build test
+
+install: all  ## copy the program to $(PREFIX)/bin
+	install -D -m 755 $(B)/tailrace $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/tailrace
+
+clean:  ## remove everything that was built
+	rm -rf build
+
+help:  ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {sub(/:.*## /, ":## "); split($$0, a, ":## "); printf "  %-12s %s\n", a[1], a[2]}' \
+	  Makefile
+
+# ---- rules ----
+
+$(B)/tailrace: $(OBJ)
+	$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/unit: $(LIB_OBJ) $(UNIT_OBJ)
+	$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/newsroom: $(NEWSROOM_SRC) $(wildcard examples/newsroom/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -g -D_GNU_SOURCE $(WARN) $(OPT) \
+	  -DNEWSROOM_ARTICLES='"examples/newsroom/articles"' -o $@ $(NEWSROOM_SRC) -lmicrohttpd
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -Itests/unit -MMD -MP -c $< -o $@
+	$(CC) $(FLAGS) -Itests/unit -MMD -MP -c $< -o $@
 
--include $(LIB_OBJ:.o=.d) $(UNIT_OBJ:.o=.d)
+$(B)/gen/%.o: build/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -c $< -o $@
+
+# The commit is part of `tailrace version`: only this file is compiled again when it changes.
+$(B)/src/cli/version.o $(B)/src/server/routes_status.o: CFLAGS += -DCOMMIT='"$(COMMIT)"'
+build/gen/commit: FORCE
+	@mkdir -p $(@D); echo $(COMMIT) | cmp -s - $@ || echo $(COMMIT) > $@
+$(B)/src/cli/version.o $(B)/src/server/routes_status.o: build/gen/commit
+
+build/gen/assets.c: tools/assets.mjs $(UI) node_modules/.ready
+	@mkdir -p $(@D)
+	node tools/assets.mjs $@
+
+node_modules/.ready: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Each fuzzer's entry point under a name of its own, so that one program replays all corpora.
+$(B)/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -DLLVMFuzzerTestOneInput=$*_one -MMD -MP -c $< -o $@
+
+$(B)/gen/fuzz_replay.c: tools/fuzz-replay $(wildcard tests/fuzz/*_fuzz.c)
+	@mkdir -p $(@D)
+	tools/fuzz-replay $(FUZZERS) > $@
+
+$(B)/fuzz-replay: $(FUZZERS:%=$(B)/fuzz/%.o) $(B)/gen/fuzz_replay.c $(LIB_OBJ)
+	$(CC) $(FLAGS) $(LINK) -o $@ $^ $(LDLIBS)
+
+-include $(SRC:%.c=$(B)/%.d) $(UNIT_SRC:%.c=$(B)/%.d) $(FUZZERS:%=$(B)/fuzz/%.d)

@@ -118,6 +118,9 @@ void queue_abandon(struct step *step); /* forgets what is in memory, not what is
 struct task *task_new(struct step *step, const struct task_row *row); /* of a row; in no list */
 void task_free(struct task *t);
 
+/* Takes a pending task whose row is stored into the queue, behind all others; by number. */
+void queue_place(struct step *step, struct task *t);
+
 /* ---- monitor.c ---- */
 
 void monitor_changed(struct step *step); /* counts or progress text are new */

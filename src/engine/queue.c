@@ -50,12 +50,21 @@ void task_free(struct task *t)
     free(t);
 }
 
-static void queue_put(struct step *step, const struct task_row *row)
+static void queue_put(struct step *step, struct task *t)
 {
-    struct task *t = task_new(step, row);
     list_add(&step->ready, &t->link);
     step->ready_count++;
-    step->loaded_number = row->number;
+    step->loaded_number = t->row.number;
+}
+
+void queue_place(struct step *step, struct task *t)
+{
+    if (step->spilled == 0 && step->ready_count < LIMIT_TASKS_WINDOW) {
+        queue_put(step, t);
+        return;
+    }
+    step->spilled++;
+    task_free(t);
 }
 
 int queue_add(struct step *step, struct str key, struct str payload, struct err *e)
@@ -78,10 +87,7 @@ int queue_add(struct step *step, struct str key, struct str payload, struct err 
                            .created_at_us = clock_wall_us()};
     map_set(&step->keys, key, step);
     record_task_created(&row, step);
-    if (step->spilled || step->ready_count >= LIMIT_TASKS_WINDOW)
-        step->spilled++;
-    else
-        queue_put(step, &row);
+    queue_place(step, task_new(step, &row));
     step_is_due(step);
     return 0;
 }
@@ -122,7 +128,7 @@ static void on_read(uv_work_t *work, int status)
         log_warn("cannot read the queue of step '%s', trying again: %s", step->row.name,
                  read->err.text);
     for (size_t i = 0; step && i < read->count; i++) {
-        queue_put(step, read->rows[i]);
+        queue_put(step, task_new(step, read->rows[i]));
         step->spilled--;
     }
     if (step &&

@@ -2,8 +2,7 @@
  *
  * A job that is not final is made again from its row: same id, same numbers of lines, same
  * counts. A step that is running was planned (step.c), so its tasks are all in the store: those
- * that ran go back to the queue, their next attempt; those that wait are read like any that
- * were spilled. */
+ * that wait, and those that ran, go back to the queue in the order of their numbers. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,16 +79,14 @@ static int adopt_tasks(struct step *step, struct store_reader *r, int64_t *ret_i
             map_set(&step->keys, str_of(row->key), step);
             if (type->step_known)
                 type->step_known(&step->worker, row->key, row->payload, row->status);
-            if (row->status == JOB_PENDING)
-                step->spilled++;
-            if (row->status != JOB_RUNNING)
+            if (job_state_is_final(row->status))
                 continue;
             struct task *t = task_new(step, row);
-            record_task_move(t, JOB_PENDING, "the server was restarted");
-            list_add(&step->ready, &t->link);
-            step->ready_count++;
-            step->loaded_number = row->number;
-            (*ret_interrupted)++;
+            if (row->status == JOB_RUNNING) {
+                record_task_move(t, JOB_PENDING, "the server was restarted");
+                (*ret_interrupted)++;
+            }
+            queue_place(step, t);
         }
     }
     return 0;
