@@ -76,11 +76,12 @@ static int count_check(const struct arguments *a, struct err *e)
 {
     const struct command *c = a->command;
     if (a->value_count < c->values_min)
-        return fail(e, E_INVAL, "%s: something is missing; usage: tailrace %s %s", c->name,
+        return fail(e, E_INVAL, "%s: an argument is missing; usage: tailrace %s %s", c->name,
                     c->name, c->arguments);
     if (c->values_max >= 0 && a->value_count > c->values_max)
-        return fail(e, E_INVAL, "%s: '%s' is one argument too many; usage: tailrace %s %s",
-                    c->name, a->values[c->values_max], c->name, c->arguments);
+        return fail(e, E_INVAL, "%s: '%s' is one argument too many; usage: tailrace %s%s%s",
+                    c->name, a->values[c->values_max], c->name, *c->arguments ? " " : "",
+                    c->arguments);
     return 0;
 }
 

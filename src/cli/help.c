@@ -30,7 +30,7 @@ static void option_print(const struct option *o)
     AUTO_FREE char *left = mem_printf("%s%c%s--%s%s%s", o->letter ? "-" : "",
                                       o->letter ? o->letter : ' ', o->letter ? ", " : "   ",
                                       o->name, o->value ? " " : "", o->value ? o->value : "");
-    printf("  %-26s %s", left, o->help);
+    printf("  %-28s %s", left, o->help);
     if (o->environment)
         printf(" [%s]", o->environment);
     if (o->fallback)
