@@ -1,0 +1,366 @@
+// app.js: the shell. Header, badge, run menu and dialogs are Alpine's; the tree is our own element.
+//
+// Everything that arrives goes through the reducer, and what changed is painted once per frame.
+
+import Alpine from "@alpinejs/csp";
+
+import { count, hms, plural } from "./format.js";
+import { Live } from "./live.js";
+import { JOBS, fold, initial, isComplete, jobTopic } from "./reducer.js";
+import "./queue.js";
+
+const PROBE_MS = 20000; // how often the round trip is measured
+const EARLIER = 200; // lines fetched at once
+const TOAST_MS = 8000;
+const THEMES = ["auto", "light", "dark"];
+
+let state = initial();
+let shell = null; // Alpine's view of the component below
+let painting = false;
+
+const queue = () => document.querySelector("tailrace-queue");
+
+function dispatch(message) {
+    state = fold(state, message);
+    paintSoon();
+}
+
+function paintSoon() {
+    if (painting) return;
+    painting = true;
+    requestAnimationFrame(() => {
+        painting = false;
+        queue().render(state, Date.now(), shell.idle);
+        shell.summarize(state.list);
+    });
+}
+
+const live = new Live({
+    url: () => location.origin.replace(/^http/, "ws") + "/ws",
+    message: dispatch,
+    status: (status) => shell.connection(status),
+    complete: (topic, lines) => isComplete(state, topic, lines),
+    refused: (topic, sentence) => shell.toast(sentence),
+});
+
+/* ---- the API ---- */
+
+class ApiError extends Error {}
+
+async function api(path, options = {}) {
+    let answer;
+    try {
+        answer = await fetch("/api" + path, { cache: "no-store", ...options });
+    } catch {
+        throw new ApiError("The server cannot be reached.");
+    }
+    const body = await answer.json().catch(() => null);
+    if (!answer.ok) throw new ApiError((body && body.error) || "The server answered " + answer.status + ".");
+    return body;
+}
+
+const post = (path, body = {}) =>
+    api(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+/* ---- the badge ---- */
+
+const BADGES = {
+    starting: () => ["connecting", ""],
+    connecting: () => ["connecting", "Connecting …"],
+    live: (s, latency) => ["live", latency === null ? "Live" : "Live " + latency + " ms"],
+    catching: (s) => ["catching", "Catching up: " + plural(s.behind, "event")],
+    restarted: () => ["restarted", "Server restarted"],
+    offline: () => ["offline", "Offline"],
+    stopped: () => ["offline", "Disconnected"],
+};
+
+function stripText(status, now) {
+    if (status.state === "stopped") return status.reason;
+    if (status.state !== "offline") return "";
+    const since = "Offline since " + hms(new Date(status.since));
+    if (status.retryAt === null) return since + ", trying now …";
+    return since + ", next try in " + Math.max(0, Math.ceil((status.retryAt - now) / 1000)) + " s";
+}
+
+/* ---- the shell ---- */
+
+const PARTS = ["running", "pending", "completed", "failed", "cancelled"];
+
+Alpine.data("shell", () => ({
+    badge: { shape: "connecting", text: "", spoken: "" },
+    strip: "",
+    canRetry: false,
+    idle: true,
+    newer: "",
+    status: live.status,
+    server: "",
+    latency: null,
+    theme: document.documentElement.dataset.theme || "auto",
+    loaded: false,
+    empty: false,
+    stats: PARTS.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true })),
+    menu: false,
+    definitions: [],
+    definitionsError: "",
+    form: { id: "", name: "", description: "", fields: [], error: "", busy: false },
+    ask: { id: "", name: "", error: "", busy: false },
+    toasts: [],
+
+    init() {
+        shell = this;
+        const el = queue();
+        el.addEventListener("follow", (e) => live.open(jobTopic(e.detail.job_id)));
+        el.addEventListener("unfollow", (e) => {
+            live.close(jobTopic(e.detail.job_id));
+            dispatch({ type: "close", topic: jobTopic(e.detail.job_id) });
+        });
+        el.addEventListener("changed", paintSoon);
+        el.addEventListener("cancel", (e) => this.askCancel(e.detail));
+        el.addEventListener("earlier", (e) => this.earlier(e.detail));
+        el.addEventListener("hold", ({ detail }) =>
+            dispatch({ type: "hold", topic: jobTopic(detail.job_id), step_id: detail.step_id, held: detail.held }));
+        addEventListener("online", () => live.retry());
+        document.addEventListener("visibilitychange", () => !document.hidden && this.seen());
+        addEventListener("keydown", (e) => this.key(e));
+        setInterval(() => this.tick(), 1000);
+        setInterval(() => this.probe(), PROBE_MS);
+        this.loadDefinitions();
+        live.open(JOBS);
+        live.start();
+    },
+
+    seen() {
+        live.retry();
+        this.probe();
+        paintSoon();
+    },
+
+    tick() {
+        this.strip = stripText(this.status, Date.now());
+        if (!document.hidden) paintSoon();
+    },
+
+    connection(status) {
+        const before = this.status;
+        this.status = status;
+        this.idle = !["live", "catching", "restarted"].includes(status.state);
+        this.canRetry = status.state === "offline";
+        if (this.idle) this.latency = null;
+        if (status.server && !this.server) this.server = status.server;
+        this.newer = status.server && status.server !== this.server ? status.server : "";
+        this.strip = stripText(status, Date.now());
+        this.showBadge();
+        if (this.idle !== !["live", "catching", "restarted"].includes(before.state)) {
+            if (!this.idle) this.probe();
+            if (!this.idle) this.loadDefinitions();
+        }
+        document.documentElement.classList.toggle("offline", Boolean(this.strip));
+        paintSoon();
+    },
+
+    showBadge() {
+        const [shape, text] = BADGES[this.status.state](this.status, this.latency);
+        const spoken = this.status.state === "live" ? "Live" : this.status.state === "catching" ? "Catching up" : text;
+        this.badge = { shape, text, spoken, href: "#b-" + shape };
+    },
+
+    // The round trip to the server, the median of three.
+    async probe() {
+        if (document.hidden || this.idle) return;
+        const times = [];
+        try {
+            for (let i = 0; i < 3; i++) {
+                const began = performance.now();
+                await fetch("/api/health", { cache: "no-store" });
+                times.push(performance.now() - began);
+            }
+        } catch {
+            return; // the socket's own state says what is wrong
+        }
+        if (this.idle) return;
+        this.latency = Math.max(1, Math.round(times.sort((a, b) => a - b)[1]));
+        this.showBadge();
+    },
+
+    summarize(list) {
+        if (!list) return;
+        this.loaded = true;
+        this.empty = list.order.length === 0;
+        PARTS.forEach((name, i) => {
+            const n = list.stats[name + "_jobs"];
+            const text = count(n) + " " + name;
+            if (this.stats[i].text !== text) Object.assign(this.stats[i], { text, none: n === 0 });
+        });
+        const n = list.stats.running_jobs;
+        const title = (n ? "(" + n + ") " : "") + "Queue · tailrace";
+        if (document.title !== title) document.title = title;
+    },
+
+    retry() {
+        live.retry();
+    },
+
+    reload() {
+        location.reload();
+    },
+
+    nextTheme() {
+        this.theme = THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length];
+        if (this.theme === "auto") delete document.documentElement.dataset.theme;
+        else document.documentElement.dataset.theme = this.theme;
+        try {
+            localStorage.setItem("tailrace-theme", this.theme);
+        } catch {
+            // storage is switched off: the choice lasts as long as the page
+        }
+    },
+
+    get themeHref() {
+        return "#t-" + this.theme;
+    },
+
+    get themeLabel() {
+        return "Theme: " + this.theme;
+    },
+
+    /* ---- run ---- */
+
+    async loadDefinitions() {
+        try {
+            const answer = await api("/job-definitions");
+            this.definitions = answer.job_definitions.map((d) => ({ ...d, button: d.id + "-run",
+                off: d.enabled === false, about: d.enabled === false ? "Disabled" : d.description || "" }));
+            this.definitionsError = "";
+        } catch (error) {
+            this.definitionsError = error.message;
+        }
+    },
+
+    openMenu() {
+        this.menu = true;
+        this.loadDefinitions();
+        this.$nextTick(() => this.$refs.menu.querySelector("button:not(:disabled)")?.focus());
+    },
+
+    toggleMenu() {
+        if (this.menu) this.closeMenu();
+        else this.openMenu();
+    },
+
+    closeMenu() {
+        if (!this.menu) return;
+        this.menu = false;
+        this.$refs.run.focus();
+    },
+
+    leaveMenu() {
+        this.menu = false;
+    },
+
+    menuKey(e) {
+        const items = [...this.$refs.menu.querySelectorAll("button:not(:disabled)")];
+        const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+        if (step) {
+            e.preventDefault();
+            items.at((items.indexOf(document.activeElement) + step) % items.length)?.focus();
+        }
+    },
+
+    choose(definition) {
+        this.menu = false;
+        const fields = Object.values(definition.parameters || []).map((p) => ({
+            name: p.name,
+            input: "parameter-" + p.name,
+            about: p.description || "",
+            value: p.default ?? "",
+            required: Boolean(p.required),
+        }));
+        this.form = { id: definition.id, name: definition.name, description: definition.description || "",
+            fields, error: "", busy: false };
+        // Shown once the fields are there, so that the first one has the focus.
+        if (fields.length) this.$nextTick(() => this.$refs.form.showModal());
+        else this.run();
+    },
+
+    async run() {
+        this.form.busy = true;
+        const parameters = Object.fromEntries(this.form.fields.map((f) => [f.name, f.value]));
+        try {
+            await post("/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
+                this.form.fields.length ? { parameters } : {});
+            this.$refs.form.close();
+            scrollTo({ top: 0 });
+        } catch (error) {
+            if (this.$refs.form.open) this.form.error = error.message;
+            else this.toast(error.message);
+        }
+        this.form.busy = false;
+    },
+
+    closeForm() {
+        this.$refs.form.close();
+    },
+
+    /* ---- cancel ---- */
+
+    askCancel(job) {
+        this.ask = { id: job.job_id, name: job.job_name, error: "", busy: false };
+        this.$refs.ask.showModal();
+    },
+
+    async cancel() {
+        this.ask.busy = true;
+        try {
+            await post("/jobs/" + this.ask.id + "/cancel");
+            this.$refs.ask.close();
+        } catch (error) {
+            this.ask.error = error.message;
+        }
+        this.ask.busy = false;
+    },
+
+    closeAsk() {
+        this.$refs.ask.close();
+    },
+
+    /* ---- lines ---- */
+
+    async earlier({ job_id: jobId, step_id: stepId, before }) {
+        const query = new URLSearchParams({ step: stepId, before, order: "desc", limit: EARLIER });
+        try {
+            const answer = await api("/jobs/" + jobId + "/logs?" + query);
+            dispatch({ type: "earlier", topic: jobTopic(jobId), step_id: stepId, lines: answer.logs.reverse() });
+        } catch (error) {
+            this.toast(error.message);
+        }
+    },
+
+    /* ---- small things ---- */
+
+    key(e) {
+        if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]")) return;
+        if (e.target.closest("input, textarea, select, .log-scroll")) return;
+        if (e.key === "Escape") this.closeMenu();
+        else if (e.key === "r" && !this.idle) this.openMenu();
+        else if (e.key === "?") this.$refs.help.showModal();
+        else if (["j", "ArrowDown"].includes(e.key) && e.target === document.body) queue().querySelector(".disclosure")?.focus();
+        else return;
+        e.preventDefault();
+    },
+
+    closeHelp() {
+        this.$refs.help.close();
+    },
+
+    toast(text) {
+        const id = Date.now() + Math.random();
+        this.toasts.push({ id, text });
+        setTimeout(() => this.dismiss(id), TOAST_MS);
+    },
+
+    dismiss(id) {
+        this.toasts = this.toasts.filter((toast) => toast.id !== id);
+    },
+}));
+
+Alpine.start();

@@ -1,0 +1,44 @@
+// dom.js: making and changing elements, without ever parsing HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function make(tag, className, attributes = {}) {
+    const el = document.createElement(tag);
+    if (className) el.className = className;
+    for (const [name, value] of Object.entries(attributes)) el.setAttribute(name, value);
+    return el;
+}
+
+// A status shape from the page's sprite.
+export function shape(name) {
+    const svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("class", "shape");
+    svg.setAttribute("aria-hidden", "true");
+    svg.appendChild(document.createElementNS(SVG, "use"));
+    shapeSet(svg, name);
+    return svg;
+}
+
+export const shapeSet = (svg, name) => attributeSet(svg.firstChild, "href", "#s-" + name);
+
+// Written only when changed: an unchanged page costs no layout and disturbs no selection.
+export function textSet(el, text) {
+    if (el.textContent !== text) el.textContent = text;
+}
+
+export function attributeSet(el, name, value) {
+    if (el.getAttribute(name) !== String(value)) el.setAttribute(name, value);
+}
+
+export function hiddenSet(el, hidden) {
+    if (el.hidden !== hidden) el.hidden = hidden;
+}
+
+// Makes the children of `parent` those of `wanted`, in this order, moving as few as possible.
+export function childrenSet(parent, wanted) {
+    const keep = new Set(wanted);
+    for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
+    wanted.forEach((child, i) => {
+        if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] || null);
+    });
+}

@@ -1,0 +1,43 @@
+// format.js: numbers and times as people read them. Pure.
+
+const two = (n) => String(n).padStart(2, "0");
+
+export const count = (n) => n.toLocaleString("en-US");
+
+export const plural = (n, word) => count(n) + " " + word + (n === 1 ? "" : "s");
+
+// "14:06:19.102", local time.
+export function clock(time) {
+    const d = new Date(time);
+    return hms(d) + "." + String(d.getMilliseconds()).padStart(3, "0");
+}
+
+export const hms = (d) => two(d.getHours()) + ":" + two(d.getMinutes()) + ":" + two(d.getSeconds());
+
+// "14:06", or with the day when it is not today's.
+export function when(time, now) {
+    const d = new Date(time);
+    const at = two(d.getHours()) + ":" + two(d.getMinutes());
+    if (d.toDateString() === new Date(now).toDateString()) return at;
+    return d.toLocaleDateString("en-GB", { day: "numeric", month: "short" }) + ", " + at;
+}
+
+// Milliseconds as "0.4 s", "12.3 s", "4m 12s", "1h 04m". Whole seconds while it still runs.
+export function duration(ms, running) {
+    const s = Math.max(0, ms) / 1000;
+    if (s < 60) return (running ? Math.floor(s) : s.toFixed(1)) + " s";
+    if (s < 3600) return Math.floor(s / 60) + "m " + two(Math.floor(s % 60)) + "s";
+    return Math.floor(s / 3600) + "h " + two(Math.floor((s % 3600) / 60)) + "m";
+}
+
+// Time between two texts of time, the second null while it still runs; "" before the start.
+export function elapsed(from, to, now) {
+    if (!from) return "";
+    return duration((to ? Date.parse(to) : now) - Date.parse(from), !to);
+}
+
+// Terminal escapes (colours, links, cursor moves) and what is left of control characters.
+const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])/g;
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f]/g;
+export const plain = (text) =>
+    /[\x00-\x1f\x7f]/.test(text) ? text.replace(ESCAPES, "").replace(CONTROLS, "") : text;

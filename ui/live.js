@@ -1,0 +1,370 @@
+// live.js: the connection. One WebSocket carries all topics of the page; a topic is a cursor.
+//
+// A frame says `from` and `to` and holds all events of its topic in (from, to]. From this follows
+// the whole rule: from > cursor is a gap, subscribe again from the cursor; skip what is at or
+// before the cursor; then the cursor is max(cursor, to). So events come out exactly once and in
+// order, whatever the network does.
+//
+// Works in the page and in node: WebSocket class, timers and clock are handed in.
+
+export const PROTOCOL = "tailrace.v1";
+
+const ACK_BYTES = 256 * 1024; // the server waits when 1 MiB is not acknowledged
+const CONNECT_MS = 10000; // an attempt without an answer is given up
+const SHOW_CONNECTING_MS = 400; // a quick connect is not worth a word
+const RESTARTED_MS = 6000; // how long a restart of the server is told
+const RETRY_FIRST_MS = 1000;
+const RETRY_MOST_MS = 30000;
+const DEAD_FACTOR = 2.5; // silence, in heartbeats, after which a connection counts as dead
+const BURST = 8; // frames sent at once; then one each SEND_MS: the server takes 20 a second
+const SEND_MS = 100;
+const GAPS = 3; // gaps one after the other in a topic before a snapshot is asked for
+
+// options: url          address of the socket, or a function that returns it
+//          message(m)   {type: "snapshot"|"events", topic, …} for the reducer; applied on return
+//          status(s)    the connection's state changed (see `status`)
+//          complete(topic, lines) → bool   do the lines applied match the totals of `end`
+//          refused(topic, sentence)        the server does not know the topic
+//          WebSocket, setTimeout, clearTimeout, now, random   for tests
+export class Live {
+    #o;
+    #ws = null;
+    #topics = new Map();
+    #timers = {};
+    #outbox = [];
+    #acks = new Map();
+    #tokens = BURST;
+    #unacked = 0;
+    #tries = 0;
+    #hello = null; // the newest status payload of the server
+    #pingMs = 20000;
+    #stopped = true;
+
+    constructor(options) {
+        this.#o = {
+            WebSocket: globalThis.WebSocket,
+            setTimeout: globalThis.setTimeout.bind(globalThis),
+            clearTimeout: globalThis.clearTimeout.bind(globalThis),
+            now: Date.now,
+            random: Math.random,
+            status() {},
+            refused() {},
+            complete: () => true,
+            ...options,
+        };
+        // state: starting, connecting, live, catching, restarted, offline, stopped
+        this.status = { state: "starting", since: null, retryAt: null, behind: 0, reason: "", server: "" };
+    }
+
+    start() {
+        this.#stopped = false;
+        this.#timer("connecting", SHOW_CONNECTING_MS, () => {
+            if (this.status.state === "starting") this.#set({ state: "connecting" });
+        });
+        this.#connect();
+    }
+
+    stop() {
+        this.#stopped = true;
+        for (const name of Object.keys(this.#timers)) this.#clear(name);
+        const ws = this.#ws;
+        this.#ws = null;
+        if (ws) ws.close(1000);
+    }
+
+    // Try to connect now; nothing when there is a connection.
+    retry() {
+        if (this.#stopped || this.#ws) return;
+        this.#clear("retry");
+        this.#connect();
+    }
+
+    // Subscribes to a topic: its state now, then what follows.
+    open(topic) {
+        if (this.#topics.has(topic)) return;
+        const t = { topic, cursor: null, epoch: "", asked: false, caught: false, behind: 0, gaps: 0,
+            acked: 0, ended: false };
+        this.#topics.set(topic, t);
+        if (this.#ready()) this.#subscribe(t);
+    }
+
+    close(topic) {
+        if (!this.#topics.delete(topic)) return;
+        this.#acks.delete(topic);
+        if (this.#ready()) this.#send({ op: "unsub", topic });
+        this.#settle();
+    }
+
+    // The cursor of a topic as text, or null before its first snapshot.
+    cursor(topic) {
+        const t = this.#topics.get(topic);
+        return t && t.cursor !== null ? t.epoch + ":" + t.cursor : null;
+    }
+
+    /* ---- the socket ---- */
+
+    #ready() {
+        return this.#ws !== null && this.#ws.readyState === 1;
+    }
+
+    #connect() {
+        const { WebSocket, url } = this.#o;
+        const ws = new WebSocket(typeof url === "function" ? url() : url, [PROTOCOL]);
+        this.#ws = ws;
+        if (this.status.state === "offline") this.#set({ retryAt: null });
+        this.#timer("life", CONNECT_MS, () => this.#lost(ws, { code: 1006 }));
+        ws.onopen = () => this.#opened(ws);
+        ws.onmessage = (event) => ws === this.#ws && this.#received(event.data);
+        ws.onclose = (event) => this.#lost(ws, event);
+        ws.onerror = () => {}; // a close follows
+    }
+
+    #opened(ws) {
+        if (ws !== this.#ws) return;
+        this.#outbox = [];
+        this.#acks.clear();
+        this.#unacked = 0;
+        this.#tokens = BURST;
+        this.#alive();
+        for (const t of this.#topics.values()) {
+            t.caught = t.ended;
+            t.asked = false;
+            if (!t.ended) this.#subscribe(t);
+        }
+    }
+
+    #lost(ws, event) {
+        if (ws !== this.#ws) return;
+        this.#ws = null;
+        this.#clear("life");
+        this.#clear("send");
+        this.#clear("restarted");
+        ws.onmessage = null;
+        if (ws.readyState < 2) ws.close();
+        if (this.#stopped) return;
+        if (event.code >= 4500 && event.code <= 4999) {
+            this.#stopped = true;
+            this.#set({ state: "stopped", reason: stopReason(event), retryAt: null, behind: 0 });
+            return;
+        }
+        const most = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** this.#tries);
+        this.#tries += 1;
+        const wait = Math.round(this.#o.random() * most);
+        const since = this.status.state === "offline" ? this.status.since : this.#o.now();
+        this.#set({ state: "offline", since, retryAt: this.#o.now() + wait, behind: 0 });
+        this.#timer("retry", wait, () => this.#connect());
+    }
+
+    // Anything received counts as life. The server breaks a silence every ping_s seconds.
+    #alive() {
+        const ws = this.#ws;
+        this.#timer("life", DEAD_FACTOR * this.#pingMs, () => this.#lost(ws, { code: 1006 }));
+    }
+
+    #received(text) {
+        this.#alive();
+        let frame;
+        try {
+            frame = JSON.parse(text);
+        } catch {
+            this.#lost(this.#ws, { code: 1006 });
+            return;
+        }
+        if (frame.type === "status") this.#greeted(frame.payload);
+        else this.#routed(frame);
+        this.#account(text.length);
+    }
+
+    #greeted(hello) {
+        const before = this.#hello;
+        this.#hello = hello;
+        this.#pingMs = (hello.ping_s || 20) * 1000;
+        this.#alive();
+        if (before && before.epoch !== hello.epoch) this.#rewritten();
+        this.#set({ server: hello.server, retryAt: null });
+        if (before && before.instance !== hello.instance) {
+            this.#set({ state: "restarted", since: this.#o.now() });
+            this.#timer("restarted", RESTARTED_MS, () => {
+                this.#clear("restarted");
+                this.#settle();
+            });
+        }
+        this.#settle();
+    }
+
+    // History was rewritten (a restored backup): what had ended may have changed too.
+    #rewritten() {
+        for (const t of this.#topics.values()) {
+            if (!t.ended) continue;
+            t.ended = false;
+            this.#subscribe(t, true);
+        }
+    }
+
+    /* ---- topics ---- */
+
+    #subscribe(t, snapshot = t.cursor === null) {
+        t.asked = true;
+        t.caught = false;
+        if (snapshot) t.cursor = null;
+        const op = { op: "sub", topic: t.topic };
+        this.#send(snapshot ? { ...op, snapshot: true } : { ...op, since: t.epoch + ":" + t.cursor });
+    }
+
+    #routed(frame) {
+        const t = this.#topics.get(frame.topic);
+        if (frame.type === "error") this.#failed(t, frame);
+        if (!t) return; // closed while the frame was on its way
+        if (frame.type === "subscribed") {
+            t.asked = false;
+            t.behind = Math.max(0, frame.head - frame.from);
+        } else if (frame.type === "snapshot") {
+            this.#restored(t, frame);
+        } else if (frame.type === "events") {
+            this.#advanced(t, frame);
+        } else if (frame.type === "caught_up") {
+            t.caught = true;
+            t.behind = 0;
+            this.#tries = 0;
+        } else if (frame.type === "lag") {
+            t.caught = false;
+            t.behind = frame.events;
+        } else if (frame.type === "reset") {
+            t.cursor = null; // the snapshot follows
+            t.caught = false;
+        } else if (frame.type === "end") {
+            this.#finished(t, frame);
+        }
+        this.#settle();
+    }
+
+    #restored(t, frame) {
+        this.#o.message({ type: "snapshot", topic: t.topic, state: frame.state });
+        t.cursor = frame.as_of;
+        t.epoch = this.#hello ? this.#hello.epoch : "";
+        t.behind = 0;
+        t.gaps = 0;
+    }
+
+    #advanced(t, frame) {
+        if (t.cursor === null) return; // before the snapshot that was asked for
+        if (frame.from > t.cursor) {
+            if (t.asked) return; // frames of before the subscription that is on its way
+            t.gaps += 1;
+            this.#subscribe(t, t.gaps > GAPS);
+            return;
+        }
+        const events = frame.events.filter((event) => event.seq > t.cursor);
+        if (events.length) this.#o.message({ type: "events", topic: t.topic, events });
+        if (frame.to > t.cursor) {
+            t.cursor = frame.to;
+            t.gaps = 0;
+        }
+        t.behind = Math.max(0, t.behind - frame.events.length);
+    }
+
+    #finished(t, frame) {
+        if (t.cursor === null) return;
+        const totals = frame.lines || {};
+        if (frame.to > t.cursor || !this.#o.complete(t.topic, totals)) {
+            t.gaps += 1;
+            if (t.gaps <= GAPS) this.#subscribe(t, true);
+            return;
+        }
+        t.ended = true;
+        t.caught = true;
+        t.behind = 0;
+        this.#tries = 0;
+    }
+
+    #failed(t, frame) {
+        if (t && !frame.retry) this.#topics.delete(t.topic);
+        this.#o.refused(frame.topic || "", frame.message || frame.code);
+    }
+
+    // The badge's state, from what the topics say.
+    #settle() {
+        if (!this.#hello || !this.#ready() || this.status.state === "stopped") return;
+        const late = [...this.#topics.values()].filter((t) => !t.caught);
+        const behind = late.reduce((most, t) => Math.max(most, t.behind), 0);
+        if (behind > 0) this.#set({ state: "catching", behind, since: null });
+        else if (this.#timers.restarted === undefined) this.#set({ state: "live", behind: 0, since: null });
+        else this.#set({ state: "restarted", behind: 0 });
+    }
+
+    /* ---- sending ---- */
+
+    // Browsers give no back-pressure, so what was applied is acknowledged; the newest place of
+    // each topic is enough.
+    #account(size) {
+        this.#unacked += size;
+        if (this.#unacked < ACK_BYTES) return;
+        this.#unacked = 0;
+        for (const t of this.#topics.values()) {
+            if (t.cursor === null || t.cursor === t.acked) continue;
+            t.acked = t.cursor;
+            this.#acks.set(t.topic, t.cursor);
+        }
+        this.#drain();
+    }
+
+    #send(op) {
+        this.#outbox.push(op);
+        this.#drain();
+    }
+
+    #drain() {
+        while (this.#ready() && this.#tokens > 0) {
+            const op = this.#next();
+            if (!op) break;
+            this.#tokens -= 1;
+            this.#ws.send(JSON.stringify(op));
+        }
+        if (this.#timers.send === undefined && this.#tokens < BURST) {
+            this.#timer("send", SEND_MS, () => {
+                this.#clear("send");
+                this.#tokens += 1;
+                this.#drain();
+            });
+        }
+    }
+
+    #next() {
+        if (this.#outbox.length) return this.#outbox.shift();
+        for (const [topic, to] of this.#acks) {
+            this.#acks.delete(topic);
+            return { op: "ack", topic, to };
+        }
+        return null;
+    }
+
+    /* ---- small things ---- */
+
+    #set(change) {
+        const old = this.status;
+        const changed = Object.keys(change).some((key) => old[key] !== change[key]);
+        if (!changed) return;
+        this.status = { ...old, ...change };
+        this.#o.status(this.status);
+    }
+
+    #timer(name, ms, run) {
+        this.#clear(name);
+        this.#timers[name] = this.#o.setTimeout(run, ms);
+    }
+
+    #clear(name) {
+        if (this.#timers[name] === undefined) return;
+        this.#o.clearTimeout(this.#timers[name]);
+        delete this.#timers[name];
+    }
+}
+
+function stopReason(event) {
+    const known = {
+        4501: "You are not signed in.",
+        4503: "You may not see this.",
+        4505: "The server speaks a newer protocol: reload the page.",
+    };
+    return known[event.code] || event.reason || "The server closed the connection for good.";
+}

@@ -1,0 +1,298 @@
+// reducer.js: the page's state is a fold over what the server sends, and this is the fold.
+//
+// Pure: no DOM, no clock, no network. A state is never changed, a fold returns a new one that
+// shares all that stayed the same, so a view knows by identity what it has to paint again.
+//
+//     state = {list, trees}
+//     list   topic `jobs`: {order: [job_id, newest first], jobs: {job_id: job}, stats, total_count}
+//     trees  topic `job:<id>`, one for every job that is open: {job_id: job with lines}
+//
+// The two are folds of two topics and never mixed: a viewer of `job:<id>` gets a job's end after
+// its last line, and an event of `jobs` that came earlier must not spoil that. The list has no
+// lines and no counts of lines, because its topic has none: whatever is in a state can be had by
+// folding events, or a reload would show something else than the page that stayed open.
+
+export const TAIL = 100; // newest lines kept per step, as many as a snapshot has
+export const HELD = 10000; // lines kept at most while a reader has scrolled up
+export const LISTED = 50; // newest jobs listed; of older ones only those that are not final
+
+export const JOBS = "jobs";
+export const jobTopic = (jobId) => "job:" + jobId;
+const topicJob = (topic) => topic.slice("job:".length);
+
+const FINAL = new Set(["completed", "failed", "cancelled", "skipped"]);
+export const isFinal = (status) => FINAL.has(status);
+
+export const initial = () => ({ list: null, trees: {} });
+
+// Messages: {type: "snapshot", topic, state}   the state of a topic, all at once
+//           {type: "events", topic, events}    what followed, each event exactly once
+//           {type: "earlier", topic, step_id, lines}  older lines that the reader asked for
+//           {type: "hold", topic, step_id, held}      the reader scrolled away from the end
+//           {type: "close", topic}             the reader closed the job
+export function fold(state, message) {
+    const { topic } = message;
+    const draft = new Draft(state);
+    if (message.type === "snapshot") snapshotFold(draft.root, topic, message.state);
+    else if (message.type === "close") closeFold(draft, topic);
+    else if (message.type === "events") eventsFold(draft, topic, message.events);
+    else if (message.type === "earlier") earlierFold(draft, topic, message);
+    else if (message.type === "hold") holdFold(draft, topic, message);
+    return draft.root;
+}
+
+// Copies what is about to change, once per fold.
+class Draft {
+    constructor(state) {
+        this.root = { ...state };
+        this.fresh = new Set([this.root]);
+    }
+
+    at(holder, key) {
+        const old = holder[key];
+        if (old === undefined || old === null || this.fresh.has(old)) return old;
+        const copy = Array.isArray(old) ? old.slice() : { ...old };
+        this.fresh.add(copy);
+        holder[key] = copy;
+        return copy;
+    }
+
+    list() {
+        return this.at(this.root, "list");
+    }
+
+    tree(jobId) {
+        return this.at(this.at(this.root, "trees"), jobId);
+    }
+
+    step(job, stepId) {
+        const steps = this.at(job, "steps");
+        const i = steps.findIndex((step) => step.step_id === stepId);
+        return i < 0 ? null : this.at(steps, i);
+    }
+
+    // What has lines: a step, or the job itself for lines of no step.
+    writer(job, stepId) {
+        return stepId ? this.step(job, stepId) : job;
+    }
+}
+
+/* ---- snapshots ---- */
+
+function snapshotFold(root, topic, state) {
+    if (topic !== JOBS) {
+        const jobId = topicJob(topic);
+        const tree = treeOf(state);
+        holdCarry(root.trees[jobId], tree);
+        root.trees = { ...root.trees, [jobId]: tree };
+        return;
+    }
+    root.list = {
+        order: state.jobs.map((job) => job.job_id),
+        jobs: Object.fromEntries(state.jobs.map((job) => [job.job_id, jobOf(job)])),
+        stats: { ...state.stats },
+        total_count: state.total_count,
+    };
+}
+
+function holdCarry(old, tree) {
+    for (const step of old ? old.steps : []) {
+        const same = tree.steps.find((s) => s.step_id === step.step_id);
+        if (same) same.held = step.held;
+    }
+}
+
+const TASK_COUNTS = ["total", "pending", "running", "completed", "failed", "cancelled"];
+const LEVELS = ["debug", "info", "warn", "error"];
+const pick = (from, keys) => Object.fromEntries(keys.map((key) => [key, (from && from[key]) || 0]));
+
+const jobOf = (job) => ({
+    job_id: job.job_id,
+    job_name: job.job_name || "",
+    definition_id: job.definition_id || "",
+    status: job.status,
+    created_at: job.created_at || null,
+    started_at: job.started_at || null,
+    completed_at: job.completed_at || null,
+    error: job.error || "",
+    cause: job.cause || "",
+    steps: (job.steps || []).map(stepOf),
+});
+
+const stepOf = (step) => ({
+    step_id: step.step_id,
+    name: step.name,
+    type: step.type || "",
+    status: step.status || "pending",
+    depends: step.depends || [],
+    started_at: step.started_at || null,
+    completed_at: step.completed_at || null,
+    error: step.error || "",
+    cause: step.cause || "",
+    progress_text: step.progress_text || "",
+    documents: step.documents || 0,
+    tasks: pick(step.child_summary, TASK_COUNTS),
+});
+
+const linesOf = (from) => ({
+    total_logs: from.total_logs || 0,
+    logs: (from.logs || []).map(lineOf),
+    held: false,
+});
+
+const treeOf = (job) => ({
+    ...jobOf(job),
+    ...linesOf(job),
+    steps: (job.steps || []).map((step) => ({
+        ...stepOf(step),
+        ...linesOf(step),
+        level_counts: pick(step.level_counts, LEVELS),
+    })),
+});
+
+const lineOf = (line) => ({
+    line: line.line,
+    timestamp: line.timestamp,
+    level: line.level,
+    originator: line.originator || "",
+    message: line.message,
+});
+
+/* ---- events ---- */
+
+const FOLDS = {
+    job_log: lineFold,
+    step_progress: progressFold,
+    job_status_change: statusFold,
+    // crawler_job_log is a line's companion for machines: nothing of it is painted here.
+};
+
+function eventsFold(draft, topic, events) {
+    for (const event of events) {
+        const apply = FOLDS[event.type];
+        if (apply) apply(draft, topic, event.payload, event);
+    }
+}
+
+function jobAt(draft, topic, payload) {
+    if (topic !== JOBS) return draft.tree(topicJob(topic));
+    const list = draft.list();
+    return list && draft.at(draft.at(list, "jobs"), payload.manager_id);
+}
+
+function lineFold(draft, topic, payload) {
+    const job = jobAt(draft, topic, payload);
+    const writer = job && draft.writer(job, payload.step_id);
+    if (!writer || payload.line <= writer.total_logs) return;
+    writer.total_logs = payload.line;
+    if (payload.step_id) draft.at(writer, "level_counts")[payload.level] += 1;
+    const logs = draft.at(writer, "logs");
+    logs.push(lineOf(payload));
+    logsTrim(writer);
+}
+
+function logsTrim(writer) {
+    const most = writer.held ? HELD : TAIL;
+    if (writer.logs.length > most) writer.logs.splice(0, writer.logs.length - most);
+}
+
+function progressFold(draft, topic, payload) {
+    const job = jobAt(draft, topic, payload);
+    const step = job && draft.step(job, payload.step_id);
+    if (!step) return;
+    step.tasks = Object.fromEntries(TASK_COUNTS.map((key) => [key, payload[key + "_jobs"] || 0]));
+    step.progress_text = payload.progress_text || "";
+    step.documents = payload.documents || 0;
+}
+
+function statusFold(draft, topic, payload, event) {
+    if (payload.kind === "task") return; // counted in step_progress
+    const time = payload.timestamp || event.ts;
+    if (payload.kind === "job" && payload.steps) jobBegin(draft, topic, payload, time);
+    const job = jobAt(draft, topic, payload);
+    const moved = job && (payload.kind === "step" ? draft.step(job, payload.step_id) : job);
+    if (!moved) return;
+    if (topic === JOBS && payload.kind === "job") statsMove(draft, moved.status, payload.status);
+    moved.status = payload.status;
+    if (payload.status === "running") moved.started_at = time;
+    if (isFinal(payload.status)) {
+        moved.completed_at = time;
+        moved.error = payload.error || "";
+        moved.cause = payload.cause || "";
+        if (topic === JOBS && payload.kind === "job") listTrim(draft);
+    }
+}
+
+// A job's first event has its steps, so that nobody has to fetch them.
+function jobBegin(draft, topic, payload, time) {
+    const begin = { ...payload, job_id: payload.manager_id, created_at: time, error: "", cause: "" };
+    if (topic !== JOBS) {
+        draft.at(draft.root, "trees")[topicJob(topic)] = treeOf({ ...begin, logs: [] });
+        return;
+    }
+    const list = draft.list();
+    if (!list || list.jobs[begin.job_id]) return;
+    draft.at(list, "jobs")[begin.job_id] = jobOf(begin);
+    draft.at(list, "order").unshift(begin.job_id);
+    list.total_count += 1;
+    const stats = draft.at(list, "stats");
+    stats.total_jobs += 1;
+    stats[payload.status + "_jobs"] += 1;
+    listTrim(draft);
+}
+
+function statsMove(draft, from, to) {
+    if (from === to) return;
+    const stats = draft.at(draft.list(), "stats");
+    stats[from + "_jobs"] -= 1;
+    stats[to + "_jobs"] += 1;
+}
+
+// The list is what a snapshot would have: the newest, and all that are not final.
+function listTrim(draft) {
+    const list = draft.list();
+    if (list.order.length <= LISTED) return;
+    const leaves = list.order.filter((id, i) => i >= LISTED && isFinal(list.jobs[id].status));
+    if (!leaves.length) return;
+    const jobs = draft.at(list, "jobs");
+    for (const id of leaves) delete jobs[id];
+    list.order = list.order.filter((id) => jobs[id]);
+}
+
+/* ---- the reader ---- */
+
+function earlierFold(draft, topic, { step_id: stepId, lines }) {
+    const tree = draft.tree(topicJob(topic));
+    const writer = tree && draft.writer(tree, stepId);
+    if (!writer || !writer.logs.length) return;
+    const first = writer.logs[0].line;
+    const older = lines.map(lineOf).filter((line) => line.line < first);
+    writer.logs = [...older, ...writer.logs];
+    writer.held = true;
+}
+
+function holdFold(draft, topic, { step_id: stepId, held }) {
+    const tree = draft.tree(topicJob(topic));
+    const writer = tree && draft.writer(tree, stepId);
+    if (!writer) return;
+    writer.held = held; // what was loaded stays until the next line comes
+}
+
+function closeFold(draft, topic) {
+    const trees = draft.at(draft.root, "trees");
+    delete trees[topicJob(topic)];
+}
+
+// Does a tree hold as many lines as the server says there are? `lines`: {step_id: total}.
+export function isComplete(state, topic, lines) {
+    const tree = state.trees[topicJob(topic)];
+    if (!tree) return true;
+    return tree.steps.every((step) => {
+        const total = lines[step.step_id];
+        return total === undefined || total === step.total_logs;
+    });
+}
+
+// The newest state of a job that the page has: of its own topic when it is open.
+export const jobState = (state, jobId) =>
+    state.trees[jobId] || (state.list && state.list.jobs[jobId]) || null;
