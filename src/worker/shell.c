@@ -16,7 +16,6 @@
  * /dev/stdout, and scripts do that. */
 #include "worker/shell.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -27,10 +26,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/arena.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "worker/environment.h"
 #include "worker/orphan.h"
 
 enum {
@@ -76,67 +75,6 @@ static struct list runs = {&runs, &runs}; /* all commands there are */
 static char *data_marker;                 /* "TAILRACE_DATA=<folder>", or NULL */
 
 static void run_advance(struct run *run);
-
-/* ---- environment ---- */
-
-struct environment {
-    struct arena *arena;
-    char **entries;
-    size_t count, cap;
-};
-
-static void environment_set(struct environment *env, const char *name, const char *value)
-{
-    size_t n = strlen(name), size = n + strlen(value) + 2;
-    char *entry = arena_alloc(env->arena, size);
-    (void)snprintf(entry, size, "%s=%s", name, value);
-    for (size_t i = 0; i < env->count; i++)
-        if (strncmp(env->entries[i], entry, n + 1) == 0) {
-            env->entries[i] = entry;
-            return;
-        }
-    MEM_GROW(env->entries, env->count, env->cap);
-    env->entries[env->count++] = entry;
-}
-
-static void environment_inherit(struct environment *env)
-{
-    static const char *const names[] = {"HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL",
-                                        "TERM", "TZ",   "TMPDIR", "USER"};
-    const char *path = getenv("PATH");
-    environment_set(env, "PATH", path && *path ? path : "/usr/local/bin:/usr/bin:/bin");
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (getenv(names[i]))
-            environment_set(env, names[i], getenv(names[i]));
-    environment_set(env, "PYTHONUNBUFFERED", "1"); /* or its lines come in bursts */
-}
-
-static void environment_parameter(struct environment *env, const struct worker_parameter *p)
-{
-    AUTO_FREE char *name = mem_printf("PARAM_%s", p->name);
-    for (char *c = name; *c; c++)
-        *c = (char)toupper((unsigned char)*c);
-    environment_set(env, name, p->value ? p->value : "");
-}
-
-static void environment_fill(struct environment *env, const struct run *run)
-{
-    const struct worker_step *step = run->task->step;
-    environment_inherit(env);
-    for (size_t i = 0; i < step->parameter_count; i++)
-        environment_parameter(env, &step->parameters[i]);
-    environment_set(env, "TAILRACE_JOB", step->job_id_text);
-    environment_set(env, "TAILRACE_STEP", step->name);
-    environment_set(env, "TAILRACE_STEP_ID", step->step_id_text);
-    for (size_t i = 0; i < settings_count(step->settings, "env"); i++)
-        environment_set(env, settings_key(step->settings, "env", i),
-                        settings_item(step->settings, "env", i));
-    environment_set(env, "TAILRACE_TASK", strchr(run->marker, '=') + 1);
-    if (data_marker)
-        environment_set(env, "TAILRACE_DATA", strchr(data_marker, '=') + 1);
-    MEM_GROW(env->entries, env->count, env->cap);
-    env->entries[env->count] = NULL;
-}
 
 /* ---- lines ---- */
 
@@ -411,13 +349,15 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     if (write_ends[0] < 0 || write_ends[1] < 0)
         return UV_EMFILE;
     const struct settings *settings = run->task->step->settings;
-    AUTO_ARENA arena = ARENA_INIT;
-    struct environment env = {.arena = &arena};
-    environment_fill(&env, run);
+    AUTO_ENVIRONMENT env;
+    environment_init(&env, run->task->step);
+    environment_set(&env, "TAILRACE_TASK", strchr(run->marker, '=') + 1);
+    if (data_marker)
+        environment_set(&env, "TAILRACE_DATA", strchr(data_marker, '=') + 1);
     char *argv[4] = {NULL};
     const char *const texts[] = {"/bin/sh", "-c", settings_text(settings, "command")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        argv[i] = (char *)(uintptr_t)arena_strdup(&arena, texts[i]);
+        argv[i] = (char *)(uintptr_t)arena_strdup(&env.arena, texts[i]);
     uv_stdio_container_t stdio[] = {
         {.flags = UV_IGNORE},
         {.flags = UV_INHERIT_FD, .data.fd = write_ends[0]},
@@ -436,7 +376,6 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     };
     run->spawned = true;
     int r = uv_spawn(run->task->step->loop, &run->process, &options);
-    mem_clear(&env.entries);
     run->group = r < 0 ? 0 : run->process.pid;
     return r;
 }

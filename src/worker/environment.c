@@ -1,0 +1,65 @@
+#include "worker/environment.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void environment_set(struct environment *env, const char *name, const char *value)
+{
+    size_t n = strlen(name), size = n + strlen(value) + 2;
+    char *entry = arena_alloc(&env->arena, size);
+    (void)snprintf(entry, size, "%s=%s", name, value);
+    for (size_t i = 0; i < env->count; i++)
+        if (strncmp(env->entries[i], entry, n + 1) == 0) {
+            env->entries[i] = entry;
+            return;
+        }
+    env->entries[env->count++] = entry;
+    MEM_GROW(env->entries, env->count, env->cap);
+    env->entries[env->count] = NULL;
+}
+
+static void inherit(struct environment *env)
+{
+    static const char *const names[] = {"HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL",
+                                        "TERM", "TZ",   "TMPDIR", "USER"};
+    const char *path = getenv("PATH");
+    environment_set(env, "PATH", path && *path ? path : "/usr/local/bin:/usr/bin:/bin");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (getenv(names[i]))
+            environment_set(env, names[i], getenv(names[i]));
+    environment_set(env, "PYTHONUNBUFFERED", "1"); /* or its lines come in bursts */
+}
+
+static void parameter_set(struct environment *env, const struct worker_parameter *p)
+{
+    AUTO_FREE char *name = mem_printf("PARAM_%s", p->name);
+    for (char *c = name; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    environment_set(env, name, p->value ? p->value : "");
+}
+
+void environment_init(struct environment *env, const struct worker_step *step)
+{
+    *env = (struct environment){.arena = ARENA_INIT};
+    MEM_GROW(env->entries, env->count, env->cap);
+    inherit(env);
+    for (size_t i = 0; i < step->parameter_count; i++)
+        parameter_set(env, &step->parameters[i]);
+    environment_set(env, "TAILRACE_JOB", step->job_id_text);
+    environment_set(env, "TAILRACE_STEP", step->name);
+    environment_set(env, "TAILRACE_STEP_ID", step->step_id_text);
+    for (size_t i = 0; i < settings_count(step->settings, "env"); i++)
+        environment_set(env, settings_key(step->settings, "env", i),
+                        settings_item(step->settings, "env", i));
+}
+
+void environment_done(struct environment *env)
+{
+    arena_done(&env->arena);
+    mem_clear(&env->entries);
+    env->count = env->cap = 0;
+}

@@ -1,0 +1,22 @@
+/* environment.h: the environment that a command gets: little of the server's, and where it
+ * runs.
+ *
+ * A name that is set again replaces what it was. Thread: any. */
+#pragma once
+
+#include "base/arena.h"
+#include "worker/worker.h"
+
+struct environment {
+    struct arena arena;
+    char **entries; /* "NAME=value", NULL at the end; for uv_spawn() */
+    size_t count, cap;
+};
+
+#define AUTO_ENVIRONMENT AUTO(environment_done) struct environment
+
+/* PATH, HOME and the like of the server, PARAM_<NAME> for each parameter of the job,
+ * TAILRACE_JOB, TAILRACE_STEP, TAILRACE_STEP_ID, and what the step's `env` says. */
+void environment_init(struct environment *env, const struct worker_step *step);
+void environment_done(struct environment *env);
+void environment_set(struct environment *env, const char *name, const char *value);
