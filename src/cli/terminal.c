@@ -207,6 +207,7 @@ static void cell_print(const char *cell, const char *colour, struct terminal *t)
 
 void table_print(struct table *table, struct terminal *t, size_t state_column)
 {
+    ASSERT(table->columns > 0);
     AUTO_FREE size_t *widths = mem_alloc(table->columns * sizeof(widths[0]));
     for (size_t i = 0; i < table->columns; i++)
         widths[i] = column_width(table, i);

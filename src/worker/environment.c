@@ -28,9 +28,11 @@ static void inherit(struct environment *env)
                                         "TERM", "TZ",   "TMPDIR", "USER"};
     const char *path = getenv("PATH");
     environment_set(env, "PATH", path && *path ? path : "/usr/local/bin:/usr/bin:/bin");
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (getenv(names[i]))
-            environment_set(env, names[i], getenv(names[i]));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value)
+            environment_set(env, names[i], value);
+    }
     environment_set(env, "PYTHONUNBUFFERED", "1"); /* or its lines come in bursts */
 }
 
