@@ -56,7 +56,9 @@ export async function assetsBuild() {
         assets.push(assetOf(name, data, names[name], true));
     }
     names["favicon.svg"] = "/favicon.svg";
-    assets.push(assetOf("favicon.svg", await readFile(path.join(UI, "favicon.svg")), "/favicon.svg", false));
+    assets.push(
+        assetOf("favicon.svg", await readFile(path.join(UI, "favicon.svg")), "/favicon.svg", false),
+    );
     for (const [name, places] of Object.entries(PAGES)) {
         const data = Buffer.from(pageLink(await readFile(path.join(UI, name), "utf8"), names));
         for (const place of places) assets.push(assetOf(name, data, place, false));
@@ -66,10 +68,13 @@ export async function assetsBuild() {
 
 // Puts the served names into a page, and refuses what the security policy would block.
 function pageLink(html, names) {
-    const linked = html.replace(/\b(src|href)="([\w.-]+\.(?:js|css|svg))"/g, (all, attribute, file) => {
-        if (!names[file]) throw new Error("a page names " + file + ", which is not an asset");
-        return attribute + '="' + names[file] + '"';
-    });
+    const linked = html.replace(
+        /\b(src|href)="([\w.-]+\.(?:js|css|svg))"/g,
+        (all, attribute, file) => {
+            if (!names[file]) throw new Error("a page names " + file + ", which is not an asset");
+            return attribute + '="' + names[file] + '"';
+        },
+    );
     const blocked = linked.match(/<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/i);
     if (blocked) throw new Error("a page has inline script or style: " + blocked[0]);
     return linked.replace(/^\s+/gm, "");
@@ -79,7 +84,8 @@ function pageLink(html, names) {
 
 function bytes(data) {
     const lines = [];
-    for (let i = 0; i < data.length; i += 24) lines.push("    " + [...data.subarray(i, i + 24)].join(","));
+    for (let i = 0; i < data.length; i += 24)
+        lines.push("    " + [...data.subarray(i, i + 24)].join(","));
     return lines.join(",\n");
 }
 
@@ -91,13 +97,20 @@ export function cText(assets) {
         const key = hash(data);
         if (!arrays.has(key)) {
             arrays.set(key, "bytes_" + arrays.size);
-            out.push("static const unsigned char " + arrays.get(key) + "[] = {", bytes(data), "};", "");
+            out.push(
+                "static const unsigned char " + arrays.get(key) + "[] = {",
+                bytes(data),
+                "};",
+                "",
+            );
         }
         return arrays.get(key);
     };
-    const rows = assets.map((a) =>
-        `    {"${a.path}", "${a.type}", ${array(a.data)}, ${a.data.length},\n` +
-        `     ${array(a.gzip)}, ${a.gzip ? a.gzip.length : 0}, "\\"${a.etag}\\"", ${a.immutable}},`);
+    const rows = assets.map(
+        (a) =>
+            `    {"${a.path}", "${a.type}", ${array(a.data)}, ${a.data.length},\n` +
+            `     ${array(a.gzip)}, ${a.gzip ? a.gzip.length : 0}, "\\"${a.etag}\\"", ${a.immutable}},`,
+    );
     out.push("const struct asset assets[] = {", ...rows, "};", "");
     out.push("const size_t asset_count = sizeof assets / sizeof assets[0];", "");
     return out.join("\n");
@@ -105,7 +118,8 @@ export function cText(assets) {
 
 function report(assets) {
     for (const [type, most] of Object.entries(BUDGET)) {
-        const size = assets.filter((a) => a.path.endsWith("." + type))
+        const size = assets
+            .filter((a) => a.path.endsWith("." + type))
             .reduce((sum, a) => sum + (a.gzip || a.data).length, 0);
         console.log(`${type.padEnd(4)} ${(size / 1024).toFixed(1)} KB of ${most / 1024} KB (gzip)`);
         if (size > most) throw new Error(type + " is over its budget");

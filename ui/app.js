@@ -55,12 +55,17 @@ async function api(path, options = {}) {
         throw new ApiError("The server cannot be reached.");
     }
     const body = await answer.json().catch(() => null);
-    if (!answer.ok) throw new ApiError((body && body.error) || "The server answered " + answer.status + ".");
+    if (!answer.ok)
+        throw new ApiError((body && body.error) || "The server answered " + answer.status + ".");
     return body;
 }
 
 const post = (path, body = {}) =>
-    api(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    api(path, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+    });
 
 /* ---- the badge ---- */
 
@@ -118,7 +123,13 @@ Alpine.data("shell", () => ({
         el.addEventListener("cancel", (e) => this.askCancel(e.detail));
         el.addEventListener("earlier", (e) => this.earlier(e.detail));
         el.addEventListener("hold", ({ detail }) =>
-            dispatch({ type: "hold", topic: jobTopic(detail.job_id), step_id: detail.step_id, held: detail.held }));
+            dispatch({
+                type: "hold",
+                topic: jobTopic(detail.job_id),
+                step_id: detail.step_id,
+                held: detail.held,
+            }),
+        );
         addEventListener("online", () => live.retry());
         document.addEventListener("visibilitychange", () => !document.hidden && this.seen());
         addEventListener("keydown", (e) => this.key(e));
@@ -160,7 +171,12 @@ Alpine.data("shell", () => ({
 
     showBadge() {
         const [shape, text] = BADGES[this.status.state](this.status, this.latency);
-        const spoken = this.status.state === "live" ? "Live" : this.status.state === "catching" ? "Catching up" : text;
+        const spoken =
+            this.status.state === "live"
+                ? "Live"
+                : this.status.state === "catching"
+                  ? "Catching up"
+                  : text;
         this.badge = { shape, text, spoken, href: "#b-" + shape };
     },
 
@@ -228,8 +244,12 @@ Alpine.data("shell", () => ({
     async loadDefinitions() {
         try {
             const answer = await api("/job-definitions");
-            this.definitions = answer.job_definitions.map((d) => ({ ...d, button: d.id + "-run",
-                off: d.enabled === false, about: d.enabled === false ? "Disabled" : d.description || "" }));
+            this.definitions = answer.job_definitions.map((d) => ({
+                ...d,
+                button: d.id + "-run",
+                off: d.enabled === false,
+                about: d.enabled === false ? "Disabled" : d.description || "",
+            }));
             this.definitionsError = "";
         } catch (error) {
             this.definitionsError = error.message;
@@ -275,8 +295,14 @@ Alpine.data("shell", () => ({
             value: p.default ?? "",
             required: Boolean(p.required),
         }));
-        this.form = { id: definition.id, name: definition.name, description: definition.description || "",
-            fields, error: "", busy: false };
+        this.form = {
+            id: definition.id,
+            name: definition.name,
+            description: definition.description || "",
+            fields,
+            error: "",
+            busy: false,
+        };
         // Shown once the fields are there, so that the first one has the focus.
         if (fields.length) this.$nextTick(() => this.$refs.form.showModal());
         else this.run();
@@ -284,10 +310,13 @@ Alpine.data("shell", () => ({
 
     async run() {
         this.form.busy = true;
+        queue().free(); // the new job comes in on top, where the reader looks for it
         const parameters = Object.fromEntries(this.form.fields.map((f) => [f.name, f.value]));
         try {
-            await post("/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
-                this.form.fields.length ? { parameters } : {});
+            await post(
+                "/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
+                this.form.fields.length ? { parameters } : {},
+            );
             this.$refs.form.close();
             scrollTo({ top: 0 });
         } catch (error) {
@@ -329,7 +358,12 @@ Alpine.data("shell", () => ({
         const query = new URLSearchParams({ step: stepId, before, order: "desc", limit: EARLIER });
         try {
             const answer = await api("/jobs/" + jobId + "/logs?" + query);
-            dispatch({ type: "earlier", topic: jobTopic(jobId), step_id: stepId, lines: answer.logs.reverse() });
+            dispatch({
+                type: "earlier",
+                topic: jobTopic(jobId),
+                step_id: stepId,
+                lines: answer.logs.reverse(),
+            });
         } catch (error) {
             this.toast(error.message);
         }
@@ -343,7 +377,8 @@ Alpine.data("shell", () => ({
         if (e.key === "Escape") this.closeMenu();
         else if (e.key === "r" && !this.idle) this.openMenu();
         else if (e.key === "?") this.$refs.help.showModal();
-        else if (["j", "ArrowDown"].includes(e.key) && e.target === document.body) queue().querySelector(".disclosure")?.focus();
+        else if (["j", "ArrowDown"].includes(e.key) && e.target === document.body)
+            queue().querySelector(".disclosure")?.focus();
         else return;
         e.preventDefault();
     },

@@ -53,7 +53,14 @@ export class Live {
             ...options,
         };
         // state: starting, connecting, live, catching, restarted, offline, stopped
-        this.status = { state: "starting", since: null, retryAt: null, behind: 0, reason: "", server: "" };
+        this.status = {
+            state: "starting",
+            since: null,
+            retryAt: null,
+            behind: 0,
+            reason: "",
+            server: "",
+        };
     }
 
     start() {
@@ -82,8 +89,17 @@ export class Live {
     // Subscribes to a topic: its state now, then what follows.
     open(topic) {
         if (this.#topics.has(topic)) return;
-        const t = { topic, cursor: null, epoch: "", asked: false, caught: false, behind: 0, gaps: 0,
-            acked: 0, ended: false };
+        const t = {
+            topic,
+            cursor: null,
+            epoch: "",
+            asked: false,
+            caught: false,
+            behind: 0,
+            gaps: 0,
+            acked: 0,
+            ended: false,
+        };
         this.#topics.set(topic, t);
         if (this.#ready()) this.#subscribe(t);
     }
@@ -208,7 +224,9 @@ export class Live {
         t.caught = false;
         if (snapshot) t.cursor = null;
         const op = { op: "sub", topic: t.topic };
-        this.#send(snapshot ? { ...op, snapshot: true } : { ...op, since: t.epoch + ":" + t.cursor });
+        this.#send(
+            snapshot ? { ...op, snapshot: true } : { ...op, since: t.epoch + ":" + t.cursor },
+        );
     }
 
     #routed(frame) {
@@ -288,7 +306,8 @@ export class Live {
         const late = [...this.#topics.values()].filter((t) => !t.caught);
         const behind = late.reduce((most, t) => Math.max(most, t.behind), 0);
         if (behind > 0) this.#set({ state: "catching", behind, since: null });
-        else if (this.#timers.restarted === undefined) this.#set({ state: "live", behind: 0, since: null });
+        else if (this.#timers.restarted === undefined)
+            this.#set({ state: "live", behind: 0, since: null });
         else this.#set({ state: "restarted", behind: 0 });
     }
 

@@ -28,7 +28,11 @@ export class TailraceLog extends HTMLElement {
         if (this.scroller) return;
         this.classList.add("tree-step-logs");
         this.earlier = make("button", "log-earlier", { type: "button" });
-        this.scroller = make("div", "log-scroll", { role: "log", "aria-live": "off", tabindex: "0" });
+        this.scroller = make("div", "log-scroll", {
+            role: "log",
+            "aria-live": "off",
+            tabindex: "0",
+        });
         this.above = make("div", "log-pad");
         this.below = make("div", "log-pad");
         this.newer = make("button", "log-newer", { type: "button" });
@@ -51,7 +55,10 @@ export class TailraceLog extends HTMLElement {
         this.#writer = writer;
         const earlier = writer.logs.length ? writer.logs[0].line - 1 : 0;
         hiddenSet(this.earlier, earlier === 0);
-        textSet(this.earlier, "↑ " + count(earlier) + " earlier " + (earlier === 1 ? "line" : "lines"));
+        textSet(
+            this.earlier,
+            "↑ " + count(earlier) + " earlier " + (earlier === 1 ? "line" : "lines"),
+        );
         this.#paint();
         if (moved) this.#scroll(this.#place(moved));
         if (!writer.held) this.#scroll(this.scroller.scrollHeight);
@@ -65,8 +72,12 @@ export class TailraceLog extends HTMLElement {
             this.dispatchEvent(new CustomEvent("hold", { bubbles: true, detail: { held } }));
         };
         const canScroll = () => this.scroller.scrollTop > 0;
-        this.scroller.addEventListener("wheel", (e) => e.deltaY < 0 && canScroll() && hold(true), { passive: true });
-        this.scroller.addEventListener("touchmove", () => canScroll() && hold(true), { passive: true });
+        this.scroller.addEventListener("wheel", (e) => e.deltaY < 0 && canScroll() && hold(true), {
+            passive: true,
+        });
+        this.scroller.addEventListener("touchmove", () => canScroll() && hold(true), {
+            passive: true,
+        });
         this.scroller.addEventListener("keydown", (e) => {
             if (["PageUp", "Home", "ArrowUp"].includes(e.key) && canScroll()) hold(true);
             if (e.key === "End") hold(false);

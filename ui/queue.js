@@ -27,7 +27,8 @@ export class TailraceQueue extends HTMLElement {
         this.addEventListener("pointermove", (e) => (this.#pointer = [e.clientX, e.clientY]));
         this.addEventListener("pointerleave", () => (this.#pointer = null));
         this.addEventListener("keydown", (e) => this.#key(e));
-        for (const name of ["hold", "earlier"]) this.addEventListener(name, (e) => this.#fromLog(e));
+        for (const name of ["hold", "earlier"])
+            this.addEventListener(name, (e) => this.#fromLog(e));
     }
 
     // state: the reducer's. now: ms. idle: the server cannot be asked for anything now.
@@ -36,7 +37,10 @@ export class TailraceQueue extends HTMLElement {
         this.#state = state;
         const anchor = this.#anchor();
         const ids = this.#listed(state);
-        childrenSet(this, ids.map((id) => this.#card(id).el));
+        childrenSet(
+            this,
+            ids.map((id) => this.#card(id).el),
+        );
         this.#forget(new Set(ids));
         let running = 0;
         ids.forEach((id, i) => {
@@ -51,6 +55,11 @@ export class TailraceQueue extends HTMLElement {
 
     choose(id, open) {
         this.#choices.set(id, open);
+    }
+
+    // Nothing is held in place until the pointer moves again.
+    free() {
+        this.#pointer = null;
     }
 
     // Jobs that the reader has open stay, however old.
@@ -87,7 +96,7 @@ export class TailraceQueue extends HTMLElement {
 
     toggle(id, open) {
         this.choose(id, open);
-        this.#pointer = null; // the reader's own doing: nothing to hold in place
+        this.free(); // the reader's own doing
         this.tell("changed", {});
     }
 
@@ -100,11 +109,14 @@ export class TailraceQueue extends HTMLElement {
 
     #key(e) {
         if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest(".log-scroll")) return;
-        const heads = [...this.querySelectorAll(".disclosure, .tree-step-header")].filter((el) => el.checkVisibility());
+        const heads = [...this.querySelectorAll(".disclosure, .tree-step-header")].filter((el) =>
+            el.checkVisibility(),
+        );
         const at = heads.indexOf(document.activeElement);
         const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
         if (step && heads[at + step]) heads[at + step].focus();
-        else if (e.key === "ArrowRight" || e.key === "ArrowLeft") this.#fold(heads[at], e.key === "ArrowRight");
+        else if (e.key === "ArrowRight" || e.key === "ArrowLeft")
+            this.#fold(heads[at], e.key === "ArrowRight");
         else if (e.key === "x") this.#cancelFocused();
         else return;
         e.preventDefault();
@@ -134,7 +146,7 @@ class Card {
         this.#queue = queue;
         this.#id = id;
         const body = "job-" + ++unique;
-        this.el = make("article", "card", { role: "listitem", "data-job-id": id });
+        this.el = make("div", "card", { role: "listitem", "data-job-id": id });
         this.head = make("div", "card-head");
         this.label = make("span", "label", { "data-job-id": id });
         this.word = make("span", "label-word");
@@ -149,7 +161,15 @@ class Card {
         this.time = make("span", "card-time");
         this.cancel = make("button", "button cancel", { type: "button" });
         this.cancel.textContent = "Cancel";
-        this.head.append(this.label, title, this.meter, this.note, this.when, this.time, this.cancel);
+        this.head.append(
+            this.label,
+            title,
+            this.meter,
+            this.note,
+            this.when,
+            this.time,
+            this.cancel,
+        );
         this.error = make("p", "card-error");
         this.body = make("div", "card-body", { id: body });
         this.log = make("tailrace-log", "", { "data-job-id": id, "data-step-id": "" });
@@ -158,15 +178,19 @@ class Card {
         this.el.append(this.head, this.error, this.body);
         this.button.addEventListener("click", () => queue.toggle(id, !this.#opened));
         this.cancel.addEventListener("click", () =>
-            queue.tell("cancel", { job_id: id, job_name: this.button.textContent }));
+            queue.tell("cancel", { job_id: id, job_name: this.button.textContent }),
+        );
     }
 
     // Is the reader busy here? Then it does not close by itself.
     touched() {
         const selected = getSelection();
-        return this.#opened === true && (this.el.matches(":hover, :focus-within") ||
-            (!selected.isCollapsed && this.el.contains(selected.anchorNode)) ||
-            this.#painted.steps.some((step) => step.held));
+        return (
+            this.#opened === true &&
+            (this.el.matches(":hover, :focus-within") ||
+                (!selected.isCollapsed && this.el.contains(selected.anchorNode)) ||
+                this.#painted.steps.some((step) => step.held))
+        );
     }
 
     open(open) {
@@ -192,8 +216,12 @@ class Card {
             this.log.show(job);
             this.log.label = "Lines of job " + job.job_name;
         }
-        childrenSet(this.list, job.steps.map((step, i) => this.#step(step, i).el));
-        for (const step of job.steps) this.#steps.get(step.step_id).render(step, detailed, now, choices);
+        childrenSet(
+            this.list,
+            job.steps.map((step, i) => this.#step(step, i).el),
+        );
+        for (const step of job.steps)
+            this.#steps.get(step.step_id).render(step, detailed, now, choices);
     }
 
     #header(job, now) {
@@ -257,9 +285,22 @@ class StepItem {
         counts.append(this.errors, this.warnings);
         this.logs = cell("step-logs");
         this.time = cell("step-time");
-        this.head.append(this.shape, what, this.status, this.meter, this.note, counts, this.logs, this.time);
+        this.head.append(
+            this.shape,
+            what,
+            this.status,
+            this.meter,
+            this.note,
+            counts,
+            this.logs,
+            this.time,
+        );
         this.error = make("p", "step-error");
-        this.log = make("tailrace-log", "", { id: body, "data-job-id": jobId, "data-step-id": this.#id });
+        this.log = make("tailrace-log", "", {
+            id: body,
+            "data-job-id": jobId,
+            "data-step-id": this.#id,
+        });
         this.el.append(this.head, this.error, this.log);
         this.head.addEventListener("click", () => queue.toggle(this.#id, this.log.hidden));
     }
@@ -294,8 +335,10 @@ class StepItem {
         textSet(this.warningCount, "W " + count(warn));
         attributeSet(this.errors, "title", plural(error, "error"));
         attributeSet(this.warnings, "title", plural(warn, "warning"));
-        const badge = detailed && step.total_logs
-            ? "logs: " + count(step.logs.length) + "/" + count(step.total_logs) : "";
+        const badge =
+            detailed && step.total_logs
+                ? "logs: " + count(step.logs.length) + "/" + count(step.total_logs)
+                : "";
         textSet(this.logs, badge);
         attributeSet(this.logs, "title", badge && "lines shown of lines there are");
     }
@@ -321,7 +364,8 @@ function jobNote(job) {
 }
 
 function stepNote(step) {
-    if (step.status === "pending" && step.depends.length) return "waits for " + step.depends.join(", ");
+    if (step.status === "pending" && step.depends.length)
+        return "waits for " + step.depends.join(", ");
     return step.progress_text;
 }
 
@@ -341,7 +385,12 @@ function stepMeter({ tasks }) {
 }
 
 function meterMake(className) {
-    const meter = make("span", "meter " + className, { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "progress" });
+    const meter = make("span", "meter " + className, {
+        role: "progressbar",
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+        "aria-label": "progress",
+    });
     meter.bar = make("span", "meter-bar");
     meter.word = make("span", "meter-word");
     const track = make("span", "meter-track");

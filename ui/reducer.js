@@ -225,7 +225,13 @@ function statusFold(draft, topic, payload, event) {
 
 // A job's first event has its steps, so that nobody has to fetch them.
 function jobBegin(draft, topic, payload, time) {
-    const begin = { ...payload, job_id: payload.manager_id, created_at: time, error: "", cause: "" };
+    const begin = {
+        ...payload,
+        job_id: payload.manager_id,
+        created_at: time,
+        error: "",
+        cause: "",
+    };
     if (topic !== JOBS) {
         draft.at(draft.root, "trees")[topicJob(topic)] = treeOf({ ...begin, logs: [] });
         return;

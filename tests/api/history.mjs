@@ -56,29 +56,76 @@ export class History {
 
     jobStatus(job, status, more = {}) {
         const first = status === "pending" && {
-            steps: job.steps.map((s) => ({ step_id: s.step_id, name: s.name, type: s.type, depends: s.depends, status: "pending" })),
+            steps: job.steps.map((s) => ({
+                step_id: s.step_id,
+                name: s.name,
+                type: s.type,
+                depends: s.depends,
+                status: "pending",
+            })),
         };
-        return this.add("job_status_change", job, null,
-            { kind: "job", status, cause: "", job_name: job.name, definition_id: job.definition_id, ...first, ...more });
+        return this.add("job_status_change", job, null, {
+            kind: "job",
+            status,
+            cause: "",
+            job_name: job.name,
+            definition_id: job.definition_id,
+            ...first,
+            ...more,
+        });
     }
 
     stepStatus(job, step, status, more = {}) {
-        return this.add("job_status_change", job, step, { kind: "step", status, cause: "", type: step.type, ...more });
+        return this.add("job_status_change", job, step, {
+            kind: "step",
+            status,
+            cause: "",
+            type: step.type,
+            ...more,
+        });
     }
 
     taskStatus(job, step, number, status) {
-        return this.add("job_status_change", job, step,
-            { kind: "task", status, cause: "", attempt: 1, key: "task " + number, number, job_id: step.step_id + "-" + number });
+        return this.add("job_status_change", job, step, {
+            kind: "task",
+            status,
+            cause: "",
+            attempt: 1,
+            key: "task " + number,
+            number,
+            job_id: step.step_id + "-" + number,
+        });
     }
 
     progress(job, step, tasks, text, documents) {
         const counts = Object.fromEntries(COUNTS.map((key) => [key + "_jobs", tasks[key] || 0]));
-        return this.add("step_progress", job, step, { status: "running", ...counts, progress_text: text, documents });
+        return this.add("step_progress", job, step, {
+            status: "running",
+            ...counts,
+            progress_text: text,
+            documents,
+        });
     }
 
     companion(job, step, url) {
-        return this.add("crawler_job_log", job, step,
-            { level: "info", message: "fetched " + url, url, depth: 1, http_status: 200, bytes: 1000, duration_ms: 5, queued: 1, done: 1, failed: 0 }, "worker");
+        return this.add(
+            "crawler_job_log",
+            job,
+            step,
+            {
+                level: "info",
+                message: "fetched " + url,
+                url,
+                depth: 1,
+                http_status: 200,
+                bytes: 1000,
+                duration_ms: 5,
+                queued: 1,
+                done: 1,
+                failed: 0,
+            },
+            "worker",
+        );
     }
 }
 
@@ -86,17 +133,25 @@ export class History {
 
 export function topicEvents(events, topic) {
     if (topic !== "jobs") return events.filter((e) => "job:" + e.payload.manager_id === topic);
-    return events.filter((e) => e.type === "step_progress" ||
-        (e.type === "job_status_change" && e.payload.kind !== "task"));
+    return events.filter(
+        (e) =>
+            e.type === "step_progress" ||
+            (e.type === "job_status_change" && e.payload.kind !== "task"),
+    );
 }
 
 function moves(events, kind, id) {
-    return events.filter((e) => e.type === "job_status_change" && e.payload.kind === kind &&
-        (kind === "job" ? e.payload.manager_id : e.payload.step_id) === id);
+    return events.filter(
+        (e) =>
+            e.type === "job_status_change" &&
+            e.payload.kind === kind &&
+            (kind === "job" ? e.payload.manager_id : e.payload.step_id) === id,
+    );
 }
 
 function outcome(found) {
-    const timeOf = (statuses) => found.find((e) => statuses.includes(e.payload.status))?.payload.timestamp ?? null;
+    const timeOf = (statuses) =>
+        found.find((e) => statuses.includes(e.payload.status))?.payload.timestamp ?? null;
     const last = found.at(-1);
     const ended = last && FINAL.includes(last.payload.status);
     return {
@@ -110,14 +165,28 @@ function outcome(found) {
 }
 
 function lines(events, jobId, stepId, withLines) {
-    const all = events.filter((e) => e.type === "job_log" && e.payload.manager_id === jobId && e.payload.step_id === stepId);
-    const shape = ({ seq, payload: p }) => ({ line: p.line, seq, timestamp: p.timestamp, level: p.level,
-        message: p.message, job_id: p.job_id, step_id: p.step_id, step_name: p.step_name,
-        originator: p.originator, source_type: p.source_type });
+    const all = events.filter(
+        (e) =>
+            e.type === "job_log" && e.payload.manager_id === jobId && e.payload.step_id === stepId,
+    );
+    const shape = ({ seq, payload: p }) => ({
+        line: p.line,
+        seq,
+        timestamp: p.timestamp,
+        level: p.level,
+        message: p.message,
+        job_id: p.job_id,
+        step_id: p.step_id,
+        step_name: p.step_name,
+        originator: p.originator,
+        source_type: p.source_type,
+    });
     const logs = withLines ? all.slice(-TAIL).map(shape) : [];
     return {
         total_logs: all.length,
-        level_counts: Object.fromEntries(LEVELS.map((l) => [l, all.filter((e) => e.payload.level === l).length])),
+        level_counts: Object.fromEntries(
+            LEVELS.map((l) => [l, all.filter((e) => e.payload.level === l).length]),
+        ),
         first_line: logs.length ? logs[0].line : 0,
         logs,
         all: all.map(shape),
@@ -144,29 +213,45 @@ export function tree(events, jobId, withLines) {
 }
 
 function stepTree(events, jobId, step, withLines) {
-    const progress = events.filter((e) => e.type === "step_progress" && e.payload.step_id === step.step_id).at(-1)?.payload;
+    const progress = events
+        .filter((e) => e.type === "step_progress" && e.payload.step_id === step.step_id)
+        .at(-1)?.payload;
     const own = lines(events, jobId, step.step_id, withLines);
     delete own.all;
     return {
-        step_id: step.step_id, name: step.name, type: step.type, depends: step.depends,
+        step_id: step.step_id,
+        name: step.name,
+        type: step.type,
+        depends: step.depends,
         ...outcome(moves(events, "step", step.step_id)),
         progress_text: progress?.progress_text ?? "",
         documents: progress?.documents ?? 0,
-        child_summary: Object.fromEntries(COUNTS.map((key) => [key, progress?.[key + "_jobs"] ?? 0])),
+        child_summary: Object.fromEntries(
+            COUNTS.map((key) => [key, progress?.[key + "_jobs"] ?? 0]),
+        ),
         ...own,
     };
 }
 
 export function snapshot(events, topic) {
     if (topic !== "jobs") return tree(events, topic.slice(4), true);
-    const ids = events.filter((e) => e.payload.kind === "job" && e.payload.steps).map((e) => e.payload.manager_id).reverse();
+    const ids = events
+        .filter((e) => e.payload.kind === "job" && e.payload.steps)
+        .map((e) => e.payload.manager_id)
+        .reverse();
     const trees = ids.map((id) => tree(events, id, false));
     const with_ = (status) => trees.filter((t) => t.status === status).length;
     return {
         jobs: trees.filter((t, i) => i < LISTED || !FINAL.includes(t.status)),
         total_count: trees.length,
-        stats: { total_jobs: trees.length, pending_jobs: with_("pending"), running_jobs: with_("running"),
-            completed_jobs: with_("completed"), failed_jobs: with_("failed"), cancelled_jobs: with_("cancelled") },
+        stats: {
+            total_jobs: trees.length,
+            pending_jobs: with_("pending"),
+            running_jobs: with_("running"),
+            completed_jobs: with_("completed"),
+            failed_jobs: with_("failed"),
+            cancelled_jobs: with_("cancelled"),
+        },
     };
 }
 
@@ -175,9 +260,15 @@ export function snapshot(events, topic) {
 export function jobMake(n, steps = ["prepare", "crawl", "report"]) {
     const id = "job-" + String(n).padStart(4, "0");
     return {
-        job_id: id, name: "Job " + n, definition_id: "definition-" + (n % 3),
-        steps: steps.map((name, i) => ({ step_id: id + "-s" + i, name, type: ["shell", "crawler", "generator"][i % 3],
-            depends: i ? [steps[i - 1]] : [] })),
+        job_id: id,
+        name: "Job " + n,
+        definition_id: "definition-" + (n % 3),
+        steps: steps.map((name, i) => ({
+            step_id: id + "-s" + i,
+            name,
+            type: ["shell", "crawler", "generator"][i % 3],
+            depends: i ? [steps[i - 1]] : [],
+        })),
     };
 }
 
@@ -187,7 +278,8 @@ export function historyMake(seed, jobCount, burst = 6) {
     const history = new History();
     const roads = [];
     for (let n = 1; n <= jobCount || roads.length;) {
-        if (n <= jobCount && (roads.length === 0 || rand() < 0.25)) roads.push(jobRoad(history, jobMake(n++), rand, burst));
+        if (n <= jobCount && (roads.length === 0 || rand() < 0.25))
+            roads.push(jobRoad(history, jobMake(n++), rand, burst));
         const i = Math.floor(rand() * roads.length);
         if (roads[i].next().done) roads.splice(i, 1);
     }
@@ -196,7 +288,8 @@ export function historyMake(seed, jobCount, burst = 6) {
 
 function* jobRoad(history, job, rand, burst) {
     yield history.jobStatus(job, "pending");
-    if (rand() < 0.1) return history.jobStatus(job, "cancelled", { cause: "cancelled by the reader" });
+    if (rand() < 0.1)
+        return history.jobStatus(job, "cancelled", { cause: "cancelled by the reader" });
     yield history.jobStatus(job, "running");
     let failed = false;
     for (const step of job.steps) {
@@ -218,12 +311,28 @@ function* stepRoad(history, job, step, rand, burst) {
     for (let i = 1; i <= total; i++) {
         yield history.taskStatus(job, step, i, "running");
         for (let k = Math.floor(rand() * burst); k > 0; k--)
-            yield history.line(job, step, LEVELS[Math.floor(rand() * 4)], "line <b>&amp; \u001b[31mred\u001b[0m " + k);
+            yield history.line(
+                job,
+                step,
+                LEVELS[Math.floor(rand() * 4)],
+                "line <b>&amp; \u001b[31mred\u001b[0m " + k,
+            );
         if (step.type === "crawler") yield history.companion(job, step, "/page-" + i);
         yield history.taskStatus(job, step, i, "completed");
-        yield history.progress(job, step, { total, completed: i, pending: total - i }, i + "/" + total + " done", i);
+        yield history.progress(
+            job,
+            step,
+            { total, completed: i, pending: total - i },
+            i + "/" + total + " done",
+            i,
+        );
     }
     const failed = rand() < 0.15;
-    yield history.stepStatus(job, step, failed ? "failed" : "completed", failed ? { error: "exit status 1", cause: "exit 1" } : {});
+    yield history.stepStatus(
+        job,
+        step,
+        failed ? "failed" : "completed",
+        failed ? { error: "exit status 1", cause: "exit 1" } : {},
+    );
     return failed;
 }

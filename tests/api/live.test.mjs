@@ -11,7 +11,15 @@ import { historyMake, snapshot, topicEvents } from "./history.mjs";
 // What is waited for and does not come is a failure, not a hang.
 const story = (name, run) => test(name, { timeout: 20000 }, run);
 
-const HELLO = { protocol: 1, server: "0.1.0", instance: "one", epoch: "e1", head: 100, ping_s: 20, max_frame: 131072 };
+const HELLO = {
+    protocol: 1,
+    server: "0.1.0",
+    instance: "one",
+    epoch: "e1",
+    head: 100,
+    ping_s: 20,
+    max_frame: 131072,
+};
 const event = (seq) => ({ seq, type: "job_log", ts: "", payload: {} });
 const range = (from, to) => Array.from({ length: to - from }, (_, i) => event(from + 1 + i));
 
@@ -60,7 +68,11 @@ class Clock {
 
 // A server whose connections the test speaks for, and a client with its clock in the test's hand.
 async function stage(t, options = {}) {
-    const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL });
+    const server = new WebSocketServer({
+        port: 0,
+        host: "127.0.0.1",
+        handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
+    });
     await new Promise((resolve) => server.once("listening", resolve));
     const arrivals = new Queue();
     server.on("connection", (ws) => {
@@ -110,18 +122,27 @@ async function greeted(s, hello = HELLO) {
     return peer;
 }
 
-const frame = (from, to, events = range(from, to)) => ({ type: "events", topic: "job:1", from, to, events });
+const frame = (from, to, events = range(from, to)) => ({
+    type: "events",
+    topic: "job:1",
+    from,
+    to,
+    events,
+});
 const seqs = (message) => message.events.map((e) => e.seq);
 
-story("frames that tile come out as they are; a bookmark moves the cursor and says nothing", async (t) => {
-    const { peer, messages, live } = await begun(t);
-    peer.say(frame(100, 103));
-    peer.say(frame(103, 110, []));
-    peer.say(frame(110, 112));
-    assert.deepEqual(seqs(await messages.take()), [101, 102, 103]);
-    assert.deepEqual(seqs(await messages.take()), [111, 112]);
-    assert.equal(live.cursor("job:1"), "e1:112");
-});
+story(
+    "frames that tile come out as they are; a bookmark moves the cursor and says nothing",
+    async (t) => {
+        const { peer, messages, live } = await begun(t);
+        peer.say(frame(100, 103));
+        peer.say(frame(103, 110, []));
+        peer.say(frame(110, 112));
+        assert.deepEqual(seqs(await messages.take()), [101, 102, 103]);
+        assert.deepEqual(seqs(await messages.take()), [111, 112]);
+        assert.equal(live.cursor("job:1"), "e1:112");
+    },
+);
 
 story("what came before is skipped, wholly and in part", async (t) => {
     const { peer, messages } = await begun(t);
@@ -166,23 +187,26 @@ story("after a reset nothing counts until the snapshot is there", async (t) => {
     assert.equal(live.cursor("job:1"), "e1:301");
 });
 
-story("a lost connection goes on from its cursor, and says since when and until when", async (t) => {
-    const s = await begun(t);
-    s.peer.say(frame(100, 104));
-    await s.messages.take();
-    s.peer.ws.terminate();
-    const offline = await s.statuses.until((x) => x.state === "offline");
-    assert.equal(offline.retryAt - offline.since, 500); // half of the first second: random is 0.5
-    s.clock.fire((ms) => ms === 500);
-    const again = await greeted(s);
-    assert.deepEqual(await again.ops.take(), { op: "sub", topic: "job:1", since: "e1:104" });
-    again.say({ type: "subscribed", topic: "job:1", from: 104, head: 106, floor: 0 });
-    assert.equal((await s.statuses.until((x) => x.state === "catching")).behind, 2);
-    again.say(frame(104, 106));
-    again.say({ type: "caught_up", topic: "job:1", at: 106 });
-    assert.deepEqual(seqs(await s.messages.take()), [105, 106]);
-    await s.statuses.until((x) => x.state === "live");
-});
+story(
+    "a lost connection goes on from its cursor, and says since when and until when",
+    async (t) => {
+        const s = await begun(t);
+        s.peer.say(frame(100, 104));
+        await s.messages.take();
+        s.peer.ws.terminate();
+        const offline = await s.statuses.until((x) => x.state === "offline");
+        assert.equal(offline.retryAt - offline.since, 500); // half of the first second: random is 0.5
+        s.clock.fire((ms) => ms === 500);
+        const again = await greeted(s);
+        assert.deepEqual(await again.ops.take(), { op: "sub", topic: "job:1", since: "e1:104" });
+        again.say({ type: "subscribed", topic: "job:1", from: 104, head: 106, floor: 0 });
+        assert.equal((await s.statuses.until((x) => x.state === "catching")).behind, 2);
+        again.say(frame(104, 106));
+        again.say({ type: "caught_up", topic: "job:1", at: 106 });
+        assert.deepEqual(seqs(await s.messages.take()), [105, 106]);
+        await s.statuses.until((x) => x.state === "live");
+    },
+);
 
 story("tries come later and later, at most every 30 seconds, until one succeeds", async (t) => {
     const s = await stage(t);
@@ -192,7 +216,9 @@ story("tries come later and later, at most every 30 seconds, until one succeeds"
     for (let i = 0; i < 8; i++) {
         (await s.arrivals.take()).ws.terminate();
         const offline = await s.statuses.until((x) => x.state === "offline" && x.retryAt !== null);
-        const wait = [...s.clock.timers.values()].map((x) => x.ms).find((ms) => ms % 500 === 0 && ms !== 400 && ms <= 15000);
+        const wait = [...s.clock.timers.values()]
+            .map((x) => x.ms)
+            .find((ms) => ms % 500 === 0 && ms !== 400 && ms <= 15000);
         waits.push(wait);
         assert.ok(offline.since);
         s.live.retry();
@@ -229,34 +255,43 @@ story("a close for good is not tried again", async (t) => {
     s.peer.ws.close(4505);
     const stopped = await s.statuses.until((x) => x.state === "stopped");
     assert.match(stopped.reason, /reload/);
-    assert.equal([...s.clock.timers.values()].some((x) => x.ms === 500), false);
+    assert.equal(
+        [...s.clock.timers.values()].some((x) => x.ms === 500),
+        false,
+    );
 });
 
-story("an end whose totals do not match is answered with a snapshot, one that does ends it", async (t) => {
-    const told = [];
-    let complete = false;
-    const s = await begun(t, { live: { complete: (topic, lines) => (told.push(lines), complete) } });
-    s.peer.say(frame(100, 104));
-    s.peer.say({ type: "end", topic: "job:1", to: 104, lines: { a: 9 } });
-    assert.deepEqual(await s.peer.ops.take(), { op: "sub", topic: "job:1", snapshot: true });
-    complete = true;
-    s.peer.say({ type: "snapshot", topic: "job:1", as_of: 104, state: {} });
-    s.peer.say({ type: "end", topic: "job:1", to: 104, lines: { a: 9 } });
-    s.peer.say({ type: "lag", topic: "job:1", events: 0 });
-    s.peer.ws.ping();
-    await new Promise((resolve) => s.peer.ws.once("pong", resolve));
-    assert.deepEqual(told, [{ a: 9 }, { a: 9 }]);
-    s.peer.ws.terminate();
-    await s.statuses.until((x) => x.state === "offline");
-    s.live.open("jobs");
-    s.live.retry();
-    const again = await greeted(s);
-    assert.equal((await again.ops.take()).topic, "jobs"); // what has ended is not asked for again
-});
+story(
+    "an end whose totals do not match is answered with a snapshot, one that does ends it",
+    async (t) => {
+        const told = [];
+        let complete = false;
+        const s = await begun(t, {
+            live: { complete: (topic, lines) => (told.push(lines), complete) },
+        });
+        s.peer.say(frame(100, 104));
+        s.peer.say({ type: "end", topic: "job:1", to: 104, lines: { a: 9 } });
+        assert.deepEqual(await s.peer.ops.take(), { op: "sub", topic: "job:1", snapshot: true });
+        complete = true;
+        s.peer.say({ type: "snapshot", topic: "job:1", as_of: 104, state: {} });
+        s.peer.say({ type: "end", topic: "job:1", to: 104, lines: { a: 9 } });
+        s.peer.say({ type: "lag", topic: "job:1", events: 0 });
+        s.peer.ws.ping();
+        await new Promise((resolve) => s.peer.ws.once("pong", resolve));
+        assert.deepEqual(told, [{ a: 9 }, { a: 9 }]);
+        s.peer.ws.terminate();
+        await s.statuses.until((x) => x.state === "offline");
+        s.live.open("jobs");
+        s.live.retry();
+        const again = await greeted(s);
+        assert.equal((await again.ops.take()).topic, "jobs"); // what has ended is not asked for again
+    },
+);
 
 story("what was applied is acknowledged every 256 KiB, with the newest place", async (t) => {
     const s = await begun(t);
-    const big = (from) => frame(from, from + 1, [{ ...event(from + 1), pad: "x".repeat(100 * 1024) }]);
+    const big = (from) =>
+        frame(from, from + 1, [{ ...event(from + 1), pad: "x".repeat(100 * 1024) }]);
     for (let i = 0; i < 6; i++) s.peer.say(big(100 + i));
     assert.deepEqual(await s.peer.ops.take(), { op: "ack", topic: "job:1", to: 103 });
     assert.deepEqual(await s.peer.ops.take(), { op: "ack", topic: "job:1", to: 106 });
@@ -310,15 +345,27 @@ story("through cuts, doubled and lost frames the state ends as a fresh page's", 
     const serve = (peer, cursor) => {
         while (peer.ws.readyState === 1 && cursor < events.length) {
             step += 1;
-            const to = Math.min(events.length, cursor + 1 + (step * 7) % 23);
-            const say = (from) => peer.say({ type: "events", topic, from, to, events: topicEvents(events.slice(from, to), topic) });
+            const to = Math.min(events.length, cursor + 1 + ((step * 7) % 23));
+            const say = (from) =>
+                peer.say({
+                    type: "events",
+                    topic,
+                    from,
+                    to,
+                    events: topicEvents(events.slice(from, to), topic),
+                });
             if (step % 11 === 0) return peer.ws.terminate();
             if (step % 7 !== 0) say(cursor); // otherwise lost
             if (step % 5 === 0) say(Math.max(0, cursor - 3)); // doubled
             cursor = to;
         }
         const full = snapshot(events, topic);
-        peer.say({ type: "end", topic, to: events.length, lines: Object.fromEntries(full.steps.map((x) => [x.step_id, x.total_logs])) });
+        peer.say({
+            type: "end",
+            topic,
+            to: events.length,
+            lines: Object.fromEntries(full.steps.map((x) => [x.step_id, x.total_logs])),
+        });
     };
     const welcome = async () => {
         for (;;) {
@@ -327,9 +374,17 @@ story("through cuts, doubled and lost frames the state ends as a fresh page's", 
             peer.ws.on("message", (data) => {
                 const op = JSON.parse(data);
                 if (op.op !== "sub") return;
-                const at = op.snapshot ? events.findIndex((e) => topicEvents([e], topic).length) + 1 : Number(op.since.split(":")[1]);
+                const at = op.snapshot
+                    ? events.findIndex((e) => topicEvents([e], topic).length) + 1
+                    : Number(op.since.split(":")[1]);
                 peer.say({ type: "subscribed", topic, from: at, head: events.length, floor: 0 });
-                if (op.snapshot) peer.say({ type: "snapshot", topic, as_of: at, state: snapshot(events.slice(0, at), topic) });
+                if (op.snapshot)
+                    peer.say({
+                        type: "snapshot",
+                        topic,
+                        as_of: at,
+                        state: snapshot(events.slice(0, at), topic),
+                    });
                 serve(peer, at);
             });
         }

@@ -3,8 +3,25 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { HELD, JOBS, TAIL, fold, initial, isComplete, jobState, jobTopic } from "../../ui/reducer.js";
-import { History, historyMake, jobMake, linesOf, random, snapshot, topicEvents } from "./history.mjs";
+import {
+    HELD,
+    JOBS,
+    TAIL,
+    fold,
+    initial,
+    isComplete,
+    jobState,
+    jobTopic,
+} from "../../ui/reducer.js";
+import {
+    History,
+    historyMake,
+    jobMake,
+    linesOf,
+    random,
+    snapshot,
+    topicEvents,
+} from "./history.mjs";
 
 const loaded = (events, topic, state = initial()) =>
     fold(state, { type: "snapshot", topic, state: structuredClone(snapshot(events, topic)) });
@@ -17,7 +34,8 @@ function topicsOf(events) {
 }
 
 // Of the first job that got as far as to report progress.
-const busyTopic = (events) => jobTopic(events.find((e) => e.type === "step_progress").payload.manager_id);
+const busyTopic = (events) =>
+    jobTopic(events.find((e) => e.type === "step_progress").payload.manager_id);
 
 // Begins of jobs are folded from nothing: an empty list, or no tree yet.
 const emptyState = () => loaded([], JOBS);
@@ -74,7 +92,11 @@ test("every event type that is painted changes the state", () => {
         const topic = busyTopic(events);
         const [begin, ...rest] = topicEvents(events, topic);
         const all = lived(loaded([begin], topic), topic, rest);
-        const less = lived(loaded([begin], topic), topic, rest.filter((e) => e.type !== type));
+        const less = lived(
+            loaded([begin], topic),
+            topic,
+            rest.filter((e) => e.type !== type),
+        );
         assert.notDeepEqual(all, less, type);
     }
 });
@@ -84,14 +106,18 @@ test("a state is never changed, only replaced, and what stayed the same is share
     const topic = busyTopic(events);
     let state = emptyState();
     const freeze = (o) => {
-        if (o && typeof o === "object" && !Object.isFrozen(o)) Object.values(Object.freeze(o)).forEach(freeze);
+        if (o && typeof o === "object" && !Object.isFrozen(o))
+            Object.values(Object.freeze(o)).forEach(freeze);
         return o;
     };
     for (const event of events) {
         const before = freeze(state);
         for (const t of [JOBS, topic]) state = lived(state, t, topicEvents([event], t));
         if (event.type !== "job_log" || jobTopic(event.payload.manager_id) !== topic) continue;
-        const of = (s) => jobState(s, event.payload.manager_id).steps.filter((x) => x.step_id !== event.payload.step_id);
+        const of = (s) =>
+            jobState(s, event.payload.manager_id).steps.filter(
+                (x) => x.step_id !== event.payload.step_id,
+            );
         of(state).forEach((step, i) => assert.equal(step, of(before)[i]));
         assert.equal(state.list, before.list);
     }
@@ -112,7 +138,10 @@ test("the server's numbers are kept, the newest lines are held", () => {
     const state = lived(emptyState(), topic, history.events);
     const [step] = state.trees[topic.slice(4)].steps;
     assert.equal(step.total_logs, 812);
-    assert.deepEqual([step.logs.length, step.logs[0].line, step.logs.at(-1).line], [TAIL, 713, 812]);
+    assert.deepEqual(
+        [step.logs.length, step.logs[0].line, step.logs.at(-1).line],
+        [TAIL, 713, 812],
+    );
 });
 
 test("earlier lines come before those held and stay while the reader is there", () => {
@@ -120,9 +149,14 @@ test("earlier lines come before those held and stay while the reader is there", 
     let state = loaded(history.events, topic);
     const first = () => jobState(state, job.job_id).steps[0];
     const before = first().logs[0].line;
-    const older = linesOf(history.events, job.job_id, step.step_id).filter((l) => l.line < before).slice(-200);
+    const older = linesOf(history.events, job.job_id, step.step_id)
+        .filter((l) => l.line < before)
+        .slice(-200);
     state = fold(state, { type: "earlier", topic, step_id: step.step_id, lines: older });
-    assert.deepEqual(first().logs.map((l) => l.line), Array.from({ length: 300 }, (_, i) => i + 201));
+    assert.deepEqual(
+        first().logs.map((l) => l.line),
+        Array.from({ length: 300 }, (_, i) => i + 201),
+    );
     state = lived(state, topic, [history.line(job, step, "warn", "one more")]);
     assert.equal(first().logs.length, 301);
     state = fold(state, { type: "hold", topic, step_id: step.step_id, held: false });
