@@ -1,0 +1,282 @@
+/* Opening and closing a data folder, and read transactions.
+ *
+ * The happy path: make the folder, lock it against other processes, open the file, check or
+ * make its tables, drop the chunks of a pass that a crash cut off, start the checkpointer. Each
+ * step that fails undoes the ones before it through store_close(). */
+#include "store/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { IDLE_READERS_MAX = 16 };
+
+/* ---- reading ---- */
+
+static void reader_free(struct sqlite_reader *r)
+{
+    if (!r)
+        return;
+    conn_free(r->conn);
+    free(r);
+}
+
+static int reader_new(struct sqlite_store *s, struct sqlite_reader **ret_reader, struct err *e)
+{
+    struct sqlite_reader *reader = mem_alloc(sizeof(*reader));
+    int r = conn_open(s->path, SQLITE_OPEN_READONLY, &reader->conn, e);
+    if (r >= 0)
+        r = conn_exec(reader->conn, "PRAGMA cache_size = -4096", e);
+    if (r < 0) {
+        reader_free(reader);
+        return r;
+    }
+    reader->base.store = &s->base;
+    *ret_reader = reader;
+    return 0;
+}
+
+/* The first read fixes the snapshot; all that describes it is read here. */
+static int reader_begin(struct sqlite_reader *reader, struct err *e)
+{
+    int64_t compacted = 0, as_of = 0, deleted = 0;
+    int r = conn_exec(reader->conn, "BEGIN", e);
+    if (r >= 0)
+        r = conn_number(reader->conn, "SELECT value FROM meta WHERE key = 'compacted_seq'", 0,
+                        &compacted, e);
+    if (r >= 0)
+        r = conn_number(reader->conn,
+                        "SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1",
+                        compacted, &as_of, e);
+    if (r >= 0)
+        r = conn_number(reader->conn, "SELECT EXISTS(SELECT 1 FROM deleted)", 0, &deleted, e);
+    reader->compacted_seq = (uint64_t)compacted;
+    reader->base.as_of = (uint64_t)as_of;
+    reader->any_deleted = deleted != 0;
+    return r;
+}
+
+static int sqlite_read_begin(struct store *base, struct store_reader **ret_reader,
+                             struct err *e)
+{
+    struct sqlite_store *s = sqlite_store(base);
+    pthread_mutex_lock(&s->pool_lock);
+    struct sqlite_reader *reader = s->idle_readers;
+    if (reader) {
+        s->idle_readers = reader->next;
+        s->idle_count--;
+    }
+    s->open_readers++;
+    pthread_mutex_unlock(&s->pool_lock);
+    int r = reader ? 0 : reader_new(s, &reader, e);
+    if (r >= 0)
+        r = reader_begin(reader, e);
+    if (r >= 0) {
+        *ret_reader = &reader->base;
+        return 0;
+    }
+    reader_free(reader);
+    pthread_mutex_lock(&s->pool_lock);
+    s->open_readers--;
+    pthread_mutex_unlock(&s->pool_lock);
+    return r;
+}
+
+static void sqlite_read_end(struct store_reader *base)
+{
+    struct sqlite_reader *reader = sqlite_reader(base);
+    struct sqlite_store *s = sqlite_store(base->store);
+    bool keep = conn_exec(reader->conn, "COMMIT", NULL) >= 0;
+    pthread_mutex_lock(&s->pool_lock);
+    s->open_readers--;
+    keep = keep && s->idle_count < IDLE_READERS_MAX;
+    if (keep) {
+        reader->next = s->idle_readers;
+        s->idle_readers = reader;
+        s->idle_count++;
+    }
+    pthread_mutex_unlock(&s->pool_lock);
+    if (!keep)
+        reader_free(reader);
+}
+
+/* ---- opening ---- */
+
+/* Makes the folder and those above it. */
+static int folder_make(const char *folder, struct err *e)
+{
+    AUTO_FREE char *path = mem_strdup(folder);
+    for (char *p = path + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = 0;
+        (void)mkdir(path, 0755); /* what is missing in the end shows below */
+        *p = '/';
+    }
+    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+        return fail_errno(e, errno, "cannot make the data folder %s", folder);
+    return 0;
+}
+
+static int folder_busy(const char *folder, int fd, struct err *e)
+{
+    char holder[32] = "";
+    ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+    struct str pid = str_trim((struct str){holder, n > 0 ? (size_t)n : 0});
+    if (pid.n == 0)
+        pid = STR("unknown");
+    return fail(e, E_BUSY, "the data folder %s is in use by another tailrace (process %.*s)",
+                folder, STR_ARG(pid));
+}
+
+static int folder_lock(struct sqlite_store *s, struct err *e)
+{
+    AUTO_FREE char *path = mem_printf("%s/lock", s->folder);
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (s->lock_fd < 0)
+        return fail_errno(e, errno, "cannot write in the data folder: %s", path);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? folder_busy(s->folder, s->lock_fd, e)
+                                    : fail_errno(e, errno, "cannot lock %s", path);
+    AUTO_FREE char *pid = mem_printf("%ld\n", (long)getpid());
+    if (ftruncate(s->lock_fd, 0) < 0 || pwrite(s->lock_fd, pid, strlen(pid), 0) < 0)
+        return fail_errno(e, errno, "cannot write %s", path);
+    return 0;
+}
+
+static int writer_open(struct sqlite_store *s, struct err *e)
+{
+    int r = conn_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writer, e);
+    if (r < 0)
+        return r;
+    if (sqlite3_db_readonly(s->writer->db, "main") == 1)
+        return fail(e, E_IO, "cannot write %s", s->path);
+    return schema_prepare(s->writer, e);
+}
+
+/* What the store knows by heart, from the tables. */
+static int store_recall(struct sqlite_store *s, struct err *e)
+{
+    struct conn *c = s->writer;
+    int64_t compacted = 0, head = 0;
+    int r =
+        conn_number(c, "SELECT value FROM meta WHERE key = 'compacted_seq'", 0, &compacted, e);
+    if (r >= 0)
+        r = conn_number(c, "SELECT max(last_seq) FROM journal", compacted, &head, e);
+    if (r >= 0)
+        r = conn_number(c, "SELECT count(*) FROM journal", 0, &s->journal_rows, e);
+    if (r >= 0)
+        r = conn_number(c, "SELECT sum(length(blob)) FROM journal", 0, &s->journal_bytes, e);
+    if (r < 0)
+        return r;
+    s->compacted_seq = (uint64_t)compacted;
+    atomic_store(&s->head, (uint64_t)head);
+    s->journal_since_us = clock_mono_us();
+    AUTO_ARENA a = ARENA_INIT;
+    AUTO_QUERY q;
+    r = query_open(&q, c, "SELECT value FROM meta WHERE key = 'epoch'", e);
+    if (r >= 0)
+        r = query_step(&q, e);
+    if (r == 0)
+        return fail(e, E_CORRUPT, "%s is damaged: it has no epoch", s->path);
+    if (r > 0)
+        text_copy(s->base.epoch, sizeof(s->base.epoch), column_text(&q, &a));
+    return r < 0 ? r : 0;
+}
+
+static int leftovers_remove(struct sqlite_store *s, struct err *e)
+{
+    int r = sqlite_begin(s, e);
+    if (r < 0)
+        return r;
+    r = sqlite_drop_leftovers(s, e);
+    if (r < 0) {
+        sqlite_rollback(s);
+        return r;
+    }
+    return sqlite_commit(s, e);
+}
+
+static void sqlite_close(struct store *base)
+{
+    struct sqlite_store *s = sqlite_store(base);
+    ASSERT(s->open_readers == 0);
+    checkpointer_stop(s);
+    while (s->idle_readers) {
+        struct sqlite_reader *reader = s->idle_readers;
+        s->idle_readers = reader->next;
+        reader_free(reader);
+    }
+    compactor_free(s->compactor);
+    conn_free(s->writer); /* the last one: SQLite folds the WAL into the file */
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    pthread_mutex_destroy(&s->commit_lock);
+    pthread_mutex_destroy(&s->pool_lock);
+    free(s->folder);
+    free(s->path);
+    free(s);
+}
+
+static uint64_t sqlite_head(struct store *base)
+{
+    return atomic_load(&sqlite_store(base)->head);
+}
+
+static const struct store_ops sqlite_ops = {
+    .close = sqlite_close,
+    .head = sqlite_head,
+    .append = sqlite_append,
+    .compact = sqlite_compact,
+    .read_begin = sqlite_read_begin,
+    .read_end = sqlite_read_end,
+    .get_job = sqlite_get_job,
+    .get_step = sqlite_get_step,
+    .get_task = sqlite_get_task,
+    .get_document = sqlite_get_document,
+    .list_jobs = sqlite_list_jobs,
+    .count_jobs = sqlite_count_jobs,
+    .list_steps = sqlite_list_steps,
+    .list_tasks = sqlite_list_tasks,
+    .group_errors = sqlite_group_errors,
+    .list_documents = sqlite_list_documents,
+    .list_definitions = sqlite_list_definitions,
+    .read_lines = sqlite_read_lines,
+    .read_events = sqlite_read_events,
+};
+
+int store_open_sqlite(const char *folder, struct store **ret_store, struct err *e)
+{
+    struct sqlite_store *s = mem_alloc(sizeof(*s));
+    s->base.ops = &sqlite_ops;
+    s->folder = mem_strdup(folder);
+    s->path = mem_printf("%s/tailrace.db", folder);
+    s->lock_fd = -1;
+    s->compactor = compactor_new();
+    pthread_mutex_init(&s->commit_lock, NULL);
+    pthread_mutex_init(&s->pool_lock, NULL);
+    int r = folder_make(folder, e);
+    if (r >= 0)
+        r = folder_lock(s, e);
+    if (r >= 0)
+        r = writer_open(s, e);
+    if (r >= 0)
+        r = store_recall(s, e);
+    if (r >= 0)
+        r = leftovers_remove(s, e);
+    if (r >= 0)
+        r = checkpointer_start(s, e);
+    if (r < 0) {
+        sqlite_close(&s->base);
+        return r;
+    }
+    *ret_store = &s->base;
+    return 0;
+}

@@ -1,0 +1,433 @@
+/* The happy path of a batch: its events get their numbers and become one blob, before the
+ * transaction begins; then the blob and all rows are written in one transaction, and COMMIT
+ * brings them to the disk. When anything fails, the transaction is rolled back and the batch is
+ * as it was. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/mem.h"
+#include "store/sqlite.h"
+
+/* ---- transactions ---- */
+
+int sqlite_begin(struct sqlite_store *s, struct err *e)
+{
+    pthread_mutex_lock(&s->commit_lock);
+    int r = conn_exec(s->writer, "BEGIN IMMEDIATE", e);
+    if (r < 0)
+        pthread_mutex_unlock(&s->commit_lock);
+    return r;
+}
+
+void sqlite_rollback(struct sqlite_store *s)
+{
+    if (!sqlite3_get_autocommit(s->writer->db)) /* some errors have rolled back already */
+        (void)sqlite3_exec(s->writer->db, "ROLLBACK", NULL, NULL, NULL);
+    pthread_mutex_unlock(&s->commit_lock);
+}
+
+int sqlite_commit(struct sqlite_store *s, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, s->writer, "COMMIT", e);
+    if (r >= 0)
+        r = query_run(&q, e);
+    query_close(&q);
+    if (r < 0)
+        sqlite_rollback(s);
+    else
+        pthread_mutex_unlock(&s->commit_lock);
+    return r;
+}
+
+/* ---- rows ---- */
+
+static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "INSERT INTO jobs(id, definition_id, name, status, created_at,"
+                       " started_at, completed_at, updated_at, error, cause, lines,"
+                       " source_is_json, parameters, source, end_seq)"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
+                       " definition_id = excluded.definition_id, name = excluded.name,"
+                       " status = excluded.status, created_at = excluded.created_at,"
+                       " started_at = excluded.started_at,"
+                       " completed_at = excluded.completed_at,"
+                       " updated_at = excluded.updated_at, error = excluded.error,"
+                       " cause = excluded.cause, lines = excluded.lines,"
+                       " source_is_json = excluded.source_is_json,"
+                       " parameters = excluded.parameters, source = excluded.source,"
+                       " end_seq = CASE WHEN excluded.end_seq = 0 OR end_seq = 0"
+                       " THEN excluded.end_seq ELSE end_seq END RETURNING end_seq",
+                       e);
+    if (r < 0)
+        return r;
+    bind_id(&q, row->id);
+    bind_text(&q, row->definition_id);
+    bind_text(&q, row->name);
+    bind_number(&q, row->status);
+    bind_number(&q, row->created_at_us);
+    bind_number(&q, row->started_at_us);
+    bind_number(&q, row->completed_at_us);
+    bind_number(&q, row->updated_at_us);
+    bind_text(&q, row->error);
+    bind_text(&q, row->cause);
+    bind_number(&q, (int64_t)row->lines);
+    bind_number(&q, row->source_is_json);
+    bind_text(&q, row->parameters);
+    bind_text(&q, row->source);
+    bind_number(&q, job_state_is_final(row->status) ? (int64_t)last_seq : 0);
+    r = query_step(&q, e);
+    if (r < 0)
+        return r;
+    row->end_seq = (uint64_t)column_number(&q);
+    return query_run(&q, e);
+}
+
+static int step_write(struct conn *c, const struct step_row *row, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "INSERT INTO steps(id, job_id, number, name, type, depends, status,"
+                       " started_at, completed_at, updated_at, error, cause, progress_text,"
+                       " pending, running, completed, failed, cancelled, lines, debug, info,"
+                       " warn, error_lines, documents)"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+                       " ON CONFLICT(id) DO UPDATE SET job_id = excluded.job_id,"
+                       " number = excluded.number, name = excluded.name,"
+                       " type = excluded.type, depends = excluded.depends,"
+                       " status = excluded.status, started_at = excluded.started_at,"
+                       " completed_at = excluded.completed_at,"
+                       " updated_at = excluded.updated_at, error = excluded.error,"
+                       " cause = excluded.cause, progress_text = excluded.progress_text,"
+                       " pending = excluded.pending, running = excluded.running,"
+                       " completed = excluded.completed, failed = excluded.failed,"
+                       " cancelled = excluded.cancelled, lines = excluded.lines,"
+                       " debug = excluded.debug, info = excluded.info, warn = excluded.warn,"
+                       " error_lines = excluded.error_lines, documents = excluded.documents",
+                       e);
+    if (r < 0)
+        return r;
+    bind_id(&q, row->id);
+    bind_id(&q, row->job_id);
+    bind_number(&q, row->number);
+    bind_text(&q, row->name);
+    bind_text(&q, row->type);
+    bind_text(&q, row->depends);
+    bind_number(&q, row->status);
+    bind_number(&q, row->started_at_us);
+    bind_number(&q, row->completed_at_us);
+    bind_number(&q, row->updated_at_us);
+    bind_text(&q, row->error);
+    bind_text(&q, row->cause);
+    bind_text(&q, row->progress_text);
+    for (int i = 0; i < TASK_COUNTS; i++)
+        bind_number(&q, row->tasks[i]);
+    bind_number(&q, (int64_t)row->lines);
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        bind_number(&q, (int64_t)row->lines_by_level[i]);
+    bind_number(&q, row->documents);
+    return query_run(&q, e);
+}
+
+/* FNV-1a. It need not resist anyone: equal hashes are told apart by their keys. */
+static int64_t key_hash(const char *key)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (const char *p = key ? key : ""; *p; p++)
+        h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+    return (int64_t)(h >> 16); /* six bytes in the index */
+}
+
+static int step_number(struct conn *c, struct id step_id, int64_t *ret_n, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c, "SELECT n FROM steps WHERE id = ?", e);
+    if (r < 0)
+        return r;
+    bind_id(&q, step_id);
+    r = query_step(&q, e);
+    if (r == 0)
+        return fail(e, E_NOTFOUND, "there is no step %s", ID_TEXT(step_id));
+    if (r > 0)
+        *ret_n = column_number(&q);
+    return r;
+}
+
+static int key_check(struct conn *c, const struct task_row *row, int64_t step, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "SELECT 1 FROM tasks WHERE step = ? AND key_hash = ? AND key = ?"
+                       " AND id <> ?",
+                       e);
+    if (r < 0)
+        return r;
+    bind_number(&q, step);
+    bind_number(&q, key_hash(row->key));
+    bind_text(&q, row->key ? row->key : "");
+    bind_id(&q, row->id);
+    r = query_step(&q, e);
+    if (r > 0)
+        return fail(e, E_EXISTS, "step %s has a task for '%.200s' already",
+                    ID_TEXT(row->step_id), row->key ? row->key : "");
+    return r;
+}
+
+static int task_write(struct conn *c, const struct task_row *row, struct err *e)
+{
+    int64_t step = 0;
+    int r = step_number(c, row->step_id, &step, e);
+    if (r >= 0)
+        r = key_check(c, row, step, e);
+    if (r < 0)
+        return r;
+    AUTO_QUERY q;
+    r = query_open(&q, c,
+                   "INSERT INTO tasks(n, id, step, key_hash, status, attempt, created_at,"
+                   " started_at, completed_at, cause, key, payload)"
+                   " VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
+                   " n = excluded.n, step = excluded.step, key_hash = excluded.key_hash,"
+                   " status = excluded.status, attempt = excluded.attempt,"
+                   " created_at = excluded.created_at, started_at = excluded.started_at,"
+                   " completed_at = excluded.completed_at, cause = excluded.cause,"
+                   " key = excluded.key, payload = excluded.payload",
+                   e);
+    if (r < 0)
+        return r;
+    bind_number(&q, step << 32 | (row->number & UINT32_MAX));
+    bind_id(&q, row->id);
+    bind_number(&q, step);
+    bind_number(&q, key_hash(row->key));
+    bind_number(&q, row->status);
+    bind_number(&q, row->attempt);
+    bind_number(&q, row->created_at_us);
+    bind_number(&q, row->started_at_us);
+    bind_number(&q, row->completed_at_us);
+    bind_text(&q, row->cause);
+    bind_text(&q, row->key ? row->key : "");
+    bind_text(&q, row->payload);
+    return query_run(&q, e);
+}
+
+static int task_write_state(struct conn *c, const struct task_row *row, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "UPDATE tasks SET status = ?, attempt = ?, started_at = ?,"
+                       " completed_at = ?, cause = ? WHERE id = ?",
+                       e);
+    if (r < 0)
+        return r;
+    bind_number(&q, row->status);
+    bind_number(&q, row->attempt);
+    bind_number(&q, row->started_at_us);
+    bind_number(&q, row->completed_at_us);
+    bind_text(&q, row->cause);
+    bind_id(&q, row->id);
+    r = query_run(&q, e);
+    if (r >= 0 && sqlite3_changes(c->db) == 0)
+        return fail(e, E_NOTFOUND, "there is no task %s", ID_TEXT(row->id));
+    return r;
+}
+
+static int document_write(struct conn *c, const struct document_row *row, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "INSERT INTO documents(id, job_id, step_id, url, title, description,"
+                       " published, created_at, metadata, markdown)"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
+                       " job_id = excluded.job_id, step_id = excluded.step_id,"
+                       " url = excluded.url, title = excluded.title,"
+                       " description = excluded.description, published = excluded.published,"
+                       " created_at = excluded.created_at, metadata = excluded.metadata,"
+                       " markdown = excluded.markdown",
+                       e);
+    if (r < 0)
+        return r;
+    bind_id(&q, row->id);
+    bind_id(&q, row->job_id);
+    bind_id(&q, row->step_id);
+    bind_text(&q, row->url);
+    bind_text(&q, row->title);
+    bind_text(&q, row->description);
+    bind_text(&q, row->published);
+    bind_number(&q, row->created_at_us);
+    bind_text(&q, row->metadata);
+    bind_text(&q, row->markdown);
+    return query_run(&q, e);
+}
+
+static int definition_write(struct conn *c, const struct definition_row *row, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "INSERT INTO definitions(id, source, is_json, created_at, updated_at)"
+                       " VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
+                       " source = excluded.source, is_json = excluded.is_json,"
+                       " created_at = excluded.created_at, updated_at = excluded.updated_at",
+                       e);
+    if (r < 0)
+        return r;
+    bind_text(&q, row->id);
+    bind_text(&q, row->source);
+    bind_number(&q, row->is_json);
+    bind_number(&q, row->created_at_us);
+    bind_number(&q, row->updated_at_us);
+    return query_run(&q, e);
+}
+
+static int definition_delete(struct conn *c, const char *id, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c, "DELETE FROM definitions WHERE id = ?", e);
+    if (r < 0)
+        return r;
+    bind_text(&q, id);
+    return query_run(&q, e);
+}
+
+/* A pass that is being prepared may hold lines of this job: it begins anew. */
+static int job_delete(struct sqlite_store *s, struct id job_id, struct err *e)
+{
+    static const char *const statements[] = {
+        "DELETE FROM tasks WHERE step IN (SELECT n FROM steps WHERE job_id = ?)",
+        "DELETE FROM documents WHERE job_id = ?",
+        "DELETE FROM steps WHERE job_id = ?",
+        "DELETE FROM jobs WHERE id = ?",
+        ("DELETE FROM chunks WHERE job = (SELECT n FROM streams WHERE job_id = ?"
+         " AND step_id = zeroblob(16))"),
+        "DELETE FROM streams WHERE job_id = ?",
+        "INSERT OR IGNORE INTO deleted VALUES(?)",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
+        AUTO_QUERY q;
+        int r = query_open(&q, s->writer, statements[i], e);
+        if (r < 0)
+            return r;
+        bind_id(&q, job_id);
+        r = query_run(&q, e);
+        if (r < 0)
+            return r;
+    }
+    return sqlite_drop_leftovers(s, e);
+}
+
+static int change_write(struct sqlite_store *s, struct change *change, uint64_t last_seq,
+                        struct err *e)
+{
+    switch (change->kind) {
+    case CHANGE_JOB:
+        return job_write(s->writer, change->job, last_seq, e);
+    case CHANGE_STEP:
+        return step_write(s->writer, change->step, e);
+    case CHANGE_TASK:
+        return task_write(s->writer, change->task, e);
+    case CHANGE_TASK_STATE:
+        return task_write_state(s->writer, change->task, e);
+    case CHANGE_DOCUMENT:
+        return document_write(s->writer, change->document, e);
+    case CHANGE_DEFINITION:
+        return definition_write(s->writer, change->definition, e);
+    case CHANGE_DEFINITION_DELETE:
+        return definition_delete(s->writer, change->definition_id, e);
+    case CHANGE_JOB_DELETE:
+        return job_delete(s, change->job_id, e);
+    }
+    return 0;
+}
+
+/* ---- the batch ---- */
+
+int sqlite_stream(struct conn *c, struct id job_id, struct id step_id, int64_t *ret_stream,
+                  struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "INSERT INTO streams(job_id, step_id) VALUES(?,?)"
+                       " ON CONFLICT DO UPDATE SET job_id = job_id RETURNING n",
+                       e);
+    if (r < 0)
+        return r;
+    bind_id(&q, job_id);
+    bind_id(&q, step_id);
+    r = query_step(&q, e);
+    if (r < 0)
+        return r;
+    *ret_stream = column_number(&q);
+    return query_run(&q, e);
+}
+
+static int journal_write(struct conn *c, uint64_t first_seq, uint64_t last_seq, struct str blob,
+                         struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c, "INSERT INTO journal VALUES(?,?,?)", e);
+    if (r < 0)
+        return r;
+    bind_number(&q, (int64_t)first_seq);
+    bind_number(&q, (int64_t)last_seq);
+    bind_blob(&q, blob);
+    return query_run(&q, e);
+}
+
+static int batch_write(struct sqlite_store *s, struct batch *batch, uint64_t last_seq,
+                       struct str blob, struct err *e)
+{
+    int r = 0;
+    if (blob.n > 0)
+        r = journal_write(s->writer, batch->first_seq, last_seq, blob, e);
+    for (size_t i = 0; i < batch->change_count && r >= 0; i++)
+        r = change_write(s, &batch->changes[i], last_seq, e);
+    if (r >= 0 && FAULT("store.commit.before_fsync"))
+        r = fail(e, E_IO, "the fault place store.commit.before_fsync was told to fail");
+    return r;
+}
+
+static int batch_commit(struct sqlite_store *s, struct batch *batch, uint64_t last_seq,
+                        struct str blob, struct err *e)
+{
+    if (FAULT("store.commit.before"))
+        return fail(e, E_IO, "the fault place store.commit.before was told to fail");
+    int r = sqlite_begin(s, e);
+    if (r < 0)
+        return r;
+    r = batch_write(s, batch, last_seq, blob, e);
+    if (r < 0) {
+        sqlite_rollback(s);
+        return r;
+    }
+    r = sqlite_commit(s, e);
+    if (r >= 0) /* a failure after the commit has nothing left to undo: only a kill counts */
+        (void)FAULT("store.commit.after");
+    return r;
+}
+
+int sqlite_append(struct store *base, struct batch *batch, struct err *e)
+{
+    struct sqlite_store *s = sqlite_store(base);
+    uint64_t head = atomic_load(&s->head);
+    uint64_t last_seq = head + batch->events.count;
+    struct str blob = {NULL, 0};
+    store_number_events(batch, head);
+    int r = 0;
+    if (batch->events.count > 0)
+        r = codec_encode(s->writer->codec, &batch->events, 0, batch->events.count,
+                         CODEC_LEVEL_JOURNAL, &blob, e);
+    if (r >= 0)
+        r = batch_commit(s, batch, last_seq, blob, e);
+    if (r < 0) {
+        store_unnumber_events(batch);
+        return r;
+    }
+    if (blob.n > 0) {
+        if (s->journal_rows++ == 0)
+            s->journal_since_us = clock_mono_us();
+        s->journal_bytes += (int64_t)blob.n;
+    }
+    atomic_store(&s->head, last_seq);
+    return 0;
+}

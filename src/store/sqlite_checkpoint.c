@@ -1,0 +1,146 @@
+/* Checkpoints: copying what was committed from the WAL into the database file.
+ *
+ * The happy path: after each commit SQLite tells how many pages the WAL has. When it has grown
+ * past WAL_PAGES_HIGH, or when nothing was committed for a while, the thread copies, without
+ * holding anybody up. While commits go on, such a pass never gets to the end of the WAL, so the
+ * file would grow; then a second, short pass is done while commits wait for it, and SQLite
+ * begins the WAL from its start again. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/sqlite.h"
+
+enum {
+    WAL_PAGES_HIGH = 2048, /* 8 MiB of 4 KiB pages */
+    WAL_IDLE_US = 1000 * 1000,
+};
+
+struct checkpointer {
+    struct sqlite_store *store;
+    struct conn *conn;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    int wal_pages;     /* at the last commit; 0: nothing since the last checkpoint */
+    int64_t commit_us; /* mono time of the last commit */
+    bool stop;
+};
+
+static int on_wal_commit(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    (void)db, (void)name;
+    struct checkpointer *c = ctx;
+    pthread_mutex_lock(&c->lock);
+    bool first = c->wal_pages == 0;
+    c->wal_pages = pages;
+    c->commit_us = clock_mono_us();
+    if (first || pages >= WAL_PAGES_HIGH)
+        pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    return SQLITE_OK;
+}
+
+/* Returns how many pages of the WAL are not copied yet. Errors are logged, not returned:
+ * nothing is lost by them, and the next checkpoint tries again. */
+static int checkpoint_pass(struct checkpointer *c)
+{
+    int in_wal = 0, copied = 0;
+    int rc = sqlite3_wal_checkpoint_v2(c->conn->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal,
+                                       &copied);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        log_warn("checkpoint of %s: %s", c->conn->path, sqlite3_errmsg(c->conn->db));
+    return rc == SQLITE_OK ? in_wal - copied : 0;
+}
+
+static void checkpoint(struct checkpointer *c, bool high)
+{
+    if (checkpoint_pass(c) > 0 && high) {
+        pthread_mutex_lock(&c->store->commit_lock);
+        (void)checkpoint_pass(c);
+        pthread_mutex_unlock(&c->store->commit_lock);
+    }
+}
+
+/* Waits under the lock until there is something to do. False: the store closes. */
+static bool checkpointer_wait(struct checkpointer *c, bool *ret_high)
+{
+    while (!c->stop) {
+        int64_t quiet_us = clock_mono_us() - c->commit_us;
+        *ret_high = c->wal_pages >= WAL_PAGES_HIGH;
+        if (*ret_high || (c->wal_pages > 0 && quiet_us >= WAL_IDLE_US))
+            return true;
+        if (c->wal_pages == 0) {
+            pthread_cond_wait(&c->wake, &c->lock);
+            continue;
+        }
+        int64_t until_us = clock_mono_us() + WAL_IDLE_US - quiet_us;
+        struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
+        pthread_cond_timedwait(&c->wake, &c->lock, &until);
+    }
+    return false;
+}
+
+static void *checkpointer_run(void *ctx)
+{
+    struct checkpointer *c = ctx;
+    bool high;
+    pthread_mutex_lock(&c->lock);
+    while (checkpointer_wait(c, &high)) {
+        c->wal_pages = 0;
+        pthread_mutex_unlock(&c->lock);
+        checkpoint(c, high);
+        pthread_mutex_lock(&c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+static void checkpointer_free(struct checkpointer *c)
+{
+    conn_free(c->conn);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->wake);
+    free(c);
+}
+
+int checkpointer_start(struct sqlite_store *s, struct err *e)
+{
+    struct checkpointer *c = mem_alloc(sizeof(*c));
+    c->store = s;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* what clock_mono_us() reads */
+    pthread_cond_init(&c->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    int r = conn_open(s->path, SQLITE_OPEN_READWRITE, &c->conn, e);
+    if (r >= 0) {
+        int errnum = pthread_create(&c->thread, NULL, checkpointer_run, c);
+        if (errnum)
+            r = fail_errno(e, errnum, "cannot start the checkpoint thread");
+    }
+    if (r < 0) {
+        checkpointer_free(c);
+        return r;
+    }
+    s->checkpointer = c;
+    sqlite3_wal_hook(s->writer->db, on_wal_commit, c);
+    return 0;
+}
+
+void checkpointer_stop(struct sqlite_store *s)
+{
+    struct checkpointer *c = TAKE(s->checkpointer);
+    if (!c)
+        return;
+    sqlite3_wal_hook(s->writer->db, NULL, NULL);
+    pthread_mutex_lock(&c->lock);
+    c->stop = true;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+    checkpointer_free(c);
+}

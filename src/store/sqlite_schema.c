@@ -1,0 +1,143 @@
+/* The tables, and the question whether a file is one of ours.
+ *
+ * A new file has no tables and gets all of them in one transaction, so a crash leaves either
+ * nothing or everything. Formats are counted in user_version.
+ *
+ * Two choices keep the many tasks compact: a task's rowid is its step's number and its own, so
+ * the table itself lists them in order; and the uniqueness of keys is looked up by a hash. */
+#include <stdio.h>
+
+#include "base/macro.h"
+#include "store/sqlite.h"
+
+enum {
+    FORMAT_VERSION = 1,
+    FORMAT_APPLICATION = 0x74616c72, /* "talr" */
+    PAGE_BYTES = 4096,
+};
+
+static const char schema[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE journal(first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL,"
+    " blob BLOB NOT NULL);"
+    "CREATE TABLE streams(n INTEGER PRIMARY KEY, job_id BLOB NOT NULL, step_id BLOB NOT NULL,"
+    " UNIQUE(job_id, step_id));"
+    "CREATE TABLE chunks(n INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
+    " job INTEGER NOT NULL, pass_seq INTEGER NOT NULL, first_seq INTEGER NOT NULL,"
+    " last_seq INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL,"
+    " debug INTEGER NOT NULL, info INTEGER NOT NULL, warn INTEGER NOT NULL,"
+    " error INTEGER NOT NULL, blob BLOB NOT NULL);"
+    "CREATE INDEX chunks_by_pass ON chunks(pass_seq);"
+    "CREATE INDEX chunks_by_job ON chunks(job, pass_seq);"
+    "CREATE INDEX chunks_by_line ON chunks(stream, last_line);"
+    "CREATE TABLE deleted(job_id BLOB PRIMARY KEY) WITHOUT ROWID;"
+
+    "CREATE TABLE jobs(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, definition_id TEXT,"
+    " name TEXT, status INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
+    " completed_at INTEGER, updated_at INTEGER, error TEXT, cause TEXT,"
+    " lines INTEGER NOT NULL, end_seq INTEGER NOT NULL, source_is_json INTEGER NOT NULL,"
+    " parameters TEXT, source TEXT);"
+    "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
+    "CREATE INDEX jobs_by_status ON jobs(status, created_at, id);"
+    "CREATE INDEX jobs_by_definition ON jobs(definition_id, created_at, id);"
+
+    "CREATE TABLE steps(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    " job_id BLOB NOT NULL, number INTEGER NOT NULL, name TEXT, type TEXT, depends TEXT,"
+    " status INTEGER NOT NULL, started_at INTEGER, completed_at INTEGER, updated_at INTEGER,"
+    " error TEXT, cause TEXT, progress_text TEXT, pending INTEGER, running INTEGER,"
+    " completed INTEGER, failed INTEGER, cancelled INTEGER, lines INTEGER, debug INTEGER,"
+    " info INTEGER, warn INTEGER, error_lines INTEGER, documents INTEGER);"
+    "CREATE INDEX steps_by_job ON steps(job_id, number);"
+
+    "CREATE TABLE tasks(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    " step INTEGER NOT NULL, key_hash INTEGER NOT NULL, status INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
+    " completed_at INTEGER, cause TEXT, key TEXT, payload TEXT);"
+    "CREATE INDEX tasks_by_status ON tasks(step, status);"
+    "CREATE INDEX tasks_by_key ON tasks(step, key_hash);"
+
+    "CREATE TABLE documents(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    " job_id BLOB NOT NULL, step_id BLOB NOT NULL, url TEXT, title TEXT, description TEXT,"
+    " published TEXT, created_at INTEGER, metadata TEXT, markdown TEXT);"
+    "CREATE INDEX documents_by_job ON documents(job_id);"
+
+    "CREATE TABLE definitions(id TEXT PRIMARY KEY, source TEXT, is_json INTEGER NOT NULL,"
+    " created_at INTEGER, updated_at INTEGER);"
+
+    "INSERT INTO meta VALUES('compacted_seq', 0);"
+    "INSERT INTO streams VALUES(1, zeroblob(16), zeroblob(16));";
+
+static int schema_create_tables(struct conn *c, struct err *e)
+{
+    char epoch[EPOCH_LEN + 1], stamp[160];
+    store_make_epoch(epoch);
+    snprintf(stamp, sizeof(stamp),
+             "INSERT INTO meta VALUES('epoch', '%s');"
+             "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+             epoch, FORMAT_APPLICATION, FORMAT_VERSION);
+    int r = conn_exec(c, "BEGIN IMMEDIATE", e);
+    if (r >= 0)
+        r = conn_exec(c, schema, e);
+    if (r >= 0)
+        r = conn_exec(c, stamp, e);
+    if (r >= 0)
+        r = conn_exec(c, "COMMIT", e);
+    return r;
+}
+
+static int schema_check(struct conn *c, bool *ret_empty, struct err *e)
+{
+    int64_t tables = 0, application = 0, version = 0;
+    int r = conn_number(c, "SELECT count(*) FROM sqlite_master", 0, &tables, e);
+    if (r >= 0)
+        r = conn_number(c, "PRAGMA application_id", 0, &application, e);
+    if (r >= 0)
+        r = conn_number(c, "PRAGMA user_version", 0, &version, e);
+    if (r < 0)
+        return r;
+    *ret_empty = tables == 0 && application == 0;
+    if (*ret_empty)
+        return 0;
+    if (application != FORMAT_APPLICATION)
+        return fail(e, E_CORRUPT, "%s is a database, but not one of tailrace", c->path);
+    if (version > FORMAT_VERSION)
+        return fail(e, E_VERSION,
+                    "%s was written by a newer tailrace (format %lld, this one knows %d)",
+                    c->path, (long long)version, FORMAT_VERSION);
+    return 0;
+}
+
+/* The journal follows on what was compacted without a gap: else rows are lost. */
+static int schema_check_journal(struct conn *c, struct err *e)
+{
+    int64_t gap = 0;
+    int r = conn_number(c,
+                        "SELECT (SELECT min(first_seq) FROM journal) - 1 -"
+                        " (SELECT value FROM meta WHERE key = 'compacted_seq')",
+                        0, &gap, e);
+    if (r < 0)
+        return r;
+    if (gap != 0)
+        return fail(e, E_CORRUPT, "%s is damaged: its journal does not follow on its chunks",
+                    c->path);
+    return 0;
+}
+
+int schema_prepare(struct conn *c, struct err *e)
+{
+    bool empty = false;
+    char pragmas[128];
+    snprintf(pragmas, sizeof(pragmas), "PRAGMA page_size = %d;", PAGE_BYTES);
+    int r = schema_check(c, &empty, e);
+    if (r >= 0 && empty)
+        r = conn_exec(c, pragmas, e);
+    if (r >= 0)
+        r = conn_exec(c,
+                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                      "PRAGMA secure_delete = 0; PRAGMA wal_autocheckpoint = 0;"
+                      "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY",
+                      e);
+    if (r >= 0 && empty)
+        r = schema_create_tables(c, e);
+    return r < 0 ? r : schema_check_journal(c, e);
+}

@@ -1,0 +1,173 @@
+/* Data folders that are wrong: each gives one sentence with the place. */
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store_case.h"
+
+static const char *db_path(void)
+{
+    static char path[128];
+    snprintf(path, sizeof(path), "%s/tailrace.db", test_folder());
+    return path;
+}
+
+static void run_sql(const char *sql)
+{
+    sqlite3 *db;
+    CHECK(sqlite3_open(db_path(), &db) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+}
+
+static int try_open(const char *folder, struct err *e)
+{
+    struct store *s;
+    int r = store_open_sqlite(folder, &s, e);
+    if (r >= 0)
+        store_close(s);
+    return r;
+}
+
+TEST(what_was_written_is_there_after_a_restart)
+{
+    struct store *s = case_open(BACKEND_SQLITE);
+    char epoch[32];
+    snprintf(epoch, sizeof(epoch), "%s", store_epoch(s));
+    case_fill(s, 20, 3);
+    AUTO_BUF before = BUF_INIT(1 << 20);
+    AUTO_BUF after = BUF_INIT(1 << 20);
+    dump_store(s, 1, &before);
+    store_close(s);
+    s = case_open(BACKEND_SQLITE);
+    CHECK_TEXT(store_epoch(s), epoch);
+    CHECK_INT(store_head(s), 80);
+    dump_store(s, 1, &after);
+    check_same("after a restart", &after, &before);
+    store_close(s);
+}
+
+TEST(a_missing_folder_is_made_with_those_above_it)
+{
+    char folder[128];
+    struct err e;
+    snprintf(folder, sizeof(folder), "%s/a/b", test_folder());
+    CHECK(try_open(folder, &e) >= 0);
+}
+
+TEST(a_folder_below_a_file_is_refused)
+{
+    char folder[160];
+    struct err e;
+    snprintf(folder, sizeof(folder), "%s/file", test_folder());
+    close(open(folder, O_CREAT | O_WRONLY, 0644));
+    snprintf(folder, sizeof(folder), "%s/file/data", test_folder());
+    CHECK_INT(try_open(folder, &e), E_IO);
+    CHECK_HAS(e.text, folder);
+    CHECK_HAS(e.text, "Not a directory");
+}
+
+TEST(a_folder_without_permission_is_refused)
+{
+    struct err e;
+    bool root = geteuid() == 0;
+    CHECK(chmod(test_folder(), 0555) == 0);
+    if (root) /* permissions do not stop root: be somebody else for a moment */
+        CHECK(seteuid(65534) == 0);
+    int r = try_open(test_folder(), &e);
+    if (root) /* and let the leak checker look into this process again */
+        CHECK(seteuid(0) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
+    CHECK_INT(r, E_IO);
+    CHECK_HAS(e.text, test_folder());
+    CHECK_HAS(e.text, "Permission denied");
+}
+
+TEST(a_folder_in_use_is_refused_and_says_by_whom)
+{
+    struct store *s = case_open(BACKEND_SQLITE);
+    struct err e;
+    char pid[32];
+    CHECK_INT(try_open(test_folder(), &e), E_BUSY);
+    CHECK_HAS(e.text, test_folder());
+    snprintf(pid, sizeof(pid), "process %ld", (long)getpid());
+    CHECK_HAS(e.text, pid);
+    store_close(s);
+    CHECK(try_open(test_folder(), &e) >= 0);
+}
+
+TEST(a_folder_of_a_newer_tailrace_is_refused)
+{
+    struct err e;
+    CHECK(try_open(test_folder(), &e) >= 0);
+    run_sql("PRAGMA user_version = 7");
+    CHECK_INT(try_open(test_folder(), &e), E_VERSION);
+    CHECK_HAS(e.text, db_path());
+    CHECK_HAS(e.text, "was written by a newer tailrace (format 7, this one knows 1)");
+}
+
+TEST(a_database_of_another_program_is_refused_and_left_alone)
+{
+    struct err e;
+    run_sql("CREATE TABLE theirs(a); INSERT INTO theirs VALUES(1)");
+    CHECK_INT(try_open(test_folder(), &e), E_CORRUPT);
+    CHECK_HAS(e.text, db_path());
+    CHECK_HAS(e.text, "not one of tailrace");
+    run_sql("UPDATE theirs SET a = 2");
+}
+
+TEST(a_file_that_is_no_database_is_refused)
+{
+    struct err e;
+    FILE *f = fopen(db_path(), "w");
+    for (int i = 0; i < 1000; i++)
+        fputs("this is not a database at all\n", f);
+    fclose(f);
+    CHECK_INT(try_open(test_folder(), &e), E_CORRUPT);
+    CHECK_HAS(e.text, db_path());
+}
+
+TEST(a_truncated_database_is_refused)
+{
+    struct err e;
+    struct store *s = case_open(BACKEND_SQLITE);
+    case_fill(s, 100, 20);
+    store_close(s);
+    struct stat st;
+    CHECK(stat(db_path(), &st) == 0);
+    for (int eighths = 7; eighths > 0; eighths -= 2) {
+        CHECK(truncate(db_path(), st.st_size * eighths / 8) == 0);
+        CHECK_INT(try_open(test_folder(), &e), E_CORRUPT);
+        CHECK_HAS(e.text, db_path());
+    }
+}
+
+TEST(a_journal_with_a_hole_is_refused)
+{
+    struct err e;
+    struct store *s = case_open(BACKEND_SQLITE);
+    case_fill(s, 10, 2);
+    store_close(s);
+    run_sql("DELETE FROM journal WHERE first_seq = 1");
+    CHECK_INT(try_open(test_folder(), &e), E_CORRUPT);
+    CHECK_HAS(e.text, "does not follow");
+}
+
+TEST(a_damaged_journal_row_is_an_error_and_not_fewer_lines)
+{
+    struct err e;
+    struct store *s = case_open(BACKEND_SQLITE);
+    struct log_case c = case_fill(s, 3, 2);
+    store_close(s);
+    run_sql("UPDATE journal SET blob = substr(blob, 1, length(blob) - 9) WHERE first_seq = 4");
+    s = case_open(BACKEND_SQLITE);
+    struct store_reader *r;
+    AUTO_EVENT_BATCH into = EVENT_BATCH_INIT;
+    struct line_query q = {.job_id = c.job_id, .step_id = c.step_id, .limit = 100};
+    CHECK(store_read_begin(s, &r, &e) >= 0);
+    CHECK_INT(store_read_lines(r, &q, &into, &e), E_CORRUPT);
+    store_read_end(r);
+    store_close(s);
+}
