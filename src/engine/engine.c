@@ -128,13 +128,22 @@ void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg)
         engine_check_stopped(g);
 }
 
+static void on_monitor_timer_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_timer_t *)(void *)handle, struct engine, monitor_timer));
+}
+
+static void on_due_timer_closed(uv_handle_t *handle)
+{
+    struct engine *g = container_of((uv_timer_t *)(void *)handle, struct engine, due_timer);
+    uv_close((uv_handle_t *)&g->monitor_timer, on_monitor_timer_closed);
+}
+
 void engine_free(struct engine *g)
 {
     if (!g)
         return;
     LIST_EACH (&g->jobs, struct job, link, job)
         job_free(job);
-    uv_close((uv_handle_t *)&g->due_timer, NULL);
-    uv_close((uv_handle_t *)&g->monitor_timer, NULL);
-    free(g);
+    uv_close((uv_handle_t *)&g->due_timer, on_due_timer_closed);
 }

@@ -39,4 +39,4 @@ void engine_on_drained(struct engine *g);
 /* Stops without ending the jobs: running tasks are stopped and go back to the queue, for the
  * next start. Calls stopped(arg) when no worker is active any more. */
 void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg);
-void engine_free(struct engine *g);
+void engine_free(struct engine *g); /* before the loop's last run, which ends it */

@@ -1,0 +1,159 @@
+/* tailrace serve: settings from flags, else environment, else file, else the defaults here;
+ * then the server runs until a signal ends it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "cli/arguments.h"
+#include "cli/cli.h"
+#include "job/node.h"
+#include "server/server.h"
+
+#define DEFAULT_LISTEN "127.0.0.1:8085"
+#define DEFAULT_DATA "tailrace-data"
+#define DEFAULT_DEFINITIONS "definitions"
+#define DEFAULT_HEARTBEAT "20"
+
+enum { HEARTBEAT_MAX_S = 600 };
+
+static const struct option serve_options[] = {
+    {.name = "listen",
+     .value = "HOST:PORT",
+     .environment = "TAILRACE_LISTEN",
+     .help = "where to listen; port 0 picks a free one (default " DEFAULT_LISTEN ")"},
+    {.name = "data",
+     .value = "DIR",
+     .environment = "TAILRACE_DATA",
+     .help = "holds everything it ever writes (default ./" DEFAULT_DATA ")"},
+    {.name = "definitions",
+     .value = "DIR",
+     .environment = "TAILRACE_DEFINITIONS",
+     .help = "job definitions (default ./" DEFAULT_DEFINITIONS ", when it is there)"},
+    {.name = "heartbeat",
+     .value = "SECONDS",
+     .environment = "TAILRACE_HEARTBEAT",
+     .help = "WebSockets: a ping after so much silence (default " DEFAULT_HEARTBEAT ")"},
+    {.name = "config",
+     .value = "FILE",
+     .environment = "TAILRACE_CONFIG",
+     .help = "YAML or JSON with the keys listen, data, definitions, heartbeat"},
+    {0},
+};
+
+static void fd_close(const int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+}
+
+static int file_read(const char *path, struct buf *out, struct err *e)
+{
+    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 0;
+    char *room;
+    if (fd < 0 && errno == ENOENT)
+        return fail(e, E_NOTFOUND, "there is no configuration file %s", path);
+    if (fd < 0)
+        return fail_errno(e, errno, "cannot open %s", path);
+    while ((room = buf_room(out, 4096)) && (n = read(fd, room, 4096)) > 0)
+        out->n += (size_t)n;
+    if (n < 0)
+        return fail_errno(e, errno, "cannot read %s", path);
+    return room ? 0 : fail(e, E_TOOBIG, "%s is too large for a configuration file", path);
+}
+
+/* The root of the file, a map of known keys; NULL when there is no file. */
+static int config_read(struct node_tree *tree, const char *path, const struct node **ret_root,
+                       struct err *e)
+{
+    static const char *const keys[] = {"listen", "data", "definitions", "heartbeat", NULL};
+    AUTO_BUF text = BUF_INIT(LIMIT_DEFINITION_BYTES);
+    bool json = str_ends(str_of(path), STR(".json"));
+    int r = file_read(path, &text, e);
+    if (r >= 0)
+        r = json ? node_read_json(tree, buf_str(&text), e)
+                 : node_read_yaml(tree, buf_str(&text), e);
+    if (r >= 0 && tree->root && tree->root->kind != NODE_NONE)
+        r = node_check_map(tree->root, keys, e);
+    *ret_root = tree->root;
+    return r;
+}
+
+/* One setting, wherever it was written. */
+static int setting(const struct arguments *a, const struct node *config, const char *name,
+                   const char *fallback, const char **ret_value, struct err *e)
+{
+    const struct node *n = config ? node_get(config, name) : NULL;
+    *ret_value = arguments_text(a, name);
+    if (*ret_value)
+        return 0;
+    if (n)
+        return node_text(n, ret_value, e);
+    *ret_value = fallback;
+    return 0;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int options_read(const struct arguments *a, const struct node *config,
+                        struct server_options *o, struct err *e)
+{
+    const char *heartbeat;
+    int64_t seconds;
+    int r = setting(a, config, "listen", DEFAULT_LISTEN, &o->listen, e);
+    if (r >= 0)
+        r = setting(a, config, "data", DEFAULT_DATA, &o->data, e);
+    if (r >= 0)
+        r = setting(a, config, "definitions",
+                    is_folder(DEFAULT_DEFINITIONS) ? DEFAULT_DEFINITIONS : NULL,
+                    &o->definitions, e);
+    if (r >= 0)
+        r = setting(a, config, "heartbeat", DEFAULT_HEARTBEAT, &heartbeat, e);
+    if (r < 0)
+        return r;
+    if (!str_to_int(str_of(heartbeat), 1, HEARTBEAT_MAX_S, &seconds))
+        return fail_field(e, E_INVAL, "heartbeat",
+                          "heartbeat is a number of seconds from 1 to %d, not '%s'",
+                          HEARTBEAT_MAX_S, heartbeat);
+    o->heartbeat_ms = seconds * 1000;
+    return 0;
+}
+
+static void on_ready(const char *address)
+{
+    printf("listening on %s\n", address);
+    (void)fflush(stdout);
+}
+
+static int serve_run(const struct arguments *a, struct err *e)
+{
+    const char *path = arguments_text(a, "config");
+    AUTO_NODE_TREE tree = NODE_TREE_OF(path);
+    const struct node *config = NULL;
+    struct server_options options = {0};
+    int r = path ? config_read(&tree, path, &config, e) : 0;
+    if (r >= 0)
+        r = options_read(a, config, &options, e);
+    return r < 0 ? r : server_run(&options, on_ready, e);
+}
+
+const struct command serve_command = {
+    .name = "serve",
+    .arguments = "",
+    .summary = "run the server",
+    .options = serve_options,
+    .help =
+        "A flag wins over the environment, that over the file, that over the default.\n"
+        "Prints one line, \"listening on URL\", when it is ready. SIGTERM and SIGINT end it\n"
+        "in good order: running tasks are stopped and go on with the next start.",
+    .run = serve_run,
+};

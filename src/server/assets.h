@@ -1,0 +1,7 @@
+/* assets.h: the pages and what they load, from inside the binary (asset.h). Thread: loop. */
+#pragma once
+
+#include "server/request.h"
+
+/* Answers with the file that has the request's path: E_NOTFOUND. */
+int handle_asset(struct request *r, struct err *e);

@@ -1,0 +1,182 @@
+/* Job definitions. The catalog lives on the loop thread, so nothing here asks the store; what
+ * changes something answers when the change is durable. */
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/answer.h"
+#include "server/request.h"
+#include "worker/worker.h"
+
+static enum definition_format body_format(const struct request *r)
+{
+    return r->body_is_json ? DEFINITION_JSON : DEFINITION_YAML;
+}
+
+static void write_entry(const struct catalog_entry *entry, struct json *j)
+{
+    json_begin_object(j);
+    definition_json_members(entry->definition, j);
+    json_key_c(j, "file", entry->file ? entry->file : "");
+    json_key_time(j, "created_at", entry->created_at_us);
+    json_key_time(j, "updated_at", entry->updated_at_us);
+    json_end_object(j);
+}
+
+/* params[0] as text with a NUL. */
+static const char *param_text(struct request *r)
+{
+    return arena_str(&r->arena, r->params[0]);
+}
+
+static int find_entry(struct request *r, struct catalog_entry **ret_entry, struct err *e)
+{
+    const char *id = param_text(r);
+    *ret_entry = catalog_find(r->server->catalog, id);
+    return *ret_entry ? 0 : fail(e, E_NOTFOUND, "there is no job definition '%.64s'", id);
+}
+
+int handle_definitions_list(struct request *r, struct err *e)
+{
+    const struct catalog *catalog = r->server->catalog;
+    int64_t limit, offset, total = (int64_t)catalog_count(catalog);
+    int code = request_page(r, LIMIT_PAGE_ROWS, &limit, &offset, e);
+    if (code < 0)
+        return code;
+    int64_t end = offset < total ? MIN(total, offset + limit) : 0;
+    json_begin_object(&r->j);
+    json_key(&r->j, "job_definitions");
+    json_begin_array(&r->j);
+    for (int64_t i = offset; i < end; i++)
+        write_entry(catalog_at(catalog, (size_t)i), &r->j);
+    json_end_array(&r->j);
+    answer_write_page(&r->j, total, limit, offset);
+    json_end_object(&r->j);
+    request_reply(r);
+    return 0;
+}
+
+int handle_definition_get(struct request *r, struct err *e)
+{
+    struct catalog_entry *entry;
+    int code = find_entry(r, &entry, e);
+    if (code < 0)
+        return code;
+    write_entry(entry, &r->j);
+    request_reply(r);
+    return 0;
+}
+
+int handle_definitions_add(struct request *r, struct err *e)
+{
+    struct catalog_entry *entry;
+    int code = catalog_add(r->server->catalog, buf_str(&r->body), body_format(r), &entry, e);
+    if (code < 0)
+        return code;
+    r->status = MHD_HTTP_CREATED;
+    write_entry(entry, &r->j);
+    request_reply_committed(r);
+    return 0;
+}
+
+int handle_definition_replace(struct request *r, struct err *e)
+{
+    struct catalog_entry *entry;
+    int code = catalog_replace(r->server->catalog, param_text(r), buf_str(&r->body),
+                               body_format(r), &entry, e);
+    if (code < 0)
+        return code;
+    write_entry(entry, &r->j);
+    request_reply_committed(r);
+    return 0;
+}
+
+int handle_definition_delete(struct request *r, struct err *e)
+{
+    int code = catalog_remove(r->server->catalog, param_text(r), e);
+    if (code < 0)
+        return code;
+    r->status = MHD_HTTP_NO_CONTENT;
+    request_reply_committed(r);
+    return 0;
+}
+
+int handle_definitions_validate(struct request *r, struct err *e)
+{
+    struct definition_input in = {
+        .text = buf_str(&r->body),
+        .origin = "request body",
+        .format = body_format(r),
+        .schemas = worker_schemas(),
+    };
+    struct definition *d = NULL;
+    int code = definition_parse(&in, &d, e);
+    json_begin_object(&r->j);
+    json_key_bool(&r->j, "valid", code >= 0);
+    if (code < 0) {
+        r->status = err_http_status(code);
+        request_write_error(&r->j, e);
+    } else {
+        definition_json_members(d, &r->j);
+    }
+    json_end_object(&r->j);
+    definition_free(d);
+    request_reply(r);
+    return 0;
+}
+
+/* {"parameters":{"site":"http://…"}} -> names and values in the request's arena. */
+struct given {
+    const char **names, **values;
+    int count;
+};
+
+static int read_parameters(struct request *r, struct given *given, struct err *e)
+{
+    static const char *const keys[] = {"parameters", NULL};
+    if (!r->json)
+        return 0;
+    int code = node_check_map(r->json, keys, e);
+    const struct node *map = node_get(r->json, "parameters");
+    if (code < 0 || !map)
+        return code;
+    if (map->kind != NODE_MAP)
+        return node_fail_expected(map, "an object of texts", e);
+    size_t size = (size_t)map->count * sizeof(char *);
+    given->names = arena_alloc(&r->arena, size);
+    given->values = arena_alloc(&r->arena, size);
+    NODE_EACH (map, n) {
+        if (n->kind != NODE_SCALAR)
+            return node_fail_expected(n, "a text", e);
+        given->names[given->count] = n->key;
+        given->values[given->count++] = n->text;
+    }
+    return 0;
+}
+
+int handle_definition_execute(struct request *r, struct err *e)
+{
+    struct catalog_entry *entry;
+    struct given given = {0};
+    struct id job_id;
+    int code = find_entry(r, &entry, e);
+    if (code >= 0)
+        code = read_parameters(r, &given, e);
+    if (code >= 0 && !entry->definition->enabled)
+        return fail(e, E_INVAL, "job definition '%s' is not enabled", entry->definition->id);
+    if (code >= 0)
+        code = engine_execute(r->server->engine, entry->definition, given.names, given.values,
+                              given.count, &job_id, e);
+    if (code < 0)
+        return code;
+    r->status = MHD_HTTP_ACCEPTED;
+    json_begin_object(&r->j);
+    json_key_id(&r->j, "job_id", job_id);
+    json_key_c(&r->j, "job_name", entry->definition->name);
+    json_key_c(&r->j, "status", job_state_name(JOB_RUNNING));
+    json_key_c(&r->j, "message", "the job was started");
+    json_end_object(&r->j);
+    request_reply_committed(r);
+    return 0;
+}

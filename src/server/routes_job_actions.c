@@ -1,0 +1,83 @@
+/* Cancel and delete. Both first look in the store whether there is such a job at all; what they
+ * then do happens on the loop and is answered when it is durable. */
+#include "server/request.h"
+
+struct target {
+    struct id id;
+    struct job_row *job;
+    int64_t children;
+};
+
+static int read_target(struct request *r, struct store_reader *reader, struct err *e)
+{
+    struct target *t = r->arg;
+    struct step_row **steps;
+    size_t count;
+    int code = store_get_job(reader, t->id, &r->arena, &t->job, e);
+    if (code == E_NOTFOUND)
+        return fail(e, E_NOTFOUND, "there is no job '%s'", ID_TEXT(t->id));
+    if (code >= 0)
+        code = store_list_steps(reader, t->id, &r->arena, &steps, &count, e);
+    for (size_t i = 0; code >= 0 && i < count; i++) {
+        t->children++;
+        for (int k = 0; k < TASK_COUNTS; k++)
+            t->children += steps[i]->tasks[k];
+    }
+    return code;
+}
+
+static int look_first(struct request *r, int (*then)(struct request *r, struct err *e),
+                      struct err *e)
+{
+    struct target *t = arena_alloc(&r->arena, sizeof(*t));
+    r->arg = t;
+    int code = request_id(r, "job", &t->id, e);
+    if (code >= 0)
+        request_read(r, read_target, then);
+    return code;
+}
+
+static int cancel(struct request *r, struct err *e)
+{
+    struct target *t = r->arg;
+    int code = job_state_is_final(t->job->status)
+                   ? E_NOTFOUND
+                   : engine_cancel(r->server->engine, t->id, "API", e);
+    if (code == E_NOTFOUND)
+        return fail(e, E_STATE, "job '%s' has ended already", ID_TEXT(t->id));
+    if (code < 0)
+        return code;
+    json_begin_object(&r->j);
+    json_key_id(&r->j, "job_id", t->id);
+    json_key_c(&r->j, "message", "the job was asked to end");
+    json_end_object(&r->j);
+    request_reply_committed(r);
+    return 0;
+}
+
+int handle_job_cancel(struct request *r, struct err *e)
+{
+    return look_first(r, cancel, e);
+}
+
+static int delete_job(struct request *r, struct err *e)
+{
+    struct target *t = r->arg;
+    if (!job_state_is_final(t->job->status) || engine_is_active(r->server->engine, t->id))
+        return fail(e, E_STATE, "job '%s' is %s; only a job that has ended can be deleted",
+                    ID_TEXT(t->id), job_state_name(t->job->status));
+    batch_delete_job(writer_batch(r->server->writer), t->id);
+    json_begin_object(&r->j);
+    json_key_id(&r->j, "job_id", t->id);
+    json_key_c(&r->j, "message", "the job was deleted");
+    json_key_bool(&r->j, "cascade_deleted", t->children > 0);
+    json_key_int(&r->j, "child_count", t->children);
+    json_end_object(&r->j);
+    request_reply_committed(r);
+    return 0;
+}
+
+int handle_job_delete(struct request *r, struct err *e)
+{
+    return look_first(r, delete_job, e);
+}

@@ -1,0 +1,74 @@
+/* What the server says about itself. */
+#include "base/clock.h"
+#include "feed/encode.h"
+#include "feed/tree.h"
+#include "server/http.h"
+#include "server/request.h"
+#include "server/viewer.h"
+
+int handle_health(struct request *r, struct err *e)
+{
+    (void)e;
+    json_begin_object(&r->j);
+    json_key_c(&r->j, "status", "ok");
+    json_end_object(&r->j);
+    request_reply(r);
+    return 0;
+}
+
+int handle_version(struct request *r, struct err *e)
+{
+    (void)e;
+    json_begin_object(&r->j);
+    json_key_c(&r->j, "name", "tailrace");
+    json_key_c(&r->j, "version", VERSION);
+#ifdef COMMIT
+    json_key_c(&r->j, "commit", COMMIT);
+#endif
+    json_key_c(&r->j, "build", __VERSION__);
+    json_end_object(&r->j);
+    request_reply(r);
+    return 0;
+}
+
+/* What only the loop thread may look at is written before the store is asked. */
+static void write_state(struct json *j, struct server *s)
+{
+    const char *trouble = writer_trouble(s->writer);
+    json_key_c(j, "state", s->draining ? "draining" : "running");
+    json_key_c(j, "version", VERSION);
+    json_key_c(j, "instance", s->instance);
+    json_key_time(j, "started_at", s->started_at_us);
+    json_key_int(j, "uptime_s", (clock_wall_us() - s->started_at_us) / 1000000);
+    json_key_c(j, "trouble", trouble);
+    json_key_int(j, "active_jobs", (int64_t)engine_active_jobs(s->engine));
+    json_key_int(j, "job_definitions", (int64_t)catalog_count(s->catalog));
+    json_key_int(j, "viewers", (int64_t)viewers_count(s->viewers));
+    json_key_int(j, "connections", (int64_t)http_connections(s->http));
+}
+
+static int read_status(struct request *r, struct store_reader *reader, struct err *e)
+{
+    json_key(&r->j, "jobs");
+    int code = tree_write_stats(reader, &r->j, e);
+    encode_cursor(&r->j, "cursor", store_epoch(r->server->store), store_read_as_of(reader));
+    json_end_object(&r->j);
+    return code;
+}
+
+int handle_status(struct request *r, struct err *e)
+{
+    (void)e;
+    json_begin_object(&r->j);
+    write_state(&r->j, r->server);
+    request_read(r, read_status, NULL);
+    return 0;
+}
+
+int handle_openapi(struct request *r, struct err *e)
+{
+    (void)e;
+    routes_write_openapi(&r->j);
+    request_reply(r);
+    return 0;
+}

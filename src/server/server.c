@@ -1,0 +1,265 @@
+/* The happy path is: open everything -> ready -> run -> a signal -> drain -> close everything.
+ *
+ * Draining goes from the outside inwards: no new connections, viewers are told to come back,
+ * waiting requests are answered, the engine stops its workers; when all that is done (or after
+ * DRAIN_MS) the loop stops, the last batch is committed, and what is left is closed. */
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/guard.h"
+#include "server/http.h"
+#include "server/viewer.h"
+#include "server/waits.h"
+
+enum {
+    DRAIN_MS = 10000,
+    SPARE_FILES = 512, /* besides connections */
+    FEW_CONNECTIONS = 1000,
+};
+
+/* ---- the turn of the loop ---- */
+
+static void end_of_turn(struct server *s)
+{
+    writer_turn(s->writer);
+    http_turn(s->http);
+    viewers_turn(s->viewers);
+    bool done =
+        s->engine_stopped && http_pending(s->http) == 0 && viewers_count(s->viewers) == 0;
+    if (s->draining && (done || s->impatient))
+        uv_stop(&s->loop);
+}
+
+static void on_before_poll(uv_prepare_t *handle)
+{
+    end_of_turn(container_of(handle, struct server, before_poll));
+}
+
+static void on_after_poll(uv_check_t *handle)
+{
+    end_of_turn(container_of(handle, struct server, after_poll));
+}
+
+/* The hooks may run while the server could not be opened completely. */
+static void on_closing(void *context, struct batch *b)
+{
+    struct server *s = context;
+    if (s->engine)
+        engine_on_closing(s->engine, b);
+}
+
+static void on_committed(void *context, const struct batch *b)
+{
+    struct server *s = context;
+    if (s->feed)
+        feed_publish(s->feed, b);
+    if (s->waits)
+        waits_publish(s->waits, &b->events);
+}
+
+static void on_drained(void *context)
+{
+    struct server *s = context;
+    if (s->engine)
+        engine_on_drained(s->engine);
+}
+
+/* ---- draining ---- */
+
+static void on_engine_stopped(void *arg)
+{
+    struct server *s = arg;
+    s->engine_stopped = true;
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    struct server *s = container_of(timer, struct server, patience);
+    log_warn("stopping without waiting any longer");
+    s->impatient = true;
+}
+
+static void drain(struct server *s)
+{
+    log_info("stopping");
+    s->draining = true;
+    http_quiesce(s->http);
+    waits_drain(s->waits);
+    viewers_drain(s->viewers);
+    engine_stop(s->engine, on_engine_stopped, s);
+    (void)uv_timer_start(&s->patience, on_patience, DRAIN_MS, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct server *s = handle->data;
+    if (s->draining)
+        _exit(128 + number);
+    drain(s);
+}
+
+/* ---- opening ---- */
+
+/* Connections are files: as many as the system lets this process have. */
+static void raise_file_limit(struct server *s)
+{
+    struct rlimit limit = {0};
+    s->connections_max = LIMIT_CONNECTIONS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < LIMIT_CONNECTIONS + SPARE_FILES)
+        s->connections_max =
+            (unsigned)MAX((rlim_t)SPARE_FILES, limit.rlim_cur) - SPARE_FILES / 2;
+    if (s->connections_max < FEW_CONNECTIONS)
+        log_warn("only %u connections are possible: the limit of open files is %llu",
+                 s->connections_max, (unsigned long long)limit.rlim_cur);
+}
+
+static void process_prepare(struct server *s)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what commands leave behind becomes our child */
+    raise_file_limit(s);
+}
+
+static void warn_if_open(const char *address)
+{
+    struct str host = {0}, port;
+    if (guard_split_address(str_of(address), &host, &port) && !guard_is_loopback(host))
+        log_warn("listening on %s: everyone who can reach it can run commands as this user; "
+                 "there is no sign-in yet",
+                 address);
+}
+
+static int open_definitions(struct server *s, struct err *e)
+{
+    AUTO_READER *reader = NULL;
+    int r = store_read_begin(s->store, &reader, e);
+    if (r >= 0)
+        r = catalog_load_store(s->catalog, reader, e);
+    if (r >= 0 && s->options->definitions)
+        r = catalog_load_folder(s->catalog, s->options->definitions, e);
+    return r;
+}
+
+static void open_handles(struct server *s)
+{
+    ASSERT(uv_prepare_init(&s->loop, &s->before_poll) == 0);
+    ASSERT(uv_check_init(&s->loop, &s->after_poll) == 0);
+    ASSERT(uv_signal_init(&s->loop, &s->on_term) == 0);
+    ASSERT(uv_signal_init(&s->loop, &s->on_int) == 0);
+    ASSERT(uv_timer_init(&s->loop, &s->patience) == 0);
+    s->on_term.data = s->on_int.data = s;
+    ASSERT(uv_prepare_start(&s->before_poll, on_before_poll) == 0);
+    ASSERT(uv_check_start(&s->after_poll, on_after_poll) == 0);
+    ASSERT(uv_signal_start(&s->on_term, on_signal, SIGTERM) == 0);
+    ASSERT(uv_signal_start(&s->on_int, on_signal, SIGINT) == 0);
+}
+
+/* What fails here leaves the rest NULL; server_close() takes that. */
+static int server_open(struct server *s, struct err *e)
+{
+    struct writer_hooks hooks = {s, on_closing, on_committed, on_drained};
+    int r = http_listen(s->options->listen, &s->listen_fd, s->address, sizeof(s->address), e);
+    if (r >= 0)
+        r = store_open_sqlite(s->options->data, &s->store, e);
+    if (r >= 0)
+        r = writer_new(&s->loop, s->store, &hooks, &s->writer, e);
+    if (r >= 0)
+        r = feed_new(&s->loop, s->store, &s->feed, e);
+    if (r < 0)
+        return r;
+    s->waits = waits_new(&s->loop);
+    s->viewers = viewers_new(s, s->options->heartbeat_ms);
+    s->catalog = catalog_new(s->writer);
+    r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);
+    if (r >= 0)
+        r = open_definitions(s, e);
+    if (r >= 0)
+        r = engine_recover(s->engine, e);
+    if (r < 0)
+        return r;
+    int fd = s->listen_fd;
+    s->listen_fd = -1;
+    r = http_new(s, s->options->listen, fd, &s->http, e);
+    if (r >= 0)
+        open_handles(s);
+    return r;
+}
+
+/* ---- closing ---- */
+
+static void close_handles(struct server *s)
+{
+    uv_close((uv_handle_t *)&s->before_poll, NULL);
+    uv_close((uv_handle_t *)&s->after_poll, NULL);
+    uv_close((uv_handle_t *)&s->on_term, NULL);
+    uv_close((uv_handle_t *)&s->on_int, NULL);
+    uv_close((uv_handle_t *)&s->patience, NULL);
+}
+
+/* Closes what was opened, also when not all of it was. Returns what became of the last batch.
+ */
+static int server_close(struct server *s, struct err *e)
+{
+    int r = s->writer ? writer_stop(s->writer, e) : 0;
+    if (s->http && http_pending(s->http) > 0) {
+        /* their answers wait for a commit that never came; the process ends anyway */
+        log_error("some requests could not be answered");
+        _exit(err_exit_status(E_IO));
+    }
+    if (s->http)
+        http_stop(s->http);
+    if (s->viewers)
+        viewers_stop(s->viewers);
+    if (s->waits)
+        waits_stop(s->waits);
+    if (s->feed)
+        feed_stop(s->feed);
+    if (s->before_poll.loop)
+        close_handles(s);
+    engine_free(s->engine);
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    catalog_free(s->catalog);
+    http_free(s->http);
+    viewers_free(s->viewers);
+    waits_free(s->waits);
+    feed_free(s->feed);
+    writer_free(s->writer);
+    store_close(s->store);
+    if (s->listen_fd >= 0)
+        (void)close(s->listen_fd);
+    if (uv_loop_close(&s->loop) != 0)
+        log_warn("something was still open at the end");
+    return r;
+}
+
+int server_run(const struct server_options *options, void (*ready)(const char *address),
+               struct err *e)
+{
+    struct server s = {.options = options, .listen_fd = -1, .started_at_us = clock_wall_us()};
+    struct err close_err;
+    process_prepare(&s);
+    id_format(id_new(), s.instance);
+    ASSERT(uv_loop_init(&s.loop) == 0);
+    int r = server_open(&s, e);
+    if (r >= 0) {
+        warn_if_open(options->listen);
+        ready(s.address);
+        (void)uv_run(&s.loop, UV_RUN_DEFAULT);
+    }
+    int closed = server_close(&s, r < 0 ? &close_err : e);
+    return r < 0 ? r : closed;
+}
