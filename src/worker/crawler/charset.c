@@ -158,8 +158,28 @@ static const struct encoding *mark_take(struct str *s)
     return NULL;
 }
 
+/* Not iconv's work: it lets sequences through that mean nothing beyond U+10FFFF. */
+static void utf8_repair(struct str s, struct buf *out)
+{
+    size_t plain = 0;
+    for (size_t i = 0, n; i < s.n; i += n) {
+        n = utf8_length((const unsigned char *)s.p + i, s.n - i);
+        if (n > 0)
+            continue;
+        buf_add(out, s.p + plain, i - plain);
+        buf_add_c(out, "\xef\xbf\xbd");
+        n = 1;
+        plain = i + 1;
+    }
+    buf_add(out, s.p + plain, s.n - plain);
+}
+
 static void decode(const struct encoding *from, struct str s, struct buf *out)
 {
+    if (from == &encodings[UTF_8]) {
+        utf8_repair(s, out);
+        return;
+    }
     iconv_t cd = iconv_open("UTF-8", from->iconv);
     if (cd == (iconv_t)-1) { /* a system without that table: better than nothing */
         for (size_t i = 0; i < s.n; i++)

@@ -21,7 +21,7 @@
 
 enum {
     TREE_BYTES = 256 * 1024 * 1024,
-    TREE_SECONDS = 10, /* processor time of this thread; real pages take milliseconds */
+    TREE_SECONDS = 5,  /* processor time of this thread; real pages take milliseconds */
     FACT_BYTES = 4096, /* title, description and the like: cut */
     BLOCK_BYTES = 256 * 1024,
 };

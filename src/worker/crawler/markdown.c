@@ -585,8 +585,10 @@ static void node_write(struct writer *w, const GumboNode *node)
 
 static bool is_main(const GumboNode *node)
 {
-    const char *role = tree_attribute(node, "role");
-    return tree_is(node, GUMBO_TAG_MAIN) || (role && strcmp(role, "main") == 0);
+    if (tree_is(node, GUMBO_TAG_MAIN))
+        return true;
+    const char *role = node->v.element.attributes.length ? tree_attribute(node, "role") : NULL;
+    return role && strcmp(role, "main") == 0;
 }
 
 size_t markdown_write(const GumboNode *node, struct str base, struct buf *out)
@@ -657,28 +659,20 @@ static const GumboNode *densest_block(const GumboNode *body)
     return node;
 }
 
-/* The one article below `root`, or NULL when there is none or several. */
-static const GumboNode *only_article(const GumboNode *root)
-{
-    const GumboNode *found = NULL;
-    for (const GumboNode *n = root; n; n = tree_next(root, n, false)) {
-        if (!tree_is(n, GUMBO_TAG_ARTICLE))
-            continue;
-        if (found)
-            return NULL;
-        found = n;
-    }
-    return found;
-}
-
 const GumboNode *markdown_main(const GumboNode *root)
 {
-    const GumboNode *main = NULL;
-    for (const GumboNode *n = root; n && !main; n = tree_next(root, n, false))
-        if (n->type == GUMBO_NODE_ELEMENT && is_main(n))
+    const GumboNode *main = NULL, *article = NULL;
+    int articles = 0; /* in all, until there is a main; then in it */
+    for (const GumboNode *n = root; n; n = tree_next(main ? main : root, n, false)) {
+        if (tree_is(n, GUMBO_TAG_ARTICLE)) {
+            article = n;
+            articles++;
+        } else if (!main && n->type == GUMBO_NODE_ELEMENT && is_main(n)) {
             main = n;
-    const GumboNode *article = only_article(main ? main : root);
-    if (article)
+            articles = 0;
+        }
+    }
+    if (articles == 1)
         return article;
     const GumboNode *body = main ? main : tree_find(root, GUMBO_TAG_BODY);
     return main || !body ? (body ? body : root) : densest_block(body);

@@ -205,13 +205,14 @@ bool robots_allow(const struct robots *r, struct str target)
         return true;
     AUTO_BUF text = BUF_INIT(16 * PATTERN_BYTES);
     target_normalise(target, &text);
+    struct str subject = {buf_text(&text), text.n};
     const struct rule *best = NULL;
     size_t best_n = 0;
     for (size_t i = 0; i < set->count; i++) {
         const struct rule *rule = &set->rules[i];
         size_t n = rule->pattern.n + rule->anchored;
         bool better = !best || n > best_n || (n == best_n && rule->allow && !best->allow);
-        if (better && rule_matches(rule, buf_str(&text))) {
+        if (better && rule_matches(rule, subject)) {
             best = rule;
             best_n = n;
         }

@@ -60,6 +60,17 @@ const GumboNode *tree_find(const GumboNode *root, GumboTag tag)
     return NULL;
 }
 
+static bool attribute_hides(const GumboAttribute *a)
+{
+    if (a->name[0] == 'h')
+        return strcmp(a->name, "hidden") == 0;
+    if (a->name[0] == 'a')
+        return strcmp(a->name, "aria-hidden") == 0 && strcmp(a->value, "true") == 0;
+    return a->name[0] == 'r' && strcmp(a->name, "role") == 0 &&
+           (strcmp(a->value, "navigation") == 0 || strcmp(a->value, "search") == 0 ||
+            strcmp(a->value, "complementary") == 0);
+}
+
 bool tree_is_noise(const GumboNode *node)
 {
     if (node->type == GUMBO_NODE_TEMPLATE || node->type == GUMBO_NODE_COMMENT)
@@ -86,13 +97,11 @@ bool tree_is_noise(const GumboNode *node)
     default:
         break;
     }
-    if (node->v.element.attributes.length == 0)
-        return false;
-    const char *role = tree_attribute(node, "role"),
-               *aria = tree_attribute(node, "aria-hidden");
-    return tree_attribute(node, "hidden") || (aria && strcmp(aria, "true") == 0) ||
-           (role && (strcmp(role, "navigation") == 0 || strcmp(role, "search") == 0 ||
-                     strcmp(role, "complementary") == 0));
+    const GumboVector *attributes = &node->v.element.attributes;
+    for (unsigned i = 0; i < attributes->length; i++)
+        if (attribute_hides(attributes->data[i]))
+            return true;
+    return false;
 }
 
 void tree_text(const GumboNode *node, struct buf *out)

@@ -79,16 +79,19 @@ void url_normalise_octets(struct str s, bool in_query, struct buf *out)
 {
     static const char hex[] = "0123456789ABCDEF";
     size_t plain = 0; /* start of what is copied as it is */
+    size_t stray = 0; /* where in *out the last "%" that begins no escape ends */
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        size_t used = 1;
+        size_t used = 1, at = out->n + (i - plain);
         bool decode = false;
         if (c == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 &&
             hex_digit(s.p[i + 2]) >= 0) {
             c = (unsigned char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
             used = 3;
-            decode = octet_is_unreserved(c);
+            /* "%d%41" must not become the escape "%dA" */
+            decode = octet_is_unreserved(c) && (!stray || at > stray + 1);
         } else if (!octet_is_special(c, in_query)) {
+            stray = c == '%' ? at + 1 : stray;
             continue;
         }
         buf_add(out, s.p + plain, i - plain);
