@@ -28,7 +28,7 @@ LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm -lpthread
 
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 OBJ := $(SRC:%.c=$(B)/%.o) $(B)/gen/assets.o
-LIB_OBJ := $(filter-out $(B)/src/cli/main.o,$(OBJ))
+LIB := $(B)/libtailrace.a# everything but main(): tests and fuzzers take what they need
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c tests/store/*.c))
 UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/%.o)
 NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
@@ -113,26 +113,42 @@ help:  ## this list
 	  /^[a-z-]+:.*## / {sub(/:.*## /, ":## "); split($$0, a, ":## "); printf "  %-12s %s\n", a[1], a[2]}' \
 	  Makefile
 
-# ---- rules ----
+# ---- rules ---- (V=1 shows the commands)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+$(LIB): $(filter-out $(B)/src/cli/main.o,$(OBJ))
+	@rm -f $@
+	$(Q)ar rcs $@ $^
 
 $(B)/tailrace: $(OBJ)
-	$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 
-$(B)/unit: $(LIB_OBJ) $(UNIT_OBJ)
-	$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+$(B)/unit: $(UNIT_OBJ) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/store-bench: $(B)/tests/bench/store_bench.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 
 $(B)/newsroom: $(NEWSROOM_SRC) $(wildcard examples/newsroom/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -g -D_GNU_SOURCE $(WARN) $(OPT) \
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu17 -g -D_GNU_SOURCE $(WARN) $(OPT) \
 	  -DNEWSROOM_ARTICLES='"examples/newsroom/articles"' -o $@ $(NEWSROOM_SRC) -lmicrohttpd
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -Itests/unit -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FLAGS) -Itests/unit -MMD -MP -c $< -o $@
 
 $(B)/gen/%.o: build/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FLAGS) -c $< -o $@
 
 # The commit is part of `tailrace version`: only this file is compiled again when it changes.
 $(B)/src/cli/version.o $(B)/src/server/routes_status.o: CFLAGS += -DCOMMIT='"$(COMMIT)"'
@@ -142,22 +158,26 @@ $(B)/src/cli/version.o $(B)/src/server/routes_status.o: build/gen/commit
 
 build/gen/assets.c: tools/assets.mjs $(UI) node_modules/.ready
 	@mkdir -p $(@D)
-	node tools/assets.mjs $@
+	$(call say,PAGE,$@)
+	$(Q)node tools/assets.mjs $@
 
 node_modules/.ready: package.json package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(call say,NPM,"packages of package-lock.json")
+	$(Q)npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Each fuzzer's entry point under a name of its own, so that one program replays all corpora.
 $(B)/fuzz/%.o: tests/fuzz/%.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -DLLVMFuzzerTestOneInput=$*_one -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FLAGS) -DLLVMFuzzerTestOneInput=$*_one -MMD -MP -c $< -o $@
 
 $(B)/gen/fuzz_replay.c: tools/fuzz-replay $(wildcard tests/fuzz/*_fuzz.c)
 	@mkdir -p $(@D)
 	tools/fuzz-replay $(FUZZERS) > $@
 
-$(B)/fuzz-replay: $(FUZZERS:%=$(B)/fuzz/%.o) $(B)/gen/fuzz_replay.c $(LIB_OBJ)
-	$(CC) $(FLAGS) $(LINK) -o $@ $^ $(LDLIBS)
+$(B)/fuzz-replay: $(FUZZERS:%=$(B)/fuzz/%.o) $(B)/gen/fuzz_replay.c $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(FLAGS) $(LINK) -o $@ $^ $(LDLIBS)
 
 -include $(SRC:%.c=$(B)/%.d) $(UNIT_SRC:%.c=$(B)/%.d) $(FUZZERS:%=$(B)/fuzz/%.d)

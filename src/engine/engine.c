@@ -107,6 +107,10 @@ void engine_check_stopped(struct engine *g)
             if (job->steps[i].opened)
                 return;
     }
+    LIST_EACH (&g->monitored, struct step, link_monitored, step)
+        monitor_tell(step);
+    uv_timer_stop(&g->monitor_timer);
+    uv_timer_stop(&g->due_timer);
     void (*stopped)(void *) = TAKE(g->stopped);
     stopped(g->stopped_arg);
 }
