@@ -67,6 +67,12 @@ const post = (path, body = {}) =>
         body: JSON.stringify(body),
     });
 
+// [[name, {default, description}]], of an object by name or of an array of named ones.
+function parametersOf({ parameters }) {
+    if (Array.isArray(parameters)) return parameters.map((p) => [p.name, p]);
+    return Object.entries(parameters || {});
+}
+
 /* ---- the badge ---- */
 
 const BADGES = {
@@ -288,12 +294,12 @@ Alpine.data("shell", () => ({
 
     choose(definition) {
         this.menu = false;
-        const fields = Object.values(definition.parameters || []).map((p) => ({
-            name: p.name,
-            input: "parameter-" + p.name,
+        const fields = parametersOf(definition).map(([name, p]) => ({
+            name,
+            input: "parameter-" + name,
             about: p.description || "",
             value: p.default ?? "",
-            required: Boolean(p.required),
+            required: p.required ?? p.default === null,
         }));
         this.form = {
             id: definition.id,

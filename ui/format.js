@@ -22,9 +22,10 @@ export function when(time, now) {
     return d.toLocaleDateString("en-GB", { day: "numeric", month: "short" }) + ", " + at;
 }
 
-// Milliseconds as "0.4 s", "12.3 s", "4m 12s", "1h 04m". Whole seconds while it still runs.
+// Milliseconds as "420 ms", "12.3 s", "4m 12s", "1h 04m". Whole seconds while it still runs.
 export function duration(ms, running) {
     const s = Math.max(0, ms) / 1000;
+    if (s < 0.95 && !running) return Math.round(s * 1000) + " ms";
     if (s < 60) return (running ? Math.floor(s) : s.toFixed(1)) + " s";
     if (s < 3600) return Math.floor(s / 60) + "m " + two(Math.floor(s % 60)) + "s";
     return Math.floor(s / 3600) + "h " + two(Math.floor((s % 3600) / 60)) + "m";

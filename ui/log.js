@@ -5,8 +5,8 @@
 // The element keeps nothing of its own but what it has painted: whether the reader scrolled away
 // (`held`) is in the state too, and the element only says when that changes:
 //
-//     events  hold     {detail: {held}}    the reader left the end, or came back to it
-//             earlier  {detail: {before}}  older lines than line `before` are wanted
+//     events  loghold     {detail: {held}}    the reader left the end, or came back to it
+//             logearlier  {detail: {before}}  older lines than line `before` are wanted
 
 import { attributeSet, hiddenSet, make, textSet } from "./dom.js";
 import { clock, count, plain } from "./format.js";
@@ -69,7 +69,7 @@ export class TailraceLog extends HTMLElement {
     #listen() {
         const hold = (held) => {
             if (!this.#writer || this.#writer.held === held) return;
-            this.dispatchEvent(new CustomEvent("hold", { bubbles: true, detail: { held } }));
+            this.dispatchEvent(new CustomEvent("loghold", { bubbles: true, detail: { held } }));
         };
         const canScroll = () => this.scroller.scrollTop > 0;
         this.scroller.addEventListener("wheel", (e) => e.deltaY < 0 && canScroll() && hold(true), {
@@ -98,7 +98,9 @@ export class TailraceLog extends HTMLElement {
             hold(true);
             this.#wanted = true;
             const before = this.#writer.logs[0].line;
-            this.dispatchEvent(new CustomEvent("earlier", { bubbles: true, detail: { before } }));
+            this.dispatchEvent(
+                new CustomEvent("logearlier", { bubbles: true, detail: { before } }),
+            );
         });
     }
 

@@ -27,8 +27,8 @@ export class TailraceQueue extends HTMLElement {
         this.addEventListener("pointermove", (e) => (this.#pointer = [e.clientX, e.clientY]));
         this.addEventListener("pointerleave", () => (this.#pointer = null));
         this.addEventListener("keydown", (e) => this.#key(e));
-        for (const name of ["hold", "earlier"])
-            this.addEventListener(name, (e) => this.#fromLog(e));
+        this.addEventListener("loghold", (e) => this.#fromLog("hold", e));
+        this.addEventListener("logearlier", (e) => this.#fromLog("earlier", e));
     }
 
     // state: the reducer's. now: ms. idle: the server cannot be asked for anything now.
@@ -100,11 +100,9 @@ export class TailraceQueue extends HTMLElement {
         this.tell("changed", {});
     }
 
-    #fromLog(e) {
-        if (e.detail.job_id) return;
-        e.stopPropagation();
+    #fromLog(name, e) {
         const at = e.target.dataset;
-        this.tell(e.type, { ...e.detail, job_id: at.jobId, step_id: at.stepId });
+        this.tell(name, { ...e.detail, job_id: at.jobId, step_id: at.stepId });
     }
 
     #key(e) {

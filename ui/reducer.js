@@ -289,14 +289,12 @@ function closeFold(draft, topic) {
     delete trees[topicJob(topic)];
 }
 
-// Does a tree hold as many lines as the server says there are? `lines`: {step_id: total}.
+// Does a tree hold as many lines as the server says there are? `lines`: {step or job id: total}.
 export function isComplete(state, topic, lines) {
     const tree = state.trees[topicJob(topic)];
     if (!tree) return true;
-    return tree.steps.every((step) => {
-        const total = lines[step.step_id];
-        return total === undefined || total === step.total_logs;
-    });
+    const fits = (id, writer) => lines[id] === undefined || lines[id] === writer.total_logs;
+    return fits(tree.job_id, tree) && tree.steps.every((step) => fits(step.step_id, step));
 }
 
 // The newest state of a job that the page has: of its own topic when it is open.

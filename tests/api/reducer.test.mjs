@@ -183,6 +183,7 @@ test("an end is checked by its totals", () => {
     const state = loaded(history.events, topic);
     assert.equal(isComplete(state, topic, { [step.step_id]: 50 }), true);
     assert.equal(isComplete(state, topic, { [step.step_id]: 51 }), false);
+    assert.equal(isComplete(state, topic, { [step.step_id]: 50, [topic.slice(4)]: 1 }), false);
 });
 
 test("a job that is closed leaves nothing behind, the list stays", () => {
