@@ -376,10 +376,14 @@ function jobMeter(job) {
     return { done: mean("done"), bad: mean("bad") };
 }
 
-function stepMeter({ tasks }) {
-    if (!tasks.total) return { done: 0, bad: 0 };
-    const bad = (tasks.failed + tasks.cancelled) / tasks.total;
-    return { done: tasks.completed / tasks.total + bad, bad };
+// The step's own figures ("62/100 pages") where it gives some, so that text and bar agree.
+function stepMeter({ tasks, progress_text: text }) {
+    const figures = /^(\d+)\/(\d+)/.exec(text);
+    const bad = tasks.total ? (tasks.failed + tasks.cancelled) / tasks.total : 0;
+    const done = tasks.total ? tasks.completed / tasks.total + bad : 0;
+    if (!figures || figures[2] === "0") return { done, bad };
+    const told = Math.min(1, figures[1] / figures[2]);
+    return { done: told, bad: Math.min(bad, told) };
 }
 
 function meterMake(className) {
