@@ -1,5 +1,6 @@
 /* Compaction changes nothing that a reader can see: not between its steps, not for a reader
  * that began before, not after a restart in its middle, not when it fails. */
+#include <sqlite3.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -111,9 +112,26 @@ TEST(a_switch_that_fails_is_done_again_and_changes_nothing)
     store_close(s);
 }
 
+/* Its lines are hidden in any case; this asks whether they still take room. */
+static void check_no_stream(struct id job_id)
+{
+    char path[128];
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    snprintf(path, sizeof(path), "%s/tailrace.db", test_folder());
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    CHECK(sqlite3_prepare_v2(db, "SELECT count(*) FROM streams WHERE job_id = ?", -1, &stmt,
+                             NULL) == SQLITE_OK);
+    CHECK(sqlite3_bind_blob(stmt, 1, job_id.b, sizeof(job_id.b), SQLITE_STATIC) == SQLITE_OK);
+    CHECK(sqlite3_step(stmt) == SQLITE_ROW);
+    CHECK_INT(sqlite3_column_int(stmt, 0), 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+}
+
 TEST(a_job_deleted_in_the_middle_of_a_pass_stays_deleted)
 {
-    for (int steps = 1; steps < 60; steps += 7) {
+    for (int steps = 1; steps < 7; steps++) { /* a pass has six */
         struct store *s = case_open(BACKEND_SQLITE);
         struct log_case gone = case_fill(s, 128, 2), kept = case_fill(s, 128, 2);
         struct err e;
@@ -131,6 +149,7 @@ TEST(a_job_deleted_in_the_middle_of_a_pass_stays_deleted)
         check_same("after the rest of the pass", &after, &before);
         CHECK_HAS(buf_text(&after), ID_TEXT(kept.job_id));
         store_close(s);
+        check_no_stream(gone.job_id);
     }
 }
 

@@ -1,6 +1,7 @@
 /* kill -9 at the fault places of the store: what was acknowledged is there, whole, once. */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,6 +123,43 @@ TEST(killed_before_the_switch_of_a_pass_nothing_is_missing_or_double)
 TEST(killed_before_the_second_switch_nothing_is_missing_or_double)
 {
     crash("store.compact.before_switch:2", 512 * LINES_PER_COMMIT, 0);
+}
+
+/* A file that may not grow is as good as a full disk. */
+TEST(a_commit_that_finds_no_room_leaves_nothing_and_can_be_tried_again)
+{
+    struct store *s = case_open(BACKEND_SQLITE);
+    case_fill(s, 5, 2);
+    AUTO_BUF before = BUF_INIT(LIMIT_REPLY_BYTES);
+    AUTO_BUF after = BUF_INIT(LIMIT_REPLY_BYTES);
+    dump_store(s, 1, &before);
+    struct event_source source = case_job_source(id_new());
+    struct batch *b = batch_new();
+    struct rng rng = {1};
+    for (uint64_t line = 1; line <= 20000; line++) {
+        char text[32];
+        snprintf(text, sizeof(text), "%llx", (unsigned long long)rng_below(&rng, UINT64_MAX));
+        put_line(b, &source, line, LEVEL_INFO, text);
+    }
+    struct rlimit old, small;
+    CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    small = (struct rlimit){200 * 1024, old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    struct err e;
+    int r = store_append(s, b, &e);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    CHECK_INT(r, E_IO);
+    CHECK_HAS(e.text, "tailrace.db");
+    dump_store(s, 1, &after);
+    check_same("after the disk was full", &after, &before);
+    CHECK(store_append(s, b, &e) >= 0);
+    CHECK_INT(b->first_seq, 16);
+    batch_free(b);
+    store_close(s);
+    s = case_open(BACKEND_SQLITE);
+    CHECK_INT(store_head(s), 15 + 20000);
+    store_close(s);
 }
 
 TEST(the_epoch_stays_the_same_after_a_crash)
