@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "server/http.h"
 #include "server/viewer.h"
 #include "server/waits.h"
+#include "worker/shell.h"
 
 enum {
     DRAIN_MS = 10000,
@@ -130,7 +130,6 @@ static void raise_file_limit(struct server *s)
 static void process_prepare(struct server *s)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what commands leave behind becomes our child */
     raise_file_limit(s);
 }
 
@@ -141,6 +140,15 @@ static void warn_if_open(const char *address)
         log_warn("listening on %s: everyone who can reach it can run commands as this user; "
                  "there is no sign-in yet",
                  address);
+}
+
+/* Commands whose server died in the middle of them: their tasks run again. */
+static void kill_leftovers(const char *data)
+{
+    int count = shell_init(data);
+    if (count)
+        log_warn("killed %d process%s that commands of an earlier server had left behind",
+                 count, count == 1 ? "" : "es");
 }
 
 static int open_definitions(struct server *s, struct err *e)
@@ -187,6 +195,8 @@ static int server_open(struct server *s, struct err *e)
     r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);
     if (r >= 0)
         r = open_definitions(s, e);
+    if (r >= 0)
+        kill_leftovers(s->options->data);
     if (r >= 0)
         r = engine_recover(s->engine, e);
     if (r < 0)
