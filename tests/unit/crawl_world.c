@@ -193,9 +193,9 @@ int world_run(struct world *w)
     if (!w->known)
         crawler_worker.step_plan(&w->step);
     for (queue_start(w); w->running_count; queue_start(w)) {
-        uv_run(&w->loop, UV_RUN_ONCE);
         if (world_turn && !world_turn(w))
             world_turn = NULL;
+        uv_run(&w->loop, UV_RUN_ONCE);
     }
     crawler_worker.step_close(&w->step);
     uv_run(&w->loop, UV_RUN_DEFAULT);

@@ -17,7 +17,8 @@ void world_known(struct world *w, const char *key, const char *payload, enum job
  * of step_open(). */
 int world_run(struct world *w);
 
-/* For tests that interfere: called after each loop turn until it returns false. */
+/* For tests that interfere: called before each loop turn, with tasks running, until it returns
+ * false. */
 extern bool (*world_turn)(struct world *w);
 void world_stop_all(struct world *w); /* task_stop() for each running task, no further starts */
 void world_hold(struct world *w, bool hold); /* may_write() says no; false: and step_resume() */
