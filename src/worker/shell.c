@@ -72,7 +72,7 @@ struct run {
 };
 
 static struct list runs = {&runs, &runs}; /* all commands there are */
-static char *data_marker;                 /* "TAILRACE_DATA=<folder>", or NULL */
+static char *data_marker;                 /* "TAILRACE_COMMAND_OF=<folder>", or NULL */
 
 static void run_advance(struct run *run);
 
@@ -353,7 +353,7 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     environment_init(&env, run->task->step);
     environment_set(&env, "TAILRACE_TASK", strchr(run->marker, '=') + 1);
     if (data_marker)
-        environment_set(&env, "TAILRACE_DATA", strchr(data_marker, '=') + 1);
+        environment_set(&env, "TAILRACE_COMMAND_OF", strchr(data_marker, '=') + 1);
     char *argv[4] = {NULL};
     const char *const texts[] = {"/bin/sh", "-c", settings_text(settings, "command")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -460,12 +460,14 @@ static void shell_step_close(struct worker_step *step)
     ASSERT(!step->state);
 }
 
+/* The marker is no variable that people set, as TAILRACE_DATA is: their shell must not be
+ * found. */
 int shell_init(const char *data_folder)
 {
     char path[PATH_MAX];
     mem_clear(&data_marker);
     data_marker =
-        mem_printf("TAILRACE_DATA=%s", realpath(data_folder, path) ? path : data_folder);
+        mem_printf("TAILRACE_COMMAND_OF=%s", realpath(data_folder, path) ? path : data_folder);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     struct orphan_sweep sweep;
     orphan_sweep(data_marker, &sweep);

@@ -329,13 +329,15 @@ TEST(a_process_that_hides_cannot_hold_a_task_by_its_pipe)
 
 TEST(a_server_that_starts_kills_what_its_predecessor_left)
 {
-    AUTO_FREE char *mine = mem_printf("TAILRACE_DATA=%s", test_folder());
-    AUTO_FREE char *other = mem_printf("TAILRACE_DATA=%s-2", test_folder());
+    AUTO_FREE char *mine = mem_printf("TAILRACE_COMMAND_OF=%s", test_folder());
+    AUTO_FREE char *other = mem_printf("TAILRACE_COMMAND_OF=%s-2", test_folder());
+    AUTO_FREE char *persons =
+        mem_printf("TAILRACE_DATA=%s", test_folder()); /* as serve reads */
     pid_t pids[2];
     for (int i = 0; i < 2; i++) {
         int ready[2];
         char *argv[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
-        char *envp[] = {(char[]){"A=1"}, i == 0 ? mine : other, NULL};
+        char *envp[] = {persons, i == 0 ? mine : other, NULL};
         CHECK_INT(pipe2(ready, O_CLOEXEC), 0);
         pids[i] = fork();
         if (pids[i] == 0) {
@@ -350,7 +352,7 @@ TEST(a_server_that_starts_kills_what_its_predecessor_left)
     int status;
     CHECK_INT(waitpid(pids[0], &status, 0), pids[0]);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    CHECK_INT(waitpid(pids[1], &status, WNOHANG), 0); /* another folder's command lives */
+    CHECK_INT(waitpid(pids[1], &status, WNOHANG), 0); /* another's lives */
     kill(pids[1], SIGKILL);
     waitpid(pids[1], &status, 0);
     CHECK_INT(shell_init(test_folder()), 0);
