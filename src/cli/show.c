@@ -45,8 +45,7 @@ static void step_add(struct table *table, const json_t *step)
         mem_printf("%lld/%lld", done, (long long)client_int(tasks, "total"));
     AUTO_FREE char *failed = mem_printf("%lld", (long long)client_int(tasks, "failed"));
     AUTO_FREE char *lines = mem_printf("%lld", (long long)client_int(step, "total_logs"));
-    const char *note = client_text(step, "error");
-    note = *note ? note : client_text(step, "cause");
+    const char *note = client_text(step, "cause");
     note = *note ? note : client_text(step, "progress_text");
     if (json_is_integer(json_object_get(step, "duration_ms")))
         (void)terminal_duration(client_int(step, "duration_ms"), took);

@@ -212,8 +212,7 @@ static int outcome_say(struct client *c, const char *job_id, const char *seen)
     char took[TERMINAL_TIME_MAX];
     const char *status =
         tree_get(c, job_id, &tree, &e) < 0 ? seen : client_text(tree, "status");
-    const char *name = client_text(tree, "job_name"), *why = client_text(tree, "error");
-    why = *why ? why : client_text(tree, "cause");
+    const char *name = client_text(tree, "job_name"), *why = client_text(tree, "cause");
     fprintf(stderr, "tailrace: %s %s", *name ? name : job_id, status);
     if (tree)
         fprintf(stderr, " after %s", terminal_duration(client_int(tree, "duration_ms"), took));

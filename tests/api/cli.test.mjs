@@ -385,10 +385,10 @@ const onTerminal = (args, options) =>
 
 test("a terminal sees colours and a progress line, and no control characters of others", async (t) => {
   const { url } = await serve(t);
-  const lines = await onTerminal("run lines --follow", { url });
+  const lines = await onTerminal("run slow --follow", { url });
   assert.equal(lines.code, 0, lines.stdout);
-  assert.match(lines.stdout, /\x1b\[33mwarn  /);
-  assert.match(lines.stdout, /step 1\/2.*make.*\[█* *\] \d\/3/);
+  assert.ok(lines.stdout.includes("\x1b[33mwarn  "));
+  assert.ok(/step 1\/1.*make.*\[█* *\] \d\/2  \d running/.test(lines.stdout));
   assert.ok(lines.stdout.includes("\r\x1b[K"));
   const odd = await onTerminal("run odd --follow", { url });
   assert.ok(odd.stdout.includes("\\x1b]0;x\\x07 a\\x0db \x1b[31mred\x1b[0m"), odd.stdout);
