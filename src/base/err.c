@@ -28,25 +28,23 @@ static PRINTF(4, 0) void err_fill(struct err *e, int code, const char *field, co
     (void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
 }
 
-int fail(struct err *e, int code, const char *fmt, ...)
+void err_set(struct err *e, int code, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     err_fill(e, code, "", fmt, ap);
     va_end(ap);
-    return code;
 }
 
-int fail_field(struct err *e, int code, const char *field, const char *fmt, ...)
+void err_set_field(struct err *e, int code, const char *field, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     err_fill(e, code, field, fmt, ap);
     va_end(ap);
-    return code;
 }
 
-int fail_errno(struct err *e, int errnum, const char *fmt, ...)
+void err_set_errno(struct err *e, int errnum, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -56,7 +54,6 @@ int fail_errno(struct err *e, int errnum, const char *fmt, ...)
         size_t n = strlen(e->text);
         (void)snprintf(e->text + n, sizeof(e->text) - n, ": %s", strerror(errnum));
     }
-    return E_IO;
 }
 
 static int err_index(int code)

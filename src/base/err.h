@@ -55,14 +55,22 @@ struct err {
     char text[ERR_TEXT_MAX]; /* one sentence, no newline; cut at the end when longer */
 };
 
-/* Fills *e (place and field are cleared) and returns `code`, which is one of E_*. */
-int fail(struct err *e, int code, const char *fmt, ...) PRINTF(3, 4);
+/* Fills *e (place and field are cleared) and gives `code`, which is one of E_*. */
+#define fail(e, code, ...) (err_set((e), (code), __VA_ARGS__), (code))
 
 /* Like fail(), and names the field. */
-int fail_field(struct err *e, int code, const char *field, const char *fmt, ...) PRINTF(4, 5);
+#define fail_field(e, code, field, ...)                                                        \
+    (err_set_field((e), (code), (field), __VA_ARGS__), (code))
 
 /* Like fail(E_IO), and ends the sentence with ": " and strerror(errnum). */
-int fail_errno(struct err *e, int errnum, const char *fmt, ...) PRINTF(3, 4);
+#define fail_errno(e, errnum, ...) (err_set_errno((e), (errnum), __VA_ARGS__), E_IO)
+
+/* The functions behind them; macros, so that the compiler and the checkers see that the result
+ * is negative. */
+void err_set(struct err *e, int code, const char *fmt, ...) PRINTF(3, 4);
+void err_set_field(struct err *e, int code, const char *field, const char *fmt, ...)
+    PRINTF(4, 5);
+void err_set_errno(struct err *e, int errnum, const char *fmt, ...) PRINTF(3, 4);
 
 int err_http_status(int code);       /* 200 for code >= 0 */
 int err_exit_status(int code);       /* 0 for code >= 0 */

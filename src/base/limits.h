@@ -6,7 +6,7 @@ enum {
     LIMIT_BODY_BYTES = 1024 * 1024, /* HTTP request body: 413 */
     LIMIT_DEFINITION_BYTES = 256 * 1024,  /* a definition: refused, with its size */
     LIMIT_DEFINITION_STEPS = 500,         /* refused */
-    LIMIT_DEFINITION_PARAMETERS = 100,       /* refused */
+    LIMIT_DEFINITION_PARAMETERS = 100,    /* refused */
     LIMIT_DEFINITION_DEPTH = 16,          /* nesting of maps and lists: refused */
     LIMIT_DEFINITIONS = 10000,            /* in the folder and by API together: 429 */
     LIMIT_REPLY_BYTES = 64 * 1024 * 1024, /* one JSON answer: 500; lists are paged far below */

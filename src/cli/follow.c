@@ -96,7 +96,7 @@ static int answer_ask(struct reader *r, json_t **ret_answer, struct err *e)
 static bool reader_pause(struct reader *r)
 {
     unsigned chance = 0;
-    (void)getrandom(&chance, sizeof(chance), 0);
+    ASSERT(getrandom(&chance, sizeof(chance), 0) == sizeof(chance));
     struct pollfd signals = {.fd = r->signals, .events = POLLIN};
     int n = poll(&signals, 1, (int)(chance % (unsigned)r->pause_ms));
     r->pause_ms = MIN(r->pause_ms * 2, PAUSE_MAX_MS);

@@ -8,11 +8,12 @@
 #include <stddef.h>
 
 struct asset {
-    const char *path;          /* as requested, with its slash: "/queue", "/assets/app-….js" */
-    const char *content_type;  /* with charset where there is one */
+    const char *path;         /* as requested, with its slash: "/queue", "/assets/app-….js" */
+    const char *content_type; /* with charset where there is one */
     const unsigned char *data; /* `size` bytes, as they are */
     size_t size;
-    const unsigned char *gzip; /* the same, `gzip_size` bytes in gzip format; NULL when not smaller */
+    const unsigned char
+        *gzip; /* the same, `gzip_size` bytes in gzip format; NULL when not smaller */
     size_t gzip_size;
     const char *etag; /* of the content, with its quotes */
     bool immutable;   /* the path has a hash of the content: may be kept for ever */

@@ -51,7 +51,7 @@ TEST(every_address_has_a_line_that_says_what_happened)
     struct world *w =
         crawl(port, "/", "      exclude_patterns: [admin]\n      max_size: 100KiB\n");
     static const char *const lines[] = {
-        "info: robots.txt of http://127.0.0.1:%d: 1 rules for us, 1 sitemaps",
+        "info: robots.txt of http://127.0.0.1:%d: 1 rule for us, 1 sitemap",
         "info: fetched http://127.0.0.1:%d/a 200 text/html",
         "17 links, 13 new",
         "info: redirected to http://127.0.0.1:%d/target: 301 from http://127.0.0.1:%d/moved",

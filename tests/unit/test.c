@@ -90,7 +90,8 @@ int main(int argc, char **argv)
         failed++;
         sentence_print("FAILED", t);
         if (WIFSIGNALED(status))
-            printf("    killed by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+            printf("    killed by signal %d (%s)\n", WTERMSIG(status),
+                   strsignal(WTERMSIG(status)));
         else
             printf("    exit status %d\n", WEXITSTATUS(status));
     }

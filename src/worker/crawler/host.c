@@ -55,8 +55,9 @@ static void robots_take(struct host *h)
     int64_t asked = robots_crawl_delay_ms(h->robots);
     int64_t delay = MIN(asked, (int64_t)CRAWL_DELAY_MAX_MS);
     AUTO_BUF line = BUF_INIT(LIMIT_LINE_BYTES);
-    buf_printf(&line, "robots.txt of %s: %zu rules for us, %zu sitemaps", h->origin,
-               robots_rule_count(h->robots), robots_sitemap_count(h->robots));
+    size_t rules = robots_rule_count(h->robots), sitemaps = robots_sitemap_count(h->robots);
+    buf_printf(&line, "robots.txt of %s: %zu rule%s for us, %zu sitemap%s", h->origin, rules,
+               rules == 1 ? "" : "s", sitemaps, sitemaps == 1 ? "" : "s");
     if (h->fetch.too_large)
         buf_printf(&line, ", only its first %d KiB read", ROBOTS_BYTES / 1024);
     if (asked > delay)

@@ -305,6 +305,9 @@ static void page_keep(struct visit *v, struct page *p)
         .metadata = buf_str(&metadata),
     };
     v->crawl->step->host->keep(v->task, &document);
+    worker_log(v->crawl->step, v->task, LEVEL_INFO, "kept \"%s\", %zu words",
+               document.title && document.title[0] ? document.title : v->task->key,
+               p->html.words);
 }
 
 static void visit_fetched_say(struct visit *v, const char *more)
