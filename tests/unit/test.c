@@ -49,6 +49,7 @@ static int test_run(const struct test *t)
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
+        (void)setpgid(0, 0); /* what the test starts and forgets goes with it */
         alarm(TEST_TIME_LIMIT_S);
         t->run();
         fflush(stdout);
@@ -56,6 +57,7 @@ static int test_run(const struct test *t)
     }
     int status = -1;
     waitpid(pid, &status, 0);
+    kill(-pid, SIGKILL);
     nftw(folder, on_entry, 16, FTW_DEPTH | FTW_PHYS);
     return status;
 }
