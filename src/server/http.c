@@ -1,7 +1,8 @@
 /* The descriptor that the loop polls is libmicrohttpd's epoll; "readable" means that some
- * connection has something to do, a resumed one included (it writes to an eventfd that is in
- * the same set). Each run ends with asking for its next deadline, which is 0 when data was
- * read and not yet looked at, so nothing ever waits for a byte that has already come. */
+ * connection has something to do. What was resumed, or upgraded and is to be cleaned up, is not
+ * seen there: for that there is `kicked`, and one more run at the end of the turn. Each run
+ * ends with asking for its next deadline, which is 0 when data was read and not yet looked at,
+ * so nothing ever waits for a byte that has already come. */
 #include "server/http.h"
 
 #include <errno.h>
@@ -144,8 +145,9 @@ static void http_run(struct http *h)
         return;
     h->kicked = false;
     (void)MHD_run(h->daemon);
-    if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
-        (void)uv_timer_start(&h->timer, on_timer, ms, 0);
+    bool timed = MHD_get_timeout(h->daemon, &ms) == MHD_YES;
+    if (timed || h->kicked)
+        (void)uv_timer_start(&h->timer, on_timer, h->kicked ? 0 : ms, 0);
     else
         (void)uv_timer_stop(&h->timer);
 }
@@ -170,9 +172,8 @@ int http_new(struct server *server, const char *address, int listen_fd, struct h
     (void)guard_split_address(str_of(address), &host, &port);
     *h = (struct http){.server = server, .host = mem_copy(host.p, host.n)};
     h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-            MHD_USE_ERROR_LOG,
-        0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_USE_EPOLL | MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
         MHD_OPTION_CONNECTION_LIMIT, server->connections_max / HTTP_SHARE,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -200,6 +201,11 @@ void http_suspended(struct http *h)
 void http_resumed(struct http *h)
 {
     h->pending--;
+    h->kicked = true;
+}
+
+void http_upgraded(struct http *h)
+{
     h->kicked = true;
 }
 

@@ -24,7 +24,8 @@ CHECKED int http_listen(const char *address, int *ret_fd, char *url, size_t url_
 CHECKED int http_new(struct server *server, const char *address, int listen_fd,
                      struct http **ret_http, struct err *e);
 
-/* Takes up requests that were resumed in this turn; the server calls it at the end of one. */
+/* Takes up requests that were resumed or taken over in this turn; the server calls it at the
+ * end of one. */
 void http_turn(struct http *h);
 
 /* No new connections from now on; those there are go on. */
@@ -41,5 +42,8 @@ void http_free(struct http *h); /* NULL is fine */
 /* For request.c: a request was suspended, or goes on. */
 void http_suspended(struct http *h);
 void http_resumed(struct http *h);
+
+/* A connection was taken over: what is left of it can be cleaned up. */
+void http_upgraded(struct http *h);
 
 const char *http_host(const struct http *h); /* the host part of the address it listens on */

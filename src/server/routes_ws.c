@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <strings.h>
 
+#include "server/http.h"
 #include "server/request.h"
 #include "server/viewer.h"
 #include "server/websocket.h"
@@ -25,13 +26,14 @@ static void on_upgrade(void *arg, struct MHD_Connection *connection, void *state
                        const char *extra, size_t extra_n, MHD_socket socket,
                        struct MHD_UpgradeResponseHandle *handle)
 {
-    struct viewers *viewers = arg;
+    struct server *server = arg;
     struct request *r = state;
     (void)connection;
     int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
     if (fd >= 0)
-        viewers_add(viewers, fd, r->arg != NULL, (struct str){extra, extra_n});
+        viewers_add(server->viewers, fd, r->arg != NULL, (struct str){extra, extra_n});
     (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    http_upgraded(server->http);
 }
 
 static int check_handshake(struct request *r, char accept[WS_ACCEPT_LEN + 1], struct err *e)
@@ -63,8 +65,7 @@ int handle_ws(struct request *r, struct err *e)
     int code = check_handshake(r, accept, e);
     if (code < 0)
         return code;
-    struct MHD_Response *response =
-        MHD_create_response_for_upgrade(on_upgrade, r->server->viewers);
+    struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, r->server);
     ASSERT(response);
     (void)MHD_add_response_header(response, "Upgrade", "websocket");
     (void)MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);

@@ -1,0 +1,190 @@
+// server.mjs: a real server of one test's own: port 0, its own data folder, stopped by its pid.
+//
+//     const server = await serve(t, { definitions: { "a.yaml": "id: a ..." } });
+//     const { status, body } = await server.get("/api/jobs");
+//     const job = await server.run("a");              // waits until it is final
+//
+// TAILRACE_BIN names another binary, such as a sanitizer build.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+import WebSocket from "ws";
+
+const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
+export const BINARY = process.env.TAILRACE_BIN || process.env.TAILRACE || path.join(ROOT, "build", "tailrace");
+
+export async function folder(t) {
+    const name = await mkdtemp(path.join(tmpdir(), "tailrace-test-"));
+    t.after(() => rm(name, { recursive: true, force: true }));
+    return name;
+}
+
+// A process that ends by itself: {code, stdout, stderr}.
+export async function command(args, options = {}) {
+    const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    const out = { stdout: "", stderr: "" };
+    child.stdout.on("data", (data) => (out.stdout += data));
+    child.stderr.on("data", (data) => (out.stderr += data));
+    const [code] = await once(child, "close");
+    return { code, ...out };
+}
+
+export class Server {
+    constructor(child, url) {
+        this.child = child;
+        this.url = url;
+        this.pid = child.pid;
+        this.stderr = "";
+        this.ended = once(child, "close").then(([code, signal]) => {
+            if (code !== 0) console.error(`server ${this.pid} ended with ${code ?? signal}:\n${this.stderr}`);
+            return { code, signal };
+        });
+    }
+
+    get port() {
+        return Number(new URL(this.url).port);
+    }
+
+    async fetch(target, options) {
+        const response = await fetch(this.url + target, options);
+        const text = await response.text();
+        const json = (response.headers.get("content-type") || "").startsWith("application/json");
+        return { status: response.status, headers: response.headers, text, body: json && text ? JSON.parse(text) : null };
+    }
+
+    get(target) {
+        return this.fetch(target);
+    }
+
+    post(target, body = {}) {
+        return this.fetch(target, {
+            method: "POST",
+            headers: { "Content-Type": "application/json" },
+            body: JSON.stringify(body),
+        });
+    }
+
+    async execute(definition, parameters) {
+        const { status, body } = await this.post(`/api/job-definitions/${definition}/execute`, parameters ? { parameters } : {});
+        if (status !== 202) throw new Error(`execute: ${status} ${body.error}`);
+        return body.job_id;
+    }
+
+    // All events of a topic after a cursor, one answer after the other, until its end.
+    async events(topic, since) {
+        const events = [];
+        for (let cursor = since; ; ) {
+            const { status, body } = await this.get(`/api/events?topic=${encodeURIComponent(topic)}&since=${cursor}&wait=25`);
+            if (status !== 200) throw new Error(`events: ${status} ${body.error}`);
+            events.push(...body.events);
+            if (body.end) return events;
+            cursor = body.cursor;
+        }
+    }
+
+    async cursor() {
+        return (await this.get("/api/status")).body.cursor;
+    }
+
+    // The cursor from which the whole log follows.
+    async beginning() {
+        return (await this.cursor()).replace(/:.*/, ":0");
+    }
+
+    // Executes a definition and waits for the end of the job.
+    async run(definition, parameters) {
+        const id = await this.execute(definition, parameters);
+        await this.events(`job:${id}`, await this.beginning());
+        return id;
+    }
+
+    // An open socket with `next()`, which waits for the next message that `want` takes.
+    socket(protocols = [], options = {}) {
+        return new Socket(new WebSocket(this.url.replace("http", "ws") + "/ws", protocols, options));
+    }
+
+    async stop(signal = "SIGTERM") {
+        if (this.child.exitCode === null && this.child.signalCode === null) process.kill(this.pid, signal);
+        return this.ended;
+    }
+}
+
+export class Socket {
+    constructor(ws) {
+        this.ws = ws;
+        this.messages = []; // not yet taken by next()
+        this.seen = []; // all
+        this.waiting = null;
+        this.opened = once(ws, "open");
+        this.opened.catch(() => {});
+        this.closed = new Promise((resolve) => {
+            ws.on("close", (code, reason) => {
+                resolve({ code, reason: reason.toString() });
+                this.waiting?.();
+            });
+        });
+        ws.on("error", () => {}); // a close follows
+        ws.on("message", (data) => {
+            const message = JSON.parse(data.toString());
+            this.messages.push(message);
+            this.seen.push(message);
+            this.waiting?.();
+        });
+    }
+
+    async next(want = () => true) {
+        const matches = typeof want === "string" ? (m) => m.type === want : want;
+        for (;;) {
+            while (this.messages.length) {
+                const message = this.messages.shift();
+                if (matches(message)) return message;
+            }
+            if (this.ws.readyState === WebSocket.CLOSED) throw new Error("the socket was closed before the message came");
+            await new Promise((resolve) => (this.waiting = resolve));
+        }
+    }
+
+    send(message) {
+        this.ws.send(typeof message === "string" ? message : JSON.stringify(message));
+    }
+
+    close() {
+        this.ws.close();
+        return this.closed;
+    }
+}
+
+// Starts a server and stops it when the test `t` ends. options: definitions {file: text}, args,
+// env, data (a folder that outlives it).
+export async function serve(t, options = {}) {
+    const home = await folder(t);
+    const definitions = path.join(home, "definitions");
+    await mkdir(definitions);
+    for (const [name, text] of Object.entries(options.definitions || {})) await writeFile(path.join(definitions, name), text);
+    const args = ["serve", "--listen", "127.0.0.1:0", "--data", options.data || path.join(home, "data"),
+        "--definitions", definitions, ...(options.args || [])];
+    const child = spawn(BINARY, args, {
+        cwd: home,
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, ...options.env },
+    });
+    const server = new Server(child, "");
+    child.stderr.on("data", (data) => (server.stderr += data));
+    t.after(() => server.stop());
+    for await (const line of createInterface({ input: child.stdout })) {
+        const found = line.match(/^listening on (http:\/\/\S+)$/);
+        if (found) {
+            server.url = found[1];
+            child.stdout.resume();
+            return server;
+        }
+    }
+    await server.ended;
+    throw new Error("the server did not start: " + server.stderr);
+}
