@@ -17,7 +17,8 @@
 #include "server/http.h"
 
 enum {
-    BODY_PATIENCE_BYTES = 8 * LIMIT_BODY_BYTES, /* of a body that is refused, so much is read */
+    BODY_PATIENCE_BYTES =
+        32 * LIMIT_BODY_BYTES, /* of a body that is refused, so much is read */
 };
 
 static const char content_security[] =
