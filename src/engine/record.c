@@ -290,9 +290,10 @@ void record_job_created(struct job *job)
     struct move move = {KIND_JOB, JOB_PENDING, JOB_PENDING, NULL, ID_NONE, &job->source};
     job->row.created_at_us = clock_wall_us();
     record_move(job, &move, buf_str(&more), job->row.created_at_us);
-    job_dirty(job);
+    /* at once, not when the batch closes: tasks may follow in this very batch */
+    batch_put_job(batch_of(job), &job->row);
     for (int i = 0; i < job->step_count; i++)
-        step_dirty(&job->steps[i]);
+        batch_put_step(batch_of(job), &job->steps[i].row);
 }
 
 /* ---- rows ---- */

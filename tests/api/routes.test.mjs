@@ -1,9 +1,12 @@
 // Every route as a client sees it, on jobs that really ran.
 
 import assert from "node:assert/strict";
-import test from "node:test";
+import { test as nodeTest } from "node:test";
 
 import { serve } from "./server.mjs";
+
+// A hang is a failure too.
+const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 
 const LINES = `
 id: lines
@@ -239,6 +242,15 @@ test("jobs are listed by state, definition and order", async (t) => {
     assert.deepEqual(await ids("?status=completed&limit=1&offset=1"), [first]);
     assert.deepEqual(await ids("?status=pending,running"), [third]);
     assert.deepEqual(await ids("?order_by=name&order_dir=desc&limit=1"), [third]);
+});
+
+test("many jobs that are started at once all run to their end", async (t) => {
+    const server = await serve(t, { definitions });
+    const since = await server.beginning();
+    const ids = await Promise.all(Array.from({ length: 40 }, () => server.execute("lines")));
+    assert.equal(new Set(ids).size, 40);
+    for (const id of ids) assert.equal((await server.events(`job:${id}`, since)).at(-1).payload.status, "completed");
+    assert.equal((await server.get("/api/status")).body.trouble, "");
 });
 
 test("definitions are added, replaced, run with parameters and removed", async (t) => {
