@@ -36,7 +36,7 @@ FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
 UI := $(wildcard ui/*)
 
 .PHONY: all run demo test unit api browser crash fuzz fuzz-replay bench lint format layers tsan \
-	asan coverage install deps deps-all clean help FORCE
+	asan coverage pictures install deps deps-all clean help FORCE
 
 ##@ Everyday
 all: $(B)/tailrace $(B)/newsroom  ## build the server and the example site
@@ -65,13 +65,14 @@ browser: all node_modules/.ready  ## the page in Chromium
 crash: all node_modules/.ready  ## kill -9 and full disks at every named place
 	tools/node-test tests/crash
 
-asan:  ## unit, api and crash suites under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory SAN=address all build/address/unit
-	@TAILRACE_BUILD=build/address tools/test unit api crash
+asan: deps-all  ## every suite under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory SAN=address all build/address/unit build/address/fuzz-replay
+	@TAILRACE_BUILD=build/address tools/test
 
-tsan:  ## the same under the thread sanitizer
+tsan: deps-all  ## unit, api and crash suites under the thread sanitizer
 	@$(MAKE) --no-print-directory SAN=thread all build/thread/unit
-	@TAILRACE_BUILD=build/thread tools/test unit api
+	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp \
+	  TAILRACE_BUILD=build/thread tools/test unit api crash
 
 fuzz-replay: $(B)/fuzz-replay  ## every corpus file through its parser once
 	$(B)/fuzz-replay
@@ -81,6 +82,9 @@ fuzz:  ## fuzz each parser for a minute; SECONDS_EACH=n for longer (needs clang)
 
 bench: all  ## measure: see docs/benchmarks.md
 	tools/bench
+
+pictures: all node_modules/.ready  ## take docs/pictures/ anew, from a real run
+	node tools/pictures.mjs
 
 coverage:  ## line coverage of the unit tests
 	@$(MAKE) --no-print-directory SAN=coverage build/coverage/unit

@@ -261,11 +261,12 @@ static void on_work_done(uv_work_t *work, int status)
 {
     struct request *r = container_of(work, struct request, work);
     ASSERT(status == 0);
-    if (r->code >= 0 && !r->then)
+    int code = r->code; /* r->code is the pool's again when then() asks the store once more */
+    if (code >= 0 && !r->then)
         request_reply(r);
-    else if (r->code >= 0)
-        r->code = r->then(r, &r->err);
-    if (r->code < 0)
+    else if (code >= 0)
+        code = r->then(r, &r->err);
+    if (code < 0)
         request_fail(r, &r->err);
 }
 
