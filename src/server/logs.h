@@ -6,7 +6,8 @@
 
 struct log_place {
     struct id id;    /* as asked: of a job or a step */
-    struct str step; /* name or id of a step of the job; p NULL: not asked */
+    struct str step; /* name or id of a step of the job, "": the job's own lines; p NULL: not
+                        asked */
     /* found by logs_find() */
     struct id job_id;
     struct step_row *step_row; /* in the request's arena; NULL: the whole job */

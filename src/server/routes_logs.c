@@ -20,6 +20,21 @@ struct query {
     struct str after, before; /* as written; p NULL: none */
 };
 
+/* The job itself as a step of its own: what the job monitor writes has numbers too. */
+static int find_own_lines(struct request *r, struct store_reader *reader,
+                          struct log_place *place, struct err *e)
+{
+    AUTO_EVENT_BATCH lines = EVENT_BATCH_INIT;
+    struct line_query all = {.job_id = place->job_id, .limit = SIZE_MAX};
+    int code = store_read_lines(reader, &all, &lines, e);
+    place->step_row = arena_alloc(&r->arena, sizeof(*place->step_row));
+    place->step_row->job_id = place->job_id;
+    place->step_row->lines = lines.count;
+    for (size_t i = 0; i < lines.count; i++)
+        place->step_row->lines_by_level[lines.events[i].level]++;
+    return code;
+}
+
 int logs_find(struct request *r, struct store_reader *reader, struct log_place *place,
               struct err *e)
 {
@@ -36,6 +51,8 @@ int logs_find(struct request *r, struct store_reader *reader, struct log_place *
     place->job_id = found.step ? found.step->job_id : place->id;
     if (!place->step.p)
         return 0;
+    if (place->step.n == 0)
+        return find_own_lines(r, reader, place, e);
     code = store_list_steps(reader, place->job_id, &r->arena, &steps, &count, e);
     for (size_t i = 0; code >= 0 && i < count; i++)
         if (str_eq_c(place->step, steps[i]->name) ||

@@ -12,7 +12,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 
 const repo = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const binary = process.env.TAILRACE ?? path.join(repo, "build/tailrace");
+const binary = process.env.TAILRACE_BIN ?? path.join(repo, "build/tailrace");
 const nobody = "http://127.0.0.1:1"; // no server: port 1 needs a root service nobody has
 
 const definitions = {

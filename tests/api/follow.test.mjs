@@ -10,7 +10,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 
 const repo = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const binary = process.env.TAILRACE ?? path.join(repo, "build/tailrace");
+const binary = process.env.TAILRACE_BIN ?? path.join(repo, "build/tailrace");
 const job = "019ab000-0000-7000-8000-000000000001";
 
 const line = (seq) => ({

@@ -338,3 +338,16 @@ test("what was done is there after a restart", async (t) => {
     const two = await serve(t, { definitions, data });
     assert.deepEqual((await two.get(`/api/jobs/${id}/tree`)).body, before.body);
 });
+
+test("the job's own lines are asked for with an empty step, and are numbered like a step's", async (t) => {
+    const server = await serve(t, { definitions: { "d.yaml": 'id: d\nname: D\nsteps:\n  - name: s\n    type: shell\n    config: { command: "echo x" }\n' } });
+    const job = await server.run("d");
+    const { body: tree } = await server.get(`/api/jobs/${job}/tree`);
+    const { body: page } = await server.get(`/api/jobs/${job}/logs?step=&limit=1`);
+    assert.deepEqual(page.logs, tree.logs.slice(0, 1));
+    assert.equal(page.total_count, tree.total_logs);
+    assert.equal(page.next, 1);
+    const { body: rest } = await server.get(`/api/jobs/${job}/logs?step=&after=1&level=info`);
+    assert.deepEqual(rest.logs, tree.logs.slice(1));
+    assert.equal(rest.next, null);
+});

@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
-export const BINARY = process.env.TAILRACE_BIN || process.env.TAILRACE || path.join(ROOT, "build", "tailrace");
+export const BINARY = process.env.TAILRACE_BIN || path.join(ROOT, "build", "tailrace");
 
 export async function folder(t) {
     const name = await mkdtemp(path.join(tmpdir(), "tailrace-test-"));
