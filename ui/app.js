@@ -264,8 +264,15 @@ Alpine.data("shell", () => ({
 
     openMenu() {
         this.menu = true;
-        this.loadDefinitions();
-        this.$nextTick(() => this.$refs.menu.querySelector("button:not(:disabled)")?.focus());
+        this.$nextTick(() => this.focusMenu());
+        this.loadDefinitions().then(() => this.$nextTick(() => this.focusMenu()));
+    },
+
+    // The first definition, once there is one, unless the reader has already gone to another.
+    focusMenu() {
+        const { menu } = this.$refs;
+        if (this.menu && !menu.contains(document.activeElement))
+            menu.querySelector("button:not(:disabled)")?.focus();
     },
 
     toggleMenu() {
@@ -336,6 +343,11 @@ Alpine.data("shell", () => ({
         this.$refs.form.close();
     },
 
+    // What opened the form, an item of the menu, is not there any more to have the focus again.
+    leaveForm() {
+        this.$refs.run.focus();
+    },
+
     /* ---- cancel ---- */
 
     askCancel(job) {
@@ -383,7 +395,7 @@ Alpine.data("shell", () => ({
         if (e.key === "Escape") this.closeMenu();
         else if (e.key === "r" && !this.idle) this.openMenu();
         else if (e.key === "?") this.$refs.help.showModal();
-        else if (["j", "ArrowDown"].includes(e.key) && e.target === document.body)
+        else if (e.key === "j" && !this.menu && !e.target.closest("tailrace-queue"))
             queue().querySelector(".disclosure")?.focus();
         else return;
         e.preventDefault();

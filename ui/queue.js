@@ -356,8 +356,8 @@ function jobNote(job) {
     if (active) return active.progress_text || active.name;
     const done = job.steps.filter((step) => isFinal(step.status)).length;
     const documents = job.steps.reduce((sum, step) => sum + step.documents, 0);
-    const kept = documents ? " · " + plural(documents, "document") : "";
-    if (isFinal(job.status)) return plural(job.steps.length, "step") + kept;
+    if (isFinal(job.status))
+        return documents ? plural(documents, "document") : plural(job.steps.length, "step");
     return done + " of " + plural(job.steps.length, "step");
 }
 
