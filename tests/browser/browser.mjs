@@ -1,0 +1,331 @@
+// browser.mjs: Chromium as a reader uses it, and a way to say what it has painted.
+//
+//     const reader = await page(t, server, { width: 390 });     // /queue, open
+//     await until(reader, (n) => document.querySelectorAll(".tree-log-line").length > n, 20);
+//     const seen = await painted(reader);
+//
+// Nothing here waits for a time: until() asks again whenever the page has changed. CHROMIUM names
+// another browser.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+import { chromium } from "playwright-core";
+
+const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
+const NEWSROOM = process.env.NEWSROOM || path.join(ROOT, "build", "newsroom");
+const PATIENCE = 20000; // ms; what has not come by then does not come
+
+export const launch = () =>
+    chromium.launch({
+        executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+        args: [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    });
+
+let browser = null;
+const shared = () => (browser ||= launch());
+
+// A page with nothing in it, to calculate in.
+export const blankPage = async () => (await shared()).newPage();
+
+// To be called when a file's tests are over.
+export const quit = async () => browser && (await browser).close();
+
+// The news site of the examples: {url, pid}. Stopped when the test ends.
+export async function newsroom(t, ...args) {
+    const child = spawn(NEWSROOM, ["--listen", "127.0.0.1:0", ...args], {
+        cwd: ROOT,
+        stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "close");
+    t.after(() => {
+        child.kill("SIGCONT"); // a test that failed may have left it stopped
+        child.kill("SIGTERM");
+        return ended;
+    });
+    const [line] = await once(createInterface({ input: child.stdout }), "line");
+    child.stdout.resume();
+    return { url: line.match(/http:\S+/)[0], pid: child.pid };
+}
+
+// A reader of their own, with an empty profile, who has /queue open. Whatever the page complains
+// about fails the test. options: width, height, context (for another page of the same reader),
+// quiet (a pattern of complaints that are expected).
+export async function page(t, server, options = {}) {
+    const context = options.context || (await contextMake(t, options));
+    const reader = await context.newPage();
+    reader.complaints = [];
+    const complain = (text) => {
+        if (!options.quiet || !options.quiet.test(text)) reader.complaints.push(text);
+    };
+    reader.on("console", (m) => ["error", "warning"].includes(m.type()) && complain(m.text()));
+    reader.on("pageerror", (error) => complain(String(error)));
+    let loads = 0;
+    reader.on("load", () => (loads += 1) > 1 && complain("the page was loaded again"));
+    reader.on("dialog", (dialog) => complain("a dialog: " + dialog.message()));
+    if (options.prepare) await options.prepare(reader);
+    await reader.addInitScript(watchWire);
+    await reader.goto(server.url + "/queue");
+    await until(reader, () => document.querySelector(".badge").dataset.state === "live");
+    return reader;
+}
+
+async function contextMake(t, options) {
+    const { width = 1280, height = 900 } = options;
+    const context = await (
+        await shared()
+    ).newContext({
+        viewport: { width, height },
+        reducedMotion: "reduce",
+        colorScheme: options.dark ? "dark" : "light",
+    });
+    t.after(() => context.close());
+    return context;
+}
+
+// Runs in the page: notes how far each topic has come on the wire, and what was complained about
+// before anybody listened. It only listens; what the page makes of it, is the page's.
+function watchWire() {
+    window.wire = {};
+    const Native = window.WebSocket;
+    window.WebSocket = class extends Native {
+        constructor(...args) {
+            super(...args);
+            this.addEventListener("message", ({ data }) => {
+                const { topic, to, as_of: asOf } = JSON.parse(data);
+                const seq = to ?? asOf;
+                if (topic && seq !== undefined) window.wire[topic] = seq;
+                document.documentElement.dispatchEvent(new Event("wire"));
+            });
+        }
+
+        send(text) {
+            const { op, topic } = JSON.parse(text);
+            if (op === "sub") window.wire[topic] ??= -1;
+            if (op === "unsub") delete window.wire[topic];
+            super.send(text);
+        }
+    };
+    addEventListener("securitypolicyviolation", (e) =>
+        console.error("blocked by the policy: " + e.violatedDirective + " " + e.blockedURI),
+    );
+}
+
+// Waits in the page until `wanted(argument)` is true, and returns it; asks whenever something
+// was painted, clicked or received.
+export function until(reader, wanted, argument) {
+    return reader.evaluate(
+        ({ source, argument, patience }) =>
+            new Promise((resolve, reject) => {
+                const wanted = new Function("return (" + source + ")")();
+                const root = document.documentElement;
+                const end = (finish, value) => {
+                    observer.disconnect();
+                    root.removeEventListener("wire", ask);
+                    clearTimeout(late);
+                    finish(value);
+                };
+                const ask = () => {
+                    const value = wanted(argument);
+                    if (value) end(resolve, value);
+                };
+                const observer = new MutationObserver(ask);
+                observer.observe(root, {
+                    subtree: true,
+                    childList: true,
+                    characterData: true,
+                    attributes: true,
+                });
+                root.addEventListener("wire", ask);
+                const late = setTimeout(
+                    () => end(reject, new Error("never came: " + source + " of " + argument)),
+                    patience,
+                );
+                ask();
+            }),
+        { source: wanted.toString(), argument, patience: PATIENCE },
+    );
+}
+
+// How far the newest event of each topic is, as the server tells over REST. Asks only for what is
+// new since the last time.
+export class Heads {
+    constructor(server) {
+        this.server = server;
+        this.cursors = {};
+        this.newest = {};
+    }
+
+    async ask(topics) {
+        for (const topic of topics) await this.#follow(topic);
+        return { ...this.newest };
+    }
+
+    async #follow(topic) {
+        this.cursors[topic] ||= await this.server.beginning();
+        for (;;) {
+            const { body } = await this.server.get(
+                `/api/events?topic=${topic}&since=${this.cursors[topic]}&wait=0`,
+            );
+            this.cursors[topic] = body.cursor;
+            if (body.events.length) this.newest[topic] = body.events.at(-1).seq;
+            if (!body.events.length || body.end) return;
+        }
+    }
+}
+
+// Waits until the page has received all that is in `heads` ({topic: seq}), of the topics that it
+// follows, and has painted it. It follows `jobs`, and what that made it open.
+export async function reached(reader, heads) {
+    await until(reader, ({ jobs }) => window.wire.jobs >= jobs, heads);
+    await frames(reader);
+    await until(
+        reader,
+        (heads) => Object.entries(window.wire).every(([topic, seq]) => seq >= (heads[topic] ?? 0)),
+        heads,
+    );
+    await frames(reader);
+}
+
+const frames = (reader) =>
+    reader.evaluate(async () => {
+        for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+    });
+
+// What a reader sees in the page: words of what is visible, lengths of bars, what is open. Times
+// that still tick are apart, in `ticks`, in seconds.
+export const painted = (reader) =>
+    reader.evaluate(() => {
+        const ticks = [];
+        const seen = (el) => Boolean(el) && el.checkVisibility({ visibilityProperty: true });
+        const text = (root, selector) => {
+            const el = root.querySelector(selector);
+            return seen(el) ? el.innerText : null;
+        };
+        const time = (root, selector, status) => {
+            const shown = text(root, selector);
+            if (status !== "running" || !shown) return shown;
+            ticks.push(shown.split(/\D+/).reduce((sum, n) => (n ? sum * 60 + Number(n) : sum), 0));
+            return "ticking";
+        };
+        const bar = (root, selector) => {
+            const el = root.querySelector(selector);
+            if (!seen(el)) return null;
+            const { width } = el.querySelector(".meter-bar").getBoundingClientRect();
+            return el.innerText + ", " + Math.round(width) + " px, " + el.ariaValueNow;
+        };
+        const log = (el) => {
+            if (!seen(el)) return null;
+            const lines = [...el.querySelectorAll(".tree-log-line")];
+            return {
+                above: text(el, ".log-earlier"),
+                newer: text(el, ".log-newer"),
+                atEnd: el.scroller.scrollTop + el.scroller.clientHeight >= el.scroller.scrollHeight - 1,
+                numbers: lines.map((line) => Number(line.dataset.line)),
+                lines: lines.map((line) => line.dataset.level + " " + line.innerText),
+            };
+        };
+        const step = (el) => ({
+            id: el.dataset.stepId,
+            shape: el.querySelector(".shape use").getAttribute("href"),
+            what: text(el, ".step-what"),
+            status: text(el, ".tree-step-status"),
+            bar: bar(el, ".step-meter"),
+            note: text(el, ".step-note"),
+            counts: text(el, ".step-counts"),
+            logs: text(el, ".step-logs"),
+            time: time(el, ".step-time", el.dataset.status),
+            error: text(el, ".step-error"),
+            log: log(el.querySelector("tailrace-log")),
+        });
+        const card = (el) => ({
+            id: el.dataset.jobId,
+            shape: el.querySelector(".shape use").getAttribute("href"),
+            status: text(el, ".label"),
+            title: text(el, ".card-title"),
+            bar: bar(el, ".card-meter"),
+            note: text(el, ".card-note"),
+            when: text(el, ".card-when"),
+            time: time(el, ".card-time", el.dataset.status),
+            cancel: text(el, ".cancel"),
+            error: text(el, ".card-error"),
+            log: log(el.querySelector(".card-body > tailrace-log")),
+            steps: [...el.querySelectorAll(".tree-step")].filter(seen).map(step),
+        });
+        const state = {
+            title: document.title,
+            stats: text(document, ".stats"),
+            empty: text(document, ".empty"),
+            strip: [...document.querySelectorAll(".strip")].filter(seen).length,
+            cards: [...document.querySelectorAll(".card")].map(card),
+        };
+        return { state, ticks };
+    });
+
+// The same as a picture of the jobs, without the times that tick.
+export const pictured = (reader) =>
+    reader.locator("main").screenshot({
+        animations: "disabled",
+        mask: [reader.locator(".card-time, .step-time")],
+    });
+
+// How many pixels of two pictures differ by more than the rounding at the edges of shapes, of
+// which nobody can see anything; Infinity when their sizes differ.
+export async function pixelsApart(a, b) {
+    const blank = await blankPage();
+    const count = await blank.evaluate(
+        async (pictures) => {
+            const pixels = async (base64) => {
+                const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+                const bitmap = await createImageBitmap(new Blob([bytes]));
+                const { width, height } = bitmap;
+                const canvas = new OffscreenCanvas(width, height).getContext("2d");
+                canvas.drawImage(bitmap, 0, 0);
+                return canvas.getImageData(0, 0, width, height);
+            };
+            const [a, b] = await Promise.all(pictures.map(pixels));
+            if (a.width !== b.width || a.height !== b.height) return null;
+            return a.data.reduce((n, byte, i) => n + (Math.abs(byte - b.data[i]) > 8), 0);
+        },
+        [a.toString("base64"), b.toString("base64")],
+    );
+    await blank.close();
+    return count ?? Infinity;
+}
+
+// Opens the menu, chooses a definition, fills in its form and runs it; returns the job's id.
+export async function runFromPage(reader, definition, parameters = {}) {
+    await reader.click("#run");
+    await until(reader, (id) => document.getElementById(id), definition + "-run");
+    const answered = reader.waitForResponse((r) => r.url().endsWith("/execute"));
+    await reader.click(`#${definition}-run`);
+    for (const [name, value] of Object.entries(parameters))
+        await reader.fill("#parameter-" + name, value);
+    if (Object.keys(parameters).length) await reader.click("dialog[open] [type=submit]");
+    const { job_id: id } = await (await answered).json();
+    await reader.mouse.move(1, 1); // nothing is under the pointer
+    return id;
+}
+
+export const ended = (reader, id) =>
+    until(
+        reader,
+        (id) => {
+            const label = document.querySelector(`.label[data-job-id="${id}"]`);
+            const { status } = label ? label.dataset : {};
+            return ["completed", "failed", "cancelled"].includes(status) && status;
+        },
+        id,
+    );
