@@ -1,5 +1,6 @@
 /* Any bytes, in pieces whose lengths the input decides: the parser never crashes, reads past a
- * piece or gives more than its limit, and gives the same messages as for the input in one piece. */
+ * piece or gives more than its limit, and gives the same messages as for the input in one
+ * piece. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

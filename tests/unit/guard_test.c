@@ -18,12 +18,19 @@ static bool origin_is_fine(const char *origin, const char *host)
 TEST(only_names_of_this_machine_are_answered)
 {
     static const char *const fine[] = {"127.0.0.1", "127.0.0.1:8085", "127.8.7.6:1",
-                                       "localhost", "LocalHost:80", "page.localhost:8085",
-                                       "[::1]", "[::1]:8085"};
-    static const char *const wrong[] = {"", "evil.example", "evil.example:8085",
-                                        "127.0.0.1.evil.example", "localhost.evil.example",
-                                        "notlocalhost", ".localhost", "10.0.0.1:8085",
-                                        "128.0.0.1", "[::2]:8085", "127.0.0.1x"};
+                                       "localhost", "LocalHost:80",   "page.localhost:8085",
+                                       "[::1]",     "[::1]:8085"};
+    static const char *const wrong[] = {"",
+                                        "evil.example",
+                                        "evil.example:8085",
+                                        "127.0.0.1.evil.example",
+                                        "localhost.evil.example",
+                                        "notlocalhost",
+                                        ".localhost",
+                                        "10.0.0.1:8085",
+                                        "128.0.0.1",
+                                        "[::2]:8085",
+                                        "127.0.0.1x"};
     for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
         if (!host_is_fine(fine[i], "127.0.0.1"))
             test_fail(__FILE__, __LINE__, "\"%s\" was refused", fine[i]);

@@ -29,7 +29,10 @@ static const struct row rows[] = {
     {"a pong", BYTES("\x8a\x80\0\0\0\0"), "pong: "},
     {"two messages", BYTES("\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b"), "text:a text:b "},
     {"close without a code", BYTES("\x88\x80\0\0\0\0"), "close 1005: "},
-    {"close with code and reason", BYTES("\x88\x85\0\0\0\0\x03\xe8" "bye"), "close 1000:bye "},
+    {"close with code and reason",
+     BYTES("\x88\x85\0\0\0\0\x03\xe8"
+           "bye"),
+     "close 1000:bye "},
     {"close with an application's code", BYTES("\x88\x82\0\0\0\0\x0f\xa1"), "close 4001: "},
     {"UTF-8 over two fragments", BYTES("\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0\xa4"),
      "text:\xc3\xa4 "},
@@ -50,8 +53,8 @@ static const struct row rows[] = {
     {"a length of 5 in two bytes", BYTES("\x81\xfe\x00\x05\0\0\0\0"), "error:1002"},
     {"a length of 126 in eight bytes",
      BYTES("\x81\xff\x00\x00\x00\x00\x00\x00\x00\x7e\0\0\0\0"), "error:1002"},
-    {"a length with the highest bit",
-     BYTES("\x81\xff\x80\x00\x00\x00\x00\x01\x00\x00\0\0\0\0"), "error:1002"},
+    {"a length with the highest bit", BYTES("\x81\xff\x80\x00\x00\x00\x00\x01\x00\x00\0\0\0\0"),
+     "error:1002"},
     {"text that is not UTF-8", BYTES("\x81\x81\0\0\0\0\xff"), "error:1007"},
     {"an overlong form", BYTES("\x81\x82\0\0\0\0\xc0\xaf"), "error:1007"},
     {"a surrogate", BYTES("\x81\x83\0\0\0\0\xed\xa0\x80"), "error:1007"},
@@ -104,8 +107,8 @@ static void check_row(const struct row *row, size_t piece)
         buf_printf(&out, "error:%d", p.close_code);
     ws_parser_done(&p);
     if (strcmp(buf_text(&out), row->want) != 0)
-        test_fail(__FILE__, __LINE__, "%s, in pieces of %zu: \"%s\", expected \"%s\"", row->name,
-                  piece, buf_text(&out), row->want);
+        test_fail(__FILE__, __LINE__, "%s, in pieces of %zu: \"%s\", expected \"%s\"",
+                  row->name, piece, buf_text(&out), row->want);
 }
 
 TEST(a_websocket_client_is_understood_whatever_the_pieces)
@@ -156,8 +159,11 @@ TEST(the_accept_hash_is_that_of_the_rfc)
 
 TEST(a_websocket_key_must_be_16_bytes_in_base64)
 {
-    static const char *const wrong[] = {"", "short", "dGhlIHNhbXBsZSBub25jZQ",
-                                        "dGhlIHNhbXBsZSBub25jZ!==", "dGhlIHNhbXBsZSBub25jZXh4",
+    static const char *const wrong[] = {"",
+                                        "short",
+                                        "dGhlIHNhbXBsZSBub25jZQ",
+                                        "dGhlIHNhbXBsZSBub25jZ!==",
+                                        "dGhlIHNhbXBsZSBub25jZXh4",
                                         "dGhlIHNhbXBsZSBub25jZQ==dGhl"};
     char accept[WS_ACCEPT_LEN + 1];
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
