@@ -52,6 +52,24 @@ static inline void list_remove(struct list *link) /* one that is in no list: not
     link->next = link->prev = NULL;
 }
 
+/* Takes the first element out; NULL when there is none. */
+static inline struct list *list_take(struct list *head)
+{
+    struct list *first = head->next;
+    if (first == head)
+        return NULL;
+    head->next = first->next;
+    head->next->prev = head;
+    first->next = first->prev = NULL;
+    return first;
+}
+
+#define LIST_TAKE(head, type, member)                                                          \
+    ({                                                                                         \
+        struct list *link_ = list_take(head);                                                  \
+        link_ ? container_of(link_, type, member) : NULL;                                      \
+    })
+
 #define LIST_FIRST(head, type, member)                                                         \
     (list_is_empty(head) ? NULL : container_of((head)->next, type, member))
 

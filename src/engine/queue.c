@@ -162,18 +162,15 @@ void queue_abandon(struct step *step)
     struct task *t;
     if (step->reading)
         step->reading->step = NULL;
-    while ((t = LIST_FIRST(&step->ready, struct task, link)))
+    while ((t = LIST_TAKE(&step->ready, struct task, link)))
         task_free(t);
 }
 
 struct task *queue_take(struct step *step)
 {
-    struct task *t = LIST_FIRST(&step->ready, struct task, link);
     queue_refill(step);
-    if (!t)
-        return NULL;
-    list_remove(&t->link);
-    step->ready_count--;
+    struct task *t = LIST_TAKE(&step->ready, struct task, link);
+    step->ready_count -= t != NULL;
     return t;
 }
 

@@ -303,13 +303,11 @@ void engine_on_closing(struct engine *g, struct batch *b)
     int64_t now_us = clock_wall_us();
     struct job *job;
     struct step *step;
-    while ((step = LIST_FIRST(&g->dirty_steps, struct step, link_dirty))) {
-        list_remove(&step->link_dirty);
+    while ((step = LIST_TAKE(&g->dirty_steps, struct step, link_dirty))) {
         step->row.updated_at_us = now_us;
         batch_put_step(b, &step->row);
     }
-    while ((job = LIST_FIRST(&g->dirty_jobs, struct job, link_dirty))) {
-        list_remove(&job->link_dirty);
+    while ((job = LIST_TAKE(&g->dirty_jobs, struct job, link_dirty))) {
         job->row.updated_at_us = now_us;
         batch_put_job(b, &job->row);
         if (job_state_is_final(job->row.status))

@@ -27,14 +27,10 @@ static void on_due(uv_timer_t *timer)
     struct engine *g = container_of(timer, struct engine, due_timer);
     struct step *step;
     struct job *job;
-    while ((step = LIST_FIRST(&g->due_steps, struct step, link_due))) {
-        list_remove(&step->link_due);
+    while ((step = LIST_TAKE(&g->due_steps, struct step, link_due)))
         step_advance(step);
-    }
-    while ((job = LIST_FIRST(&g->due_jobs, struct job, link_due))) {
-        list_remove(&job->link_due);
+    while ((job = LIST_TAKE(&g->due_jobs, struct job, link_due)))
         job_advance(job);
-    }
     engine_check_stopped(g);
 }
 

@@ -89,7 +89,7 @@ static struct topic *topic_get(struct feed *f, const struct topic_filter *filter
                                enum feed_form form)
 {
     struct list *topics = topics_of(f, filter);
-    if (!topics) {
+    if (filter->kind == TOPIC_JOB && !topics) {
         topics = mem_alloc(sizeof(*topics));
         list_init(topics);
         map_set(&f->by_job, ID_KEY(filter->job_id), topics);
@@ -123,20 +123,16 @@ static void topic_release(struct feed *f, struct topic *t)
 static void topic_wake(struct feed *f, struct topic *t)
 {
     t->woken = t->tail;
-    while (!list_is_empty(&t->waiting)) {
-        struct list *link = t->waiting.next;
-        list_remove(link);
+    struct list *link;
+    while ((link = list_take(&t->waiting)))
         list_add(&f->ready, link);
-    }
 }
 
 static void tell_ready(struct feed *f)
 {
     struct feed_cursor *c;
-    while ((c = LIST_FIRST(&f->ready, struct feed_cursor, link))) {
-        list_remove(&c->link);
+    while ((c = LIST_TAKE(&f->ready, struct feed_cursor, link)))
         c->on_ready(c);
-    }
 }
 
 /* ---- publishing ---- */

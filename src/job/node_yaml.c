@@ -115,6 +115,7 @@ static int check_plain(struct yaml_reader *r, const yaml_event_t *event)
 static int scalar_text(struct yaml_reader *r, const yaml_event_t *event, const char **ret_text)
 {
     struct str text = {(const char *)event->data.scalar.value, event->data.scalar.length};
+    *ret_text = "";
     if (text.n && memchr(text.p, 0, text.n))
         return fail_at(r, event->start_mark, "a text may not hold the character NUL");
     *ret_text = arena_str(&r->tree->arena, text);

@@ -339,22 +339,23 @@ static void pairs_json(const struct setting_value *v, struct json *j)
 static void value_json(const struct setting_spec *spec, const struct setting_value *v,
                        struct json *j)
 {
-    const struct setting_item *item = v->count ? &v->items[0] : NULL;
-    bool by_parameter = item && (item->written || v->open);
+    bool by_parameter = v->count && (v->items[0].written || v->open);
     if (spec->kind == SETTING_TEXTS)
         texts_json(v, j);
     else if (spec->kind == SETTING_PAIRS)
         pairs_json(v, j);
     else if (by_parameter)
-        item_json(item, j);
+        item_json(&v->items[0], j);
     else if (spec->kind == SETTING_BOOL)
         json_bool(j, v->number);
     else if (spec->kind == SETTING_INT)
         json_int(j, v->number);
     else if (spec->kind == SETTING_NUMBER)
         json_double(j, v->fraction);
+    else if (v->count)
+        json_text_c(j, v->items[0].text);
     else
-        json_text_c(j, item ? item->text : spec->kind == SETTING_TEXT ? "" : "0");
+        json_text_c(j, spec->kind == SETTING_TEXT ? "" : "0");
 }
 
 void settings_json(const struct settings *s, struct json *j)

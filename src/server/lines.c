@@ -121,9 +121,9 @@ int lines_read_backwards(struct store_reader *reader, const struct line_range *r
                          struct event_batch *into, struct err *e)
 {
     AUTO_ARENA a = ARENA_INIT;
-    struct job_row *job;
-    struct step_row **steps;
-    size_t count;
+    struct job_row *job = NULL;
+    struct step_row **steps = NULL;
+    size_t count = 0;
     int code = store_get_job(reader, range->job_id, &a, &job, e);
     if (code >= 0)
         code = store_list_steps(reader, range->job_id, &a, &steps, &count, e);

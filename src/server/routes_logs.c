@@ -144,7 +144,10 @@ static void write_next(struct request *r, const struct query *q, const struct ev
     json_key(&r->j, "next");
     if (!more) {
         json_write_null(&r->j);
-    } else if (q->place.step_row) {
+        return;
+    }
+    ASSERT(last); /* a limit is 1 or more */
+    if (q->place.step_row) {
         json_int(&r->j, (int64_t)last->line);
     } else {
         char cursor[EPOCH_MAX + 24];

@@ -128,8 +128,8 @@ static void count_sent(struct subscription *sub, const struct span *frame)
     if (!s->counts)
         return;
     s->unacked += frame->size;
-    struct sent *last = sub->sent_count ? &sub->sent[sub->sent_count - 1] : NULL;
-    if (last && last->bytes < RECORD_BYTES) {
+    if (sub->sent_count && sub->sent[sub->sent_count - 1].bytes < RECORD_BYTES) {
+        struct sent *last = &sub->sent[sub->sent_count - 1];
         last->to = MAX(last->to, frame->to);
         last->bytes += frame->size;
         return;

@@ -284,10 +284,8 @@ static void viewer_turn(struct viewer *v)
 void viewers_turn(struct viewers *all)
 {
     struct viewer *v;
-    while ((v = LIST_FIRST(&all->dirty, struct viewer, dirty_link))) {
-        list_remove(&v->dirty_link);
+    while ((v = LIST_TAKE(&all->dirty, struct viewer, dirty_link)))
         viewer_turn(v);
-    }
 }
 
 /* ---- reading ---- */

@@ -57,7 +57,7 @@ static inline char *put_varint(char *p, uint64_t v)
 
 static inline uint64_t zigzag(uint64_t difference)
 {
-    return (difference << 1) ^ (uint64_t)((int64_t)difference >> 63);
+    return (difference << 1) ^ (0 - (difference >> 63));
 }
 
 static void put_number(struct buf *out, uint64_t v)

@@ -142,11 +142,9 @@ static bool host_turn(struct crawl *c, struct host *h, int64_t now_us)
         crawl_wake(c, (h->next_us - now_us + 999) / 1000);
     } else if (h->state == HOST_OPEN) {
         bool began = false;
-        while (!began && !list_is_empty(&h->waiting)) {
-            struct visit *v = LIST_FIRST(&h->waiting, struct visit, link);
-            list_remove(&v->link);
+        struct visit *v;
+        while (!began && (v = LIST_TAKE(&h->waiting, struct visit, link)))
             began = visit_begin(v);
-        }
         h->next_us = began && h->delay_ms ? now_us + h->delay_ms * 1000 : h->next_us;
         list_remove(&h->link);
         if (!list_is_empty(&h->waiting))
@@ -177,11 +175,9 @@ void crawl_advance(struct crawl *c)
 static void timer_fired(uv_timer_t *timer)
 {
     struct crawl *c = container_of(timer, struct crawl, timer);
-    while (!c->closing && !list_is_empty(&c->ended)) {
-        struct visit *v = LIST_FIRST(&c->ended, struct visit, link);
-        list_remove(&v->link);
+    struct visit *v;
+    while (!c->closing && (v = LIST_TAKE(&c->ended, struct visit, link)))
         crawl_visit_done(v);
-    }
     if (!c->closing)
         crawl_advance(c);
 }

@@ -115,12 +115,12 @@ static int ipv4_normalise(struct str name, struct buf *out, struct err *e)
         rest.n--;
     uint64_t parts[4], address = 0;
     int count = 0;
-    while (rest.p) {
+    do {
         struct str part = str_cut(&rest, '.');
         if (count == 4 || !ipv4_number(part, &parts[count]))
             return fail(e, E_INVAL, "'%.*s' is no IPv4 address", STR_ARG(name));
         count++;
-    }
+    } while (rest.p);
     for (int i = 0; i < count - 1; i++) {
         if (parts[i] > 255)
             return fail(e, E_INVAL, "'%.*s' is no IPv4 address", STR_ARG(name));
@@ -142,10 +142,12 @@ static int name_decode(struct str raw, char name[HOST_NAME_BYTES + 2], size_t *r
     size_t n = 0;
     for (size_t i = 0; i < raw.n; i++) {
         unsigned char c = (unsigned char)raw.p[i];
-        if (c == '%' && i + 2 < raw.n && hex_value(raw.p[i + 1]) >= 0 &&
-            hex_value(raw.p[i + 2]) >= 0) {
-            c = (unsigned char)(hex_value(raw.p[i + 1]) << 4 | hex_value(raw.p[i + 2]));
-            i += 2;
+        if (c == '%' && i + 2 < raw.n) {
+            int high = hex_value(raw.p[i + 1]), low = hex_value(raw.p[i + 2]);
+            if (high >= 0 && low >= 0) {
+                c = (unsigned char)(high << 4 | low);
+                i += 2;
+            }
         }
         if (c >= 0x80)
             return fail(e, E_INVAL,

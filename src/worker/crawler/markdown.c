@@ -103,7 +103,8 @@ static bool needs_escape(const struct writer *w, struct str word, size_t i)
 /* How many bytes of a word at the start of a line go before a backslash, or -1. */
 static ptrdiff_t line_start_escape(struct str word)
 {
-    if (memchr("#>+-=~", word.p[0], 6))
+    static const char marks[] = {'#', '>', '+', '-', '=', '~'};
+    if (memchr(marks, word.p[0], sizeof(marks)))
         return 0;
     size_t digits = 0;
     while (digits < word.n && word.p[digits] >= '0' && word.p[digits] <= '9')
