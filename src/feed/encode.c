@@ -86,3 +86,14 @@ void encode_cursor(struct json *j, const char *key, const char *epoch, uint64_t 
     (void)snprintf(text, sizeof(text), "%s:%llu", epoch, (unsigned long long)seq);
     json_key_c(j, key, text);
 }
+
+void encode_times(struct json *j, int64_t started_us, int64_t completed_us)
+{
+    json_key_time(j, "started_at", started_us);
+    json_key_time(j, "completed_at", completed_us);
+    json_key(j, "duration_ms");
+    if (started_us && completed_us)
+        json_int(j, (completed_us - started_us) / 1000);
+    else
+        json_write_null(j);
+}

@@ -15,3 +15,6 @@ void encode_line(struct json *j, const struct event_batch *b, const struct event
 
 /* "epoch:seq" */
 void encode_cursor(struct json *j, const char *key, const char *epoch, uint64_t seq);
+
+/* "started_at", "completed_at" and, as soon as both are known, "duration_ms". */
+void encode_times(struct json *j, int64_t started_us, int64_t completed_us);

@@ -8,17 +8,6 @@
 #include "base/mem.h"
 #include "feed/encode.h"
 
-static void write_times(struct json *j, int64_t started_us, int64_t completed_us)
-{
-    json_key_time(j, "started_at", started_us);
-    json_key_time(j, "completed_at", completed_us);
-    json_key(j, "duration_ms");
-    if (started_us && completed_us)
-        json_int(j, (completed_us - started_us) / 1000);
-    else
-        json_write_null(j);
-}
-
 /* Writes "first_line" and "logs". */
 static int write_lines(struct store_reader *r, struct id job_id, struct id step_id,
                        size_t limit, struct json *j, struct err *e)
@@ -85,7 +74,7 @@ static int write_step(struct store_reader *r, const struct step_row *s,
     json_key_c(j, "type", s->type);
     json_key_c(j, "status", job_state_name(s->status));
     json_key_raw(j, "depends", str_of(s->depends));
-    write_times(j, s->started_at_us, s->completed_at_us);
+    encode_times(j, s->started_at_us, s->completed_at_us);
     json_key_c(j, "error", s->error ? s->error : "");
     json_key_c(j, "cause", s->cause ? s->cause : "");
     json_key_c(j, "progress_text", s->progress_text ? s->progress_text : "");
@@ -120,7 +109,7 @@ static int write_job(struct store_reader *r, const char *epoch, const struct job
     json_key_c(j, "definition_id", row->definition_id);
     json_key_c(j, "status", job_state_name(row->status));
     json_key_time(j, "created_at", row->created_at_us);
-    write_times(j, row->started_at_us, row->completed_at_us);
+    encode_times(j, row->started_at_us, row->completed_at_us);
     json_key_c(j, "error", row->error ? row->error : "");
     json_key_c(j, "cause", row->cause ? row->cause : "");
     if (options->lines) {

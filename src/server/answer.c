@@ -2,17 +2,6 @@
 
 #include "feed/encode.h"
 
-static void write_times(struct json *j, int64_t started_us, int64_t completed_us)
-{
-    json_key_time(j, "started_at", started_us);
-    json_key_time(j, "completed_at", completed_us);
-    json_key(j, "duration_ms");
-    if (started_us && completed_us)
-        json_int(j, (completed_us - started_us) / 1000);
-    else
-        json_write_null(j);
-}
-
 static const char *text_or_empty(const char *text)
 {
     return text ? text : "";
@@ -39,7 +28,7 @@ static void write_head(struct json *j, const struct head *h)
     json_key_c(j, "status", job_state_name(h->status));
     json_key_time(j, "created_at", h->created_at_us);
     json_key_time(j, "updated_at", h->updated_at_us);
-    write_times(j, h->started_at_us, h->completed_at_us);
+    encode_times(j, h->started_at_us, h->completed_at_us);
     json_key_c(j, "error", text_or_empty(h->error));
     json_key_c(j, "cause", text_or_empty(h->cause));
 }

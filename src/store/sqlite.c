@@ -191,19 +191,6 @@ static int store_recall(struct sqlite_store *s, struct err *e)
     return r < 0 ? r : 0;
 }
 
-static int leftovers_remove(struct sqlite_store *s, struct err *e)
-{
-    int r = sqlite_begin(s, e);
-    if (r < 0)
-        return r;
-    r = sqlite_drop_leftovers(s, e);
-    if (r < 0) {
-        sqlite_rollback(s);
-        return r;
-    }
-    return sqlite_commit(s, e);
-}
-
 static void sqlite_close(struct store *base)
 {
     struct sqlite_store *s = sqlite_store(base);
@@ -270,7 +257,7 @@ int store_open_sqlite(const char *folder, struct store **ret_store, struct err *
     if (r >= 0)
         r = store_recall(s, e);
     if (r >= 0)
-        r = leftovers_remove(s, e);
+        r = sqlite_clean(s, e);
     if (r >= 0)
         r = checkpointer_start(s, e);
     if (r < 0) {

@@ -77,10 +77,13 @@ CHECKED int schema_prepare(struct conn *c, struct err *e);
 
 /* sqlite_append.c */
 CHECKED int sqlite_append(struct store *s, struct batch *batch, struct err *e);
-CHECKED int sqlite_begin(struct sqlite_store *s, struct err *e);  /* takes commit_lock */
-CHECKED int sqlite_commit(struct sqlite_store *s, struct err *e); /* releases it; on failure
-                                                                     all is rolled back */
-void sqlite_rollback(struct sqlite_store *s);
+
+/* A transaction of the writer: begin takes commit_lock, and when it succeeds, end must follow.
+ * End commits when `r`, which is what became of the work, is 0 or more, else it rolls back. It
+ * gives the first failure of both. */
+CHECKED int sqlite_begin(struct sqlite_store *s, struct err *e);
+CHECKED int sqlite_end(struct sqlite_store *s, int r, struct err *e);
+
 CHECKED int sqlite_stream(struct conn *c, struct id job_id, struct id step_id,
                           int64_t *ret_stream, struct err *e); /* found or added */
 
@@ -89,7 +92,8 @@ struct compactor *compactor_new(void);
 void compactor_free(struct compactor *k);
 void compactor_drop_pass(struct compactor *k); /* what was prepared is forgotten */
 CHECKED int sqlite_compact(struct store *s, bool idle, struct err *e);
-CHECKED int sqlite_drop_leftovers(struct sqlite_store *s, struct err *e);
+CHECKED int sqlite_drop_leftovers(struct sqlite_store *s, struct err *e); /* in a transaction */
+CHECKED int sqlite_clean(struct sqlite_store *s, struct err *e); /* the same in its own */
 
 /* sqlite_checkpoint.c */
 CHECKED int checkpointer_start(struct sqlite_store *s, struct err *e);

@@ -20,24 +20,20 @@ int sqlite_begin(struct sqlite_store *s, struct err *e)
     return r;
 }
 
-void sqlite_rollback(struct sqlite_store *s)
-{
-    if (!sqlite3_get_autocommit(s->writer->db)) /* some errors have rolled back already */
-        (void)sqlite3_exec(s->writer->db, "ROLLBACK", NULL, NULL, NULL);
-    pthread_mutex_unlock(&s->commit_lock);
-}
-
-int sqlite_commit(struct sqlite_store *s, struct err *e)
+static int commit(struct conn *c, struct err *e)
 {
     AUTO_QUERY q;
-    int r = query_open(&q, s->writer, "COMMIT", e);
+    int r = query_open(&q, c, "COMMIT", e);
+    return r < 0 ? r : query_run(&q, e);
+}
+
+int sqlite_end(struct sqlite_store *s, int r, struct err *e)
+{
     if (r >= 0)
-        r = query_run(&q, e);
-    query_close(&q);
-    if (r < 0)
-        sqlite_rollback(s);
-    else
-        pthread_mutex_unlock(&s->commit_lock);
+        r = commit(s->writer, e);
+    if (r < 0 && !sqlite3_get_autocommit(s->writer->db)) /* some errors roll back themselves */
+        (void)sqlite3_exec(s->writer->db, "ROLLBACK", NULL, NULL, NULL);
+    pthread_mutex_unlock(&s->commit_lock);
     return r;
 }
 
@@ -395,12 +391,7 @@ static int batch_commit(struct sqlite_store *s, struct batch *batch, uint64_t la
     int r = sqlite_begin(s, e);
     if (r < 0)
         return r;
-    r = batch_write(s, batch, last_seq, blob, e);
-    if (r < 0) {
-        sqlite_rollback(s);
-        return r;
-    }
-    r = sqlite_commit(s, e);
+    r = sqlite_end(s, batch_write(s, batch, last_seq, blob, e), e);
     if (r >= 0) /* a failure after the commit has nothing left to undo: only a kill counts */
         (void)FAULT("store.commit.after");
     return r;

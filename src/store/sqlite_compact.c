@@ -76,7 +76,6 @@ void compactor_free(struct compactor *k)
     free(k);
 }
 
-/* Inside of a transaction. */
 int sqlite_drop_leftovers(struct sqlite_store *s, struct err *e)
 {
     compactor_drop_pass(s->compactor);
@@ -86,6 +85,12 @@ int sqlite_drop_leftovers(struct sqlite_store *s, struct err *e)
         return r;
     bind_number(&q, (int64_t)s->compacted_seq);
     return query_run(&q, e);
+}
+
+int sqlite_clean(struct sqlite_store *s, struct err *e)
+{
+    int r = sqlite_begin(s, e);
+    return r < 0 ? r : sqlite_end(s, sqlite_drop_leftovers(s, e), e);
 }
 
 /* ---- read ---- */
@@ -252,11 +257,7 @@ static int chunks_insert(struct sqlite_store *s, const struct chunk *chunks, siz
         return r;
     for (size_t i = 0; i < n && r >= 0; i++)
         r = chunk_insert(s, &chunks[i], e);
-    if (r < 0) {
-        sqlite_rollback(s);
-        return r;
-    }
-    return sqlite_commit(s, e);
+    return sqlite_end(s, r, e);
 }
 
 /* Compresses the next slices, in the order of the parts. Returns how many. */
@@ -332,12 +333,7 @@ static int pass_switch(struct sqlite_store *s, struct compactor *k, struct err *
     int r = sqlite_begin(s, e);
     if (r < 0)
         return r;
-    r = switch_write(s, k, e);
-    if (r < 0) {
-        sqlite_rollback(s);
-        return r;
-    }
-    r = sqlite_commit(s, e);
+    r = sqlite_end(s, switch_write(s, k, e), e);
     if (r < 0)
         return r;
     s->compacted_seq = k->to_seq;
@@ -362,15 +358,7 @@ static bool pass_is_due(const struct sqlite_store *s, bool idle)
 static int pass_begin(struct sqlite_store *s, struct compactor *k, struct err *e)
 {
     if (k->leftovers) {
-        int r = sqlite_begin(s, e);
-        if (r < 0)
-            return r;
-        r = sqlite_drop_leftovers(s, e);
-        if (r < 0) {
-            sqlite_rollback(s);
-            return r;
-        }
-        r = sqlite_commit(s, e);
+        int r = sqlite_clean(s, e);
         if (r < 0)
             return r;
     }
