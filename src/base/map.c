@@ -1,10 +1,9 @@
 #include "base/map.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 struct map_slot {
@@ -13,33 +12,6 @@ struct map_slot {
     uint64_t hash;
     void *value; /* NULL with a key: deleted */
 };
-
-static uint64_t seed[2];
-
-static void seed_init(void)
-{
-    ASSERT(getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Multiply and fold, 8 bytes at a time: the construction of wyhash (Wang Yi, public domain). */
-uint64_t map_hash(struct str key)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, seed_init);
-    uint64_t h = seed[0] ^ key.n;
-    for (size_t i = 0; i < key.n; i += 8) {
-        uint64_t word = 0;
-        memcpy(&word, key.p + i, MIN((size_t)8, key.n - i));
-        h = mix(h ^ word, seed[1] | 1);
-    }
-    return mix(h, 0x9E3779B97F4A7C15u);
-}
 
 void map_done(struct map *m)
 {
@@ -62,7 +34,7 @@ static struct map_slot *map_find(const struct map *m, struct str key, uint64_t h
 
 void *map_get(const struct map *m, struct str key)
 {
-    struct map_slot *s = map_find(m, key, map_hash(key));
+    struct map_slot *s = map_find(m, key, hash_of(key).a);
     return s ? s->value : NULL;
 }
 
@@ -95,7 +67,7 @@ static void map_rehash(struct map *m)
 void map_set(struct map *m, struct str key, void *value)
 {
     ASSERT(value);
-    uint64_t hash = map_hash(key);
+    uint64_t hash = hash_of(key).a;
     struct map_slot *s = map_find(m, key, hash);
     if (s) {
         m->count += s->value == NULL;
@@ -110,7 +82,7 @@ void map_set(struct map *m, struct str key, void *value)
 
 void *map_remove(struct map *m, struct str key)
 {
-    struct map_slot *s = map_find(m, key, map_hash(key));
+    struct map_slot *s = map_find(m, key, hash_of(key).a);
     if (!s || !s->value)
         return NULL;
     m->count--;

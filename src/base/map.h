@@ -1,7 +1,6 @@
 /* map.h: a hash map from bytes to a pointer. Open addressing, linear probing, keys copied.
  *
- * Keys may come from outside: the hash is seeded at random when the program starts, so nobody
- * can choose keys that collide.
+ * Keys may come from outside: nobody can choose ones that collide (hash.h).
  *
  * Ownership: the map owns its keys, never the values. Thread: one at a time. */
 #pragma once
@@ -33,5 +32,3 @@ bool map_next(const struct map *m, size_t *it, struct str *ret_key, void **ret_v
 
 /* The same with an id as key. */
 #define ID_KEY(id) ((struct str){(const char *)(id).b, sizeof((id).b)})
-
-uint64_t map_hash(struct str key); /* the seeded hash: different in every run of the program */

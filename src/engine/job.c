@@ -103,7 +103,7 @@ static void step_done(struct step *step)
     list_remove(&step->link_dirty);
     list_remove(&step->link_due);
     list_remove(&step->link_monitored);
-    map_done(&step->keys);
+    keyset_done(&step->keys);
     free(step->error);
     free(step->cause);
     free(step->progress_text);

@@ -14,8 +14,8 @@
  *     recover.c  jobs that an earlier server left behind */
 #pragma once
 
+#include "base/keyset.h"
 #include "base/list.h"
-#include "base/map.h"
 #include "engine/engine.h"
 
 struct engine {
@@ -47,7 +47,7 @@ struct step {
     int64_t counts[TASK_COUNTS]; /* as they are; row.tasks are those last told */
     int64_t last_number;         /* of the newest task */
     char *last_failure;          /* cause of the newest failed task */
-    struct map keys;             /* every task's key */
+    struct keyset keys;          /* every task's key */
     struct list link_dirty, link_due, link_monitored;
     bool opened;      /* the worker has state */
     bool stopping;    /* no further task is started; running ones were asked to end */

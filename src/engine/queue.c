@@ -72,7 +72,7 @@ int queue_add(struct step *step, struct str key, struct str payload, struct err 
     if (key.n > LIMIT_TASK_KEY_BYTES)
         return fail(e, E_TOOBIG, "a task's key has %zu bytes, at most %d are allowed", key.n,
                     LIMIT_TASK_KEY_BYTES);
-    if (map_get(&step->keys, key))
+    if (!keyset_add(&step->keys, hash_of(key)))
         return fail(e, E_EXISTS, "step '%s' has the task '%.*s' already", step->row.name,
                     STR_ARG(key));
     AUTO_FREE char *key_text = mem_copy(key.p, key.n);
@@ -85,7 +85,6 @@ int queue_add(struct step *step, struct str key, struct str payload, struct err 
                            .payload = payload_text,
                            .status = JOB_PENDING,
                            .created_at_us = clock_wall_us()};
-    map_set(&step->keys, key, step);
     record_task_created(&row, step);
     queue_place(step, task_new(step, &row));
     step_is_due(step);

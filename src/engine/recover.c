@@ -76,7 +76,7 @@ static int adopt_tasks(struct step *step, struct store_reader *r, int64_t *ret_i
             struct task_row *row = rows[i];
             q.after_number = step->last_number = row->number;
             step->counts[row->status]++;
-            map_set(&step->keys, str_of(row->key), step);
+            keyset_add(&step->keys, hash_of(str_of(row->key)));
             if (type->step_known)
                 type->step_known(&step->worker, row->key, row->payload, row->status);
             if (job_state_is_final(row->status))

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/keyset.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -92,6 +93,35 @@ TEST(a_map_keeps_what_it_was_given_through_growth_and_removal)
         seen++;
     CHECK_INT(seen, 2501);
     map_done(&m);
+}
+
+TEST(a_set_of_keys_tells_those_it_met_from_all_others)
+{
+    struct keyset s = KEYSET_INIT;
+    CHECK(!keyset_has(&s, hash_of(STR(""))));
+    for (int i = 0; i < 20000; i += 2)
+        CHECK(keyset_add(&s, hash_of((struct str){(char *)&i, sizeof(i)})));
+    CHECK_INT(s.count, 10000);
+    for (int i = 0; i < 20000; i++)
+        CHECK(keyset_has(&s, hash_of((struct str){(char *)&i, sizeof(i)})) == (i % 2 == 0));
+    CHECK(!keyset_add(&s, hash_of((struct str){(char *)&(int){18}, sizeof(int)})));
+    CHECK_INT(s.count, 10000);
+    keyset_done(&s);
+}
+
+TEST(a_hash_sees_every_byte_and_the_length)
+{
+    struct keyset s = KEYSET_INIT;
+    char text[20] = {0};
+    for (size_t n = 0; n <= sizeof(text); n++)
+        CHECK(keyset_add(&s, hash_of((struct str){text, n})));
+    for (size_t i = 0; i < sizeof(text); i++) {
+        text[i] = 1;
+        CHECK(keyset_add(&s, hash_of((struct str){text, sizeof(text)})));
+        text[i] = 0;
+    }
+    CHECK(!keyset_add(&s, hash_of((struct str){text, sizeof(text)})));
+    keyset_done(&s);
 }
 
 TEST(a_text_is_cut_between_characters_only)

@@ -2,11 +2,11 @@
  * is next) and visit.c (one page: fetch, read, say, follow). Private to the two. */
 #pragma once
 
+#include "base/keyset.h"
 #include "base/map.h"
 #include "worker/crawler/host.h"
 #include "worker/crawler/page.h"
 #include "worker/crawler/scope.h"
-#include "worker/crawler/seen.h"
 #include "worker/worker.h"
 
 struct crawl {
@@ -14,8 +14,8 @@ struct crawl {
     struct fetcher *fetcher;
     struct scope scope;
     struct map start_hosts; /* those that the definition names */
-    struct seen seen;       /* every address that is or was a task */
-    struct seen skipped;    /* every address whose skipping was said */
+    struct keyset seen;     /* every address that is or was a task */
+    struct keyset skipped;  /* every address whose skipping was said */
     struct map hosts;       /* by origin */
     struct list waiting;    /* hosts with pages that wait */
     struct list ended;      /* visits whose done() is due */
@@ -62,8 +62,7 @@ struct origin {
 };
 
 /* Queues a page when it is new and the budget allows. True: it is queued now. */
-bool crawl_queue(struct crawl *c, struct str url, struct seen_key key,
-                 const struct origin *origin);
+bool crawl_queue(struct crawl *c, struct str url, struct hash key, const struct origin *origin);
 
 /* visit.c */
 bool visit_begin(struct visit *v); /* its turn has come; false: it asked for nothing */

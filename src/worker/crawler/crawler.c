@@ -218,12 +218,11 @@ static bool budget_left(struct crawl *c)
     return false;
 }
 
-bool crawl_queue(struct crawl *c, struct str url, struct seen_key key,
-                 const struct origin *origin)
+bool crawl_queue(struct crawl *c, struct str url, struct hash key, const struct origin *origin)
 {
     if (!origin->via && !budget_left(c))
         return false;
-    if (!seen_add(&c->seen, key))
+    if (!keyset_add(&c->seen, key))
         return false;
     struct err e = {0};
     AUTO_BUF payload = BUF_INIT(LIMIT_LINE_BYTES * 4);
@@ -275,7 +274,7 @@ static void start_host_add(struct crawl *c, struct str url)
 static void start_queue(struct crawl *c, struct str url)
 {
     struct origin origin = {.depth = 0};
-    (void)crawl_queue(c, url, seen_hash(url), &origin);
+    (void)crawl_queue(c, url, hash_of(url), &origin);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -294,8 +293,8 @@ static void crawl_close(struct crawl *c)
     map_done(&c->start_hosts);
     fetcher_free(c->fetcher);
     scope_close(&c->scope);
-    seen_done(&c->seen);
-    seen_done(&c->skipped);
+    keyset_done(&c->seen);
+    keyset_done(&c->skipped);
     uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
@@ -360,7 +359,7 @@ static void step_known(struct worker_step *step, const char *key, const char *pa
     struct crawl *c = step->state;
     int64_t depth, redirects;
     json_decref(payload_read(payload, &depth, &redirects));
-    if (!seen_add(&c->seen, seen_hash(str_of(key))))
+    if (!keyset_add(&c->seen, hash_of(str_of(key))))
         return;
     if (depth == 0)
         scope_add_host(&c->scope, str_of(key));

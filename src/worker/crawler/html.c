@@ -104,7 +104,7 @@ struct reader {
     struct buf base; /* where relative links start */
     bool base_set;
     struct buf room;
-    struct seen seen; /* addresses of this page */
+    struct keyset seen; /* addresses of this page */
     size_t cap;
     const char *time; /* the first <time datetime> */
 };
@@ -138,8 +138,8 @@ static void link_read(struct reader *r, const GumboNode *node, const char *attri
         return;
     }
     struct html_page *p = r->page;
-    struct html_link link = {.url = buf_str(&r->room), .key = seen_hash(buf_str(&r->room))};
-    if (!seen_add(&r->seen, link.key))
+    struct html_link link = {.url = buf_str(&r->room), .key = hash_of(buf_str(&r->room))};
+    if (!keyset_add(&r->seen, link.key))
         return;
     link.url.p = arena_str(r->arena, link.url);
     link.nofollow = tree_has_token(node, "rel", "nofollow");
@@ -270,7 +270,7 @@ int html_read(struct str text, struct str url, struct arena *arena, struct html_
         tree_read(&r, root, markdown);
         buf_done(&r.base);
         buf_done(&r.room);
-        seen_done(&r.seen);
+        keyset_done(&r.seen);
     } else {
         code = fail(e, E_TOOBIG, "the page's HTML is too deep or too large to be read");
     }

@@ -8,11 +8,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "worker/crawler/seen.h"
+#include "base/keyset.h"
 
 struct html_link {
     struct str url; /* normalised, NUL-terminated */
-    struct seen_key key;
+    struct hash key;
     bool nofollow;
 };
 

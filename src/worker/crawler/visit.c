@@ -195,8 +195,8 @@ static void redirect_fail(struct visit *v, int code, const char *fmt, const char
 static const char *redirect_queue(struct visit *v, struct str target, struct buf *why)
 {
     struct crawl *c = v->crawl;
-    struct seen_key key = seen_hash(target);
-    if (seen_has(&c->seen, key))
+    struct hash key = hash_of(target);
+    if (keyset_has(&c->seen, key))
         return "known already";
     if (v->depth == 0)
         scope_add_host(&c->scope, target); /* "example.com" means "www.example.com" too */
@@ -238,7 +238,7 @@ static void visit_redirected(struct visit *v)
 static void link_skipped(struct visit *v, const struct html_link *link, enum event_level level,
                          const char *why)
 {
-    if (seen_add(&v->crawl->skipped, link->key))
+    if (keyset_add(&v->crawl->skipped, link->key))
         worker_log(v->crawl->step, v->task, level, "skipped %s: %s", link->url.p, why);
 }
 
@@ -246,7 +246,7 @@ static void link_skipped(struct visit *v, const struct html_link *link, enum eve
 static bool link_follow(struct visit *v, const struct html_link *link, struct buf *why)
 {
     struct crawl *c = v->crawl;
-    if (seen_has(&c->seen, link->key))
+    if (keyset_has(&c->seen, link->key))
         return false;
     if (link->nofollow) {
         link_skipped(v, link, LEVEL_DEBUG, "the link says nofollow");
