@@ -124,7 +124,6 @@ void job_free(struct job *job)
     free(job->worker_parameters);
     free(job->error);
     free(job->cause);
-    free(job->cancelled_by);
     definition_free(job->definition);
     free(job);
 }
@@ -179,7 +178,7 @@ static void job_finish(struct job *job)
 {
     char cause[ERR_TEXT_MAX];
     if (job->cancelling) {
-        (void)snprintf(cause, sizeof(cause), "cancelled by %s", job->cancelled_by);
+        text_copy(cause, sizeof(cause), job->cause);
         job_end(job, JOB_CANCELLED, cause);
         return;
     }
@@ -222,18 +221,23 @@ void job_cancel(struct job *job, const char *who)
     char cause[160];
     if (job->cancelling)
         return;
-    job->cancelling = true;
-    job->cancelled_by = mem_strdup(who);
     (void)snprintf(cause, sizeof(cause), "cancelled by %s", who);
     record_linef(job, NULL, LEVEL_WARN, "cancel asked for by %s", who);
     if (job->row.status == JOB_PENDING)
         record_job_move(job, JOB_RUNNING, NULL); /* so that it ends on the one road there is */
+    record_job_cause(job, cause);
+    job_stop(job);
+}
+
+void job_stop(struct job *job)
+{
+    job->cancelling = true;
     for (int i = 0; i < job->step_count; i++) {
         struct step *step = &job->steps[i];
         if (step->row.status == JOB_PENDING)
-            record_step_move(step, JOB_CANCELLED, cause);
+            record_step_move(step, JOB_CANCELLED, job->cause);
         else
-            step_stop(step, JOB_CANCELLED, cause);
+            step_stop(step, JOB_CANCELLED, job->cause);
     }
     job_is_due(job);
 }

@@ -83,8 +83,7 @@ struct job {
     struct event_source source;
     struct step *steps; /* as in the definition, one for one */
     int step_count;
-    bool cancelling;
-    char *cancelled_by;
+    bool cancelling; /* its cause says by whom */
 };
 
 /* ---- job.c ---- */
@@ -95,6 +94,9 @@ void job_free(struct job *job);
 void job_is_due(struct job *job); /* job_advance() in the next turn */
 void job_advance(struct job *job);
 void job_cancel(struct job *job, const char *who);
+
+/* Ends what runs and what waits, with the job's cause: it is being cancelled. */
+void job_stop(struct job *job);
 
 /* ---- step.c ---- */
 
@@ -148,6 +150,9 @@ void record_task_created(const struct task_row *row, struct step *step);
 void record_job_move(struct job *job, enum job_state to, const char *cause);
 void record_step_move(struct step *step, enum job_state to, const char *cause);
 void record_task_move(struct task *task, enum job_state to, const char *cause);
+
+/* Keeps why a job is being ended, for a restart in the middle of it. `cause` is copied. */
+void record_job_cause(struct job *job, const char *cause);
 
 /* The first event and rows of a new job. */
 void record_job_created(struct job *job);

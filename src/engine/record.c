@@ -212,6 +212,13 @@ void record_job_move(struct job *job, enum job_state to, const char *cause)
     job_dirty(job);
 }
 
+void record_job_cause(struct job *job, const char *cause)
+{
+    text_set(&job->cause, cause);
+    job->row.cause = job->cause;
+    job_dirty(job);
+}
+
 void record_step_move(struct step *step, enum job_state to, const char *cause)
 {
     int64_t now_us = clock_wall_us();

@@ -58,6 +58,12 @@ static void adopt_step(struct step *step, const struct step_row *row)
     step->source.step_id = row->id;
 }
 
+static void last_failure_set(struct step *step, const char *cause)
+{
+    free(step->last_failure);
+    step->last_failure = mem_strdup(cause);
+}
+
 /* Tells the worker of every task there is, and takes the interrupted ones into the queue. */
 static int adopt_tasks(struct step *step, struct store_reader *r, int64_t *ret_interrupted,
                        struct err *e)
@@ -79,6 +85,8 @@ static int adopt_tasks(struct step *step, struct store_reader *r, int64_t *ret_i
             keyset_add(&step->keys, hash_of(str_of(row->key)));
             if (type->step_known)
                 type->step_known(&step->worker, row->key, row->payload, row->status);
+            if (row->status == JOB_FAILED)
+                last_failure_set(step, row->cause);
             if (job_state_is_final(row->status))
                 continue;
             struct task *t = task_new(step, row);
@@ -105,9 +113,10 @@ static void recover_step(struct step *step, struct store_reader *r)
         record_step_move(step, JOB_FAILED, e.text);
         return;
     }
-    record_linef(step->job, step, LEVEL_WARN,
-                 "the server was restarted: going on, %lld interrupted task%s again",
-                 (long long)interrupted, interrupted == 1 ? " runs" : "s run");
+    if (!step->job->cancelling)
+        record_linef(step->job, step, LEVEL_WARN,
+                     "the server was restarted: going on, %lld interrupted task%s again",
+                     (long long)interrupted, interrupted == 1 ? " runs" : "s run");
     step_is_due(step);
 }
 
@@ -149,11 +158,15 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     job->row.created_at_us = row->created_at_us;
     job->row.started_at_us = row->started_at_us;
     job->row.lines = row->lines;
+    job->row.cause = job->cause = mem_strdup(row->cause);
+    job->cancelling = job->cause != NULL; /* the server ended in the middle of that */
     for (size_t i = 0; i < count && i < (size_t)job->step_count; i++)
         adopt_step(&job->steps[i], steps[i]);
     for (int i = 0; i < job->step_count; i++)
         if (job->steps[i].row.status == JOB_RUNNING)
             recover_step(&job->steps[i], r);
+    if (job->cancelling)
+        job_stop(job);
     log_info("job %s (%s) goes on", job->id_text, job->row.name);
     job_is_due(job);
     return 0;

@@ -111,7 +111,8 @@ static int write_job(struct store_reader *r, const char *epoch, const struct job
     json_key_time(j, "created_at", row->created_at_us);
     encode_times(j, row->started_at_us, row->completed_at_us);
     json_key_c(j, "error", row->error ? row->error : "");
-    json_key_c(j, "cause", row->cause ? row->cause : "");
+    /* no event has said the cause before the one that ends the job */
+    json_key_c(j, "cause", job_state_is_final(row->status) && row->cause ? row->cause : "");
     if (options->lines) {
         json_key_int(j, "total_logs", (int64_t)row->lines);
         code = write_lines(r, row->id, ID_NONE, options->lines, j, e);

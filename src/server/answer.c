@@ -75,7 +75,7 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
     write_head(j, &(struct head){row->id, ID_NONE, row->id, KIND_JOB, "job", row->name,
                                  row->status, row->created_at_us, row->started_at_us,
                                  row->completed_at_us, row->updated_at_us, row->error,
-                                 row->cause});
+                                 job_state_is_final(row->status) ? row->cause : NULL});
     json_key_c(j, "definition_id", text_or_empty(row->definition_id));
     json_key(j, "config");
     json_begin_object(j);

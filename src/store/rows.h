@@ -16,7 +16,7 @@ struct job_row {
     enum job_state status;
     int64_t created_at_us, started_at_us, completed_at_us, updated_at_us;
     const char *error; /* first error line, for a failed job */
-    const char *cause; /* why it ended as it did, a sentence */
+    const char *cause; /* why it ended as it did, a sentence; before: why it is being ended */
     uint64_t lines;    /* lines of the job itself, not of its steps */
     uint64_t end_seq;  /* seq of the last event of this job, 0 while it is not final; set by the
                           store */

@@ -195,6 +195,39 @@ test("a server that is asked to end stops its tasks and goes on with the next st
     await check(second, job, witness);
 });
 
+const STUBBORN = `id: stubborn
+name: Stubborn
+steps:
+  - name: s
+    type: shell
+    config: { command: "trap 'echo asked' TERM; echo begun; while :; do sleep 0.05; done" }
+  - name: after
+    type: shell
+    depends: [s]
+    config: { command: "echo never" }
+`;
+
+for (const signal of ["SIGKILL", "SIGTERM"])
+    test(`a job that is being cancelled when the server ends by ${signal} is cancelled, not done again`, async (t) => {
+        const options = { data: await folder(t), definitions: { "stubborn.yaml": STUBBORN } };
+        const first = await serve(t, options);
+        const socket = first.socket();
+        await socket.opened;
+        const says = (text) => socket.next((m) => m.type === "job_log" && m.payload.message === text);
+        const job = await first.execute("stubborn");
+        await says("begun");
+        assert.equal((await first.post(`/api/jobs/${job}/cancel`)).status, 200);
+        await says("asked");
+        await first.stop(signal);
+        const second = await serve(t, options);
+        const events = await second.events(`job:${job}`, await second.beginning());
+        const { body: tree } = await second.get(`/api/jobs/${job}/tree`);
+        assert.equal(tree.status, "cancelled");
+        assert.equal(tree.cause, "cancelled by API");
+        assert.deepEqual(tree.steps.map((s) => s.status), ["cancelled", "cancelled"]);
+        assert.equal(events.filter((e) => e.payload.message === "begun").length, 1, "it ran once");
+    });
+
 function processesWith(marker) {
     return readdirSync("/proc").filter((pid) => {
         if (!/^\d+$/.test(pid)) return false;
