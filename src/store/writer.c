@@ -45,7 +45,8 @@ struct writer {
 
     /* loop thread only */
     struct load filling;
-    bool was_full, stopped;
+    bool told_full; /* someone waits for on_drained() */
+    bool stopped;
     char trouble[ERR_TEXT_MAX];
     uv_async_t wake_loop;
     uv_thread_t thread;
@@ -161,6 +162,14 @@ static void on_thread(void *arg)
 
 /* ---- the loop thread ---- */
 
+static bool is_full(const struct writer *w)
+{
+    size_t bytes = batch_bytes(w->filling.batch);
+    if (w->away.batch)
+        bytes += batch_bytes(w->away.batch);
+    return bytes > LIMIT_IN_FLIGHT_BYTES;
+}
+
 /* Publishes the batch that came back and makes room for the next. */
 static void take_back(struct writer *w)
 {
@@ -178,8 +187,8 @@ static void take_back(struct writer *w)
     for (size_t i = 0; i < load.after.count; i++)
         load.after.items[i].done(load.after.items[i].arg);
     load_done(&load);
-    if (w->was_full && !writer_is_full(w)) {
-        w->was_full = false;
+    if (w->told_full && !is_full(w)) {
+        w->told_full = false;
         w->hooks.on_drained(w->hooks.context);
     }
 }
@@ -218,12 +227,11 @@ void writer_after_commit(struct writer *w, void (*done)(void *arg), void *arg)
     after->items[after->count++] = (struct after_commit){done, arg};
 }
 
-bool writer_is_full(const struct writer *w)
+bool writer_is_full(struct writer *w)
 {
-    size_t bytes = batch_bytes(w->filling.batch);
-    if (w->away.batch)
-        bytes += batch_bytes(w->away.batch);
-    return bytes > LIMIT_IN_FLIGHT_BYTES;
+    bool full = is_full(w);
+    w->told_full = w->told_full || full;
+    return full;
 }
 
 const char *writer_trouble(const struct writer *w)
@@ -233,7 +241,6 @@ const char *writer_trouble(const struct writer *w)
 
 void writer_turn(struct writer *w)
 {
-    w->was_full = w->was_full || writer_is_full(w);
     if (w->away.batch || w->stopped ||
         (batch_is_empty(w->filling.batch) && w->filling.after.count == 0))
         return;

@@ -36,7 +36,8 @@ struct batch *writer_batch(struct writer *w);
  * published. Also works with an empty batch. */
 void writer_after_commit(struct writer *w, void (*done)(void *arg), void *arg);
 
-bool writer_is_full(const struct writer *w);        /* producers should pause */
+/* Producers should pause. Whoever was told so, at any moment, is told by on_drained(). */
+bool writer_is_full(struct writer *w);
 const char *writer_trouble(const struct writer *w); /* "" while commits succeed */
 
 /* Hands over what there is when the store thread is idle. The server calls it at the end of a
