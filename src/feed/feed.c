@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "feed/encode.h"
@@ -21,6 +22,7 @@
 enum {
     QUIET_US = 50 * 1000,  /* a topic that was quiet for so long flushes at once */
     GATHER_US = 16 * 1000, /* a busy one gathers for so long */
+    RETRY_MS = 250,        /* a reading that failed is tried again after this */
 };
 
 struct feed {
@@ -31,7 +33,8 @@ struct feed {
     struct map by_job;  /* job id -> struct list of its topics */
     struct list due;    /* topics with a frame to close later */
     struct list ready;  /* cursors to be told that they can go on */
-    uv_timer_t timer;
+    struct list failed; /* cursors whose reading failed; told when it is time to try again */
+    uv_timer_t timer, retry_timer;
     struct buf scratch; /* one encoded event */
 };
 
@@ -45,7 +48,8 @@ int feed_new(uv_loop_t *loop, struct store *store, struct feed **ret_feed, struc
     list_init(&f->global);
     list_init(&f->due);
     list_init(&f->ready);
-    if (uv_timer_init(loop, &f->timer) != 0) {
+    list_init(&f->failed);
+    if (uv_timer_init(loop, &f->timer) != 0 || uv_timer_init(loop, &f->retry_timer) != 0) {
         free(f);
         return fail(e, E_IO, "cannot make a timer");
     }
@@ -56,6 +60,7 @@ int feed_new(uv_loop_t *loop, struct store *store, struct feed **ret_feed, struc
 void feed_stop(struct feed *f)
 {
     uv_close((uv_handle_t *)&f->timer, NULL);
+    uv_close((uv_handle_t *)&f->retry_timer, NULL);
 }
 
 void feed_free(struct feed *f)
@@ -339,16 +344,39 @@ void feed_open(struct feed *f, struct feed_cursor *c, const struct feed_request 
     c->feed = f;
 }
 
+static void on_retry(uv_timer_t *timer)
+{
+    struct feed *f = container_of(timer, struct feed, retry_timer);
+    struct list *link;
+    while ((link = list_take(&f->failed)))
+        list_add(&f->ready, link);
+    tell_ready(f);
+}
+
+static void try_later(struct feed_cursor *c, const struct err *why)
+{
+    struct feed *f = c->feed;
+    list_remove(&c->link);
+    list_add(&f->failed, &c->link);
+    if (uv_is_active((uv_handle_t *)&f->retry_timer))
+        return;
+    log_warn("cannot read the log for %s, trying again: %s", c->topic->name, why->text);
+    uv_timer_start(&f->retry_timer, on_retry, RETRY_MS, 0);
+}
+
 static void on_catch_up_read(struct feed_read *read)
 {
     struct feed_cursor *c = read->cursor;
-    if (c) {
+    if (c)
         c->read = NULL;
-        if (read->code >= 0 && read->frame->size)
+    if (c && read->code < 0) {
+        try_later(c, &read->err);
+    } else if (c) {
+        if (read->frame->size)
             c->ready = TAKE(read->frame);
-        else if (read->code >= 0)
+        else
             c->seq = read->frame->to; /* plain form, and none of these events was for it */
-        c->on_ready(c);               /* after an error: the next feed_next() tries again */
+        c->on_ready(c);
     }
     reading_free(read);
 }
@@ -384,7 +412,7 @@ static struct span *next_at_tail(struct feed_cursor *c)
 struct span *feed_next(struct feed_cursor *c)
 {
     struct topic *t = c->topic;
-    if (!c->opened || c->read || c->code < 0)
+    if (!c->opened || c->read)
         return NULL;
     if (c->ready) {
         c->seq = c->ready->to;

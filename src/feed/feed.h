@@ -10,9 +10,10 @@
  * The happy path: feed_open() -> on_opened(), then feed_next() until it gives NULL, then
  * on_ready(), then feed_next() again ...
  *
- * Flushing: a topic that was quiet for 50 ms flushes at once, a busy one every 16 ms (every 100
- * ms above 2,000 events/s), or when its frame is full; the final state of a job flushes at once
- * with all before it.
+ * Flushing: a topic that was quiet for 50 ms flushes at once, a busy one every 16 ms, or when
+ * its frame is full; the final state of a job flushes at once with all before it.
+ *
+ * A log that cannot be read is tried again four times a second; its viewers wait.
  *
  * Thread: all functions on the loop thread. The feed never logs through the job log. */
 #pragma once
@@ -77,7 +78,6 @@ struct feed_cursor {
                       struct feed_opened *o); /* once, never inside feed_open */
     void (*on_ready)(struct feed_cursor *c);  /* feed_next() has something again */
     uint64_t seq;                             /* everything up to here was handed out */
-    int code; /* negative: the log cannot be read any more, close the cursor */
     /* the feed's own from here on */
     struct feed *feed;
     struct topic *topic;

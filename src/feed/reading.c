@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "feed/encode.h"
@@ -90,6 +91,8 @@ static int read_catch_up(struct feed_read *read, struct store_reader *r)
                             .max_events = LIMIT_FRAME_EVENTS,
                             .max_bytes = LIMIT_FRAME_BYTES};
     uint64_t to;
+    if (FAULT("feed.catch_up"))
+        return fail(&read->err, E_IO, "a test lets this reading fail");
     int code = store_read_events(r, &q, &batch, &to, &read->err);
     if (code < 0)
         return code;

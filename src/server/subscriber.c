@@ -194,7 +194,6 @@ static struct span *number_frame(struct subscription *sub, const char *type, con
     return text_frame(sub->cursor.seq, &text);
 }
 
-/* It could not be opened, or the log cannot be read any more. */
 static void subscription_fail(struct subscription *sub)
 {
     if (sub->code == E_NOTFOUND)
@@ -219,12 +218,6 @@ static struct span *subscription_next(struct subscription *sub)
         count_sent(sub, frame);
         list_add(&sub->subscriber->ready, &sub->ready_link); /* the others first */
         return frame;
-    }
-    if (sub->cursor.code < 0) {
-        sub->code = sub->cursor.code;
-        sub->why = mem_strdup("the log cannot be read");
-        subscription_fail(sub);
-        return NULL;
     }
     if (sub->behind && feed_is_live(&sub->cursor)) {
         sub->behind = false;

@@ -177,6 +177,18 @@ test("a disk that fails once costs nothing: the commit is tried again", async (t
     assert.match(server.stderr, /commits succeed again/);
 });
 
+test("a viewer whose log cannot be read for a moment waits, and then misses nothing", async (t) => {
+    const server = await serve(t, { definitions: { "lines.yaml": LINES }, env: { TAILRACE_FAULT: "feed.catch_up:1:fail" } });
+    const job = await server.run("lines");
+    const socket = server.socket(["tailrace.v1"]);
+    await socket.opened;
+    socket.ws.send(JSON.stringify({ op: "sub", topic: `job:${job}`, since: await server.beginning() }));
+    const { lines } = await socket.next("end");
+    const shown = socket.seen.flatMap((m) => (m.type === "events" ? m.events : [])).filter((e) => e.type === "job_log");
+    assert.equal(shown.length, Object.values(lines).reduce((a, b) => a + b));
+    assert.match(server.stderr, /cannot read the log for job:.*, trying again/);
+});
+
 test("a server that is asked to end stops its tasks and goes on with the next start", async (t) => {
     const data = await folder(t);
     const options = { data, definitions: { "lines.yaml": LINES } };
