@@ -19,12 +19,13 @@ const DEAD_FACTOR = 2.5; // silence, in heartbeats, after which a connection cou
 const BURST = 8; // frames sent at once; then one each SEND_MS: the server takes 20 a second
 const SEND_MS = 100;
 const GAPS = 3; // gaps one after the other in a topic before a snapshot is asked for
+const AGAIN_MS = 5000; // what the server could not open now is asked for again
 
 // options: url          address of the socket, or a function that returns it
 //          message(m)   {type: "snapshot"|"events", topic, …} for the reducer; applied on return
 //          status(s)    the connection's state changed (see `status`)
 //          complete(topic, lines) → bool   do the lines applied match the totals of `end`
-//          refused(topic, sentence)        the server does not know the topic
+//          refused(topic, sentence)        the topic is unknown, or cannot be opened now
 //          WebSocket, setTimeout, clearTimeout, now, random   for tests
 export class Live {
     #o;
@@ -261,7 +262,6 @@ export class Live {
         t.cursor = frame.as_of;
         t.epoch = this.#hello ? this.#hello.epoch : "";
         t.behind = 0;
-        t.gaps = 0;
     }
 
     #advanced(t, frame) {
@@ -297,7 +297,13 @@ export class Live {
 
     #failed(t, frame) {
         if (t && !frame.retry) this.#topics.delete(t.topic);
+        if (t && frame.retry) this.#timer("again " + t.topic, AGAIN_MS, () => this.#again(t));
         this.#o.refused(frame.topic || "", frame.message || frame.code);
+    }
+
+    #again(t) {
+        this.#clear("again " + t.topic);
+        if (this.#topics.get(t.topic) === t && this.#ready()) this.#subscribe(t);
     }
 
     // The badge's state, from what the topics say.

@@ -83,6 +83,7 @@ async function stage(t, options = {}) {
     const clock = new Clock();
     const messages = new Queue();
     const statuses = new Queue();
+    const refused = new Queue();
     const live = new Live({
         url: "ws://127.0.0.1:" + server.address().port,
         WebSocket,
@@ -91,6 +92,7 @@ async function stage(t, options = {}) {
         random: () => 0.5,
         message: (m) => messages.put(m),
         status: (s) => statuses.put(s),
+        refused: (topic, sentence) => refused.put(sentence),
         ...options.live,
     });
     t.after(() => {
@@ -98,7 +100,7 @@ async function stage(t, options = {}) {
         for (const ws of server.clients) ws.terminate();
         server.close();
     });
-    return { server, arrivals, clock, messages, statuses, live };
+    return { server, arrivals, clock, messages, statuses, refused, live };
 }
 
 // Up to a subscribed topic with its snapshot as of 100.
@@ -130,6 +132,35 @@ const frame = (from, to, events = range(from, to)) => ({
     events,
 });
 const seqs = (message) => message.events.map((e) => e.seq);
+
+story("a topic that the server cannot open now is asked for again", async (t) => {
+    const s = await stage(t);
+    s.live.open("job:1");
+    s.live.start();
+    const peer = await greeted(s);
+    const wanted = { op: "sub", topic: "job:1", snapshot: true };
+    assert.deepEqual(await peer.ops.take(), wanted);
+    peer.say({ type: "error", code: "io", message: "the disk", retry: true, topic: "job:1" });
+    await s.refused.take();
+    s.clock.fire((ms) => ms === 5000);
+    assert.deepEqual(await peer.ops.take(), wanted);
+});
+
+story("totals that never match are not asked for without end", async (t) => {
+    const s = await begun(t, { live: { complete: () => false } });
+    const { peer } = s;
+    for (let i = 0; i < 3; i++) {
+        peer.say({ type: "end", topic: "job:1", to: 100, lines: {} });
+        assert.deepEqual(await peer.ops.take(), { op: "sub", topic: "job:1", snapshot: true });
+        peer.say({ type: "snapshot", topic: "job:1", as_of: 100, state: {} });
+        await s.messages.take();
+    }
+    peer.say({ type: "end", topic: "job:1", to: 100, lines: {} });
+    peer.say({ type: "error", code: "unknown_topic", message: "next", retry: false, topic: "x" });
+    await s.refused.take();
+    s.live.open("job:2");
+    assert.equal((await peer.ops.take()).topic, "job:2");
+});
 
 story(
     "frames that tile come out as they are; a bookmark moves the cursor and says nothing",
