@@ -2,14 +2,14 @@
 #pragma once
 
 enum {
-    LIMIT_LINE_BYTES = 64 * 1024,   /* longer lines are split there, the rest marked "…" */
-    LIMIT_BODY_BYTES = 1024 * 1024, /* HTTP request body: 413 */
+    LIMIT_LINE_BYTES = 64 * 1024,         /* a longer line becomes several */
+    LIMIT_BODY_BYTES = 1024 * 1024,       /* HTTP request body: 413 */
     LIMIT_DEFINITION_BYTES = 256 * 1024,  /* a definition: refused, with its size */
     LIMIT_DEFINITION_STEPS = 500,         /* refused */
     LIMIT_DEFINITION_PARAMETERS = 100,    /* refused */
     LIMIT_DEFINITION_DEPTH = 16,          /* nesting of maps and lists: refused */
     LIMIT_DEFINITIONS = 10000,            /* in the folder and by API together: 429 */
-    LIMIT_REPLY_BYTES = 64 * 1024 * 1024, /* one JSON answer: 500; lists are paged far below */
+    LIMIT_REPLY_BYTES = 64 * 1024 * 1024, /* one JSON answer: 400; lists are paged far below */
     LIMIT_PAGE_ROWS = 1000,               /* `limit` of a list: 400 above */
     LIMIT_CONNECTIONS = 20000, /* HTTP and WebSocket: further ones wait in the backlog */
     LIMIT_WS_INBOUND_BYTES = 16 * 1024,   /* one WebSocket message from a client: close 4500 */
@@ -22,8 +22,6 @@ enum {
         4 * 1024 * 1024,        /* encoded frames kept per topic; older: from the store */
     LIMIT_SNAPSHOT_LINES = 100, /* newest lines of each step in a snapshot */
     LIMIT_TAIL_LINES = 10000,   /* `tail` of a subscription: capped */
-    LIMIT_BATCH_BYTES =
-        4 * 1024 * 1024, /* one group commit: it leaves when it has grown to this */
     LIMIT_IN_FLIGHT_BYTES = 16 * 1024 * 1024, /* not yet committed: producers are not read */
     LIMIT_TASKS_WINDOW = 4096,       /* queued tasks of a step in memory; further: the store */
     LIMIT_TASK_KEY_BYTES = 8 * 1024, /* a task's key (a URL): refused */

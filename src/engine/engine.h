@@ -19,7 +19,7 @@ CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writ
 CHECKED int engine_recover(struct engine *g, struct err *e);
 
 /* Makes a job of a definition and starts it. Parameters as names[i] = values[i]. E_INVAL (wrong
- * parameters), E_STATE (disabled, or the server is stopping), E_BUSY. */
+ * parameters, or the definition is disabled), E_BUSY (the server is stopping). */
 CHECKED int engine_execute(struct engine *g, const struct definition *d,
                            const char *const *names, const char *const *values, int count,
                            struct id *ret_job_id, struct err *e);
