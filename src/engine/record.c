@@ -71,7 +71,8 @@ void record_line(struct job *job, struct step *step, const struct task *task,
                           .task_id = task ? task->row.id : ID_NONE,
                           .level = level,
                           .originator = originator};
-    remember_error(step, level, message);
+    if (originator == ORIGINATOR_WORKER) /* the step's own line says what its cause says */
+        remember_error(step, level, message);
     do {
         struct str line = str_cut(&message, '\n');
         do {

@@ -42,6 +42,8 @@ test("a failed step says its exit code, skips what depends on it, and fails the 
     ]));
     assert.equal(tree.status, "failed");
     assert.match(tree.cause, /step 'bad': .*exit code 3/);
+    assert.equal(tree.error, "", "the line that says the cause is no second one");
+    assert.equal(steps.bad.error, "");
     assert.equal(steps.bad.status, "failed");
     assert.match(steps.bad.cause, /exit code 3/);
     assert.equal(steps.next.status, "skipped");
