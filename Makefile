@@ -92,6 +92,7 @@ coverage:  ## line coverage of the unit tests
 
 ##@ Habits
 lint: layers  ## formatter, clang-tidy, cppcheck, banned functions, layers
+	@tools/deps build lint
 	tools/lint
 
 layers:  ## are all includes pointing down?
