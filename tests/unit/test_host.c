@@ -187,7 +187,8 @@ void test_host_run(struct test_host *h)
         test_fail(__FILE__, __LINE__, "%s", e.text);
     h->step.type->step_plan(&h->step);
     for (tasks_start(h); h->running > 0; tasks_start(h))
-        (void)uv_run(&h->loop, UV_RUN_ONCE);
+        if (!uv_run(&h->loop, UV_RUN_ONCE) && h->running > 0)
+            test_fail(__FILE__, __LINE__, "a task has not ended, and nothing is under way");
     h->step.type->step_close(&h->step);
 }
 
