@@ -220,16 +220,23 @@ static void close_handles(struct server *s)
     uv_close((uv_handle_t *)&s->patience, NULL);
 }
 
+/* What is durable is safe; what is still busy here cannot be closed, so the process just ends.
+ */
+static _Noreturn void give_up(const char *why)
+{
+    log_error("%s", why);
+    _exit(err_exit_status(E_IO));
+}
+
 /* Closes what was opened, also when not all of it was. Returns what became of the last batch.
  */
 static int server_close(struct server *s, struct err *e)
 {
     int r = s->writer ? writer_stop(s->writer, e) : 0;
-    if (s->http && http_pending(s->http) > 0) {
-        /* their answers wait for a commit that never came; the process ends anyway */
-        log_error("some requests could not be answered");
-        _exit(err_exit_status(E_IO));
-    }
+    if (s->draining && !s->engine_stopped)
+        give_up("some tasks did not end; they run again with the next start");
+    if (s->http && http_pending(s->http) > 0)
+        give_up("some requests could not be answered"); /* their commit never came */
     if (s->http)
         http_stop(s->http);
     if (s->viewers)

@@ -154,8 +154,8 @@ static void on_pipe_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *buf)
     }
     if (n < 0 || (run->phase == RUN_DRAIN && s->to_drain <= 0))
         stream_end(s);
-    const struct worker_step *step = run->task->step;
-    if (!step->host->may_write(run->task->step))
+    struct worker_step *step = run->task->step;
+    if (run->phase < RUN_DRAIN && !step->host->may_write(step))
         for (int i = 0; i < 2; i++)
             (void)uv_read_stop((uv_stream_t *)&run->streams[i].pipe);
     run_advance(run);
@@ -216,7 +216,8 @@ static void on_sweep_after(uv_work_t *work, int status)
     run_advance(run);
 }
 
-/* From here on only what is in the pipes already counts. */
+/* From here on only what is in the pipes already counts. That is little, so it is read even
+ * when the store is behind: a server that stops does not wait for the disk. */
 static void run_drain(struct run *run)
 {
     for (int i = 0; i < 2; i++) {
@@ -230,6 +231,7 @@ static void run_drain(struct run *run)
         if (waiting == 0)
             stream_end(s);
     }
+    run_read(run);
 }
 
 static void run_done(struct run *run)
