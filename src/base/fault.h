@@ -7,7 +7,7 @@
  * Without the variable a place costs one load and one branch.
  *
  * Places: store.commit.before, store.commit.before_fsync (before COMMIT), store.commit.after,
- * feed.publish.before, feed.catch_up, store.compact.before_switch. */
+ * feed.publish.before, feed.catch_up, feed.end, store.compact.before_switch. */
 #pragma once
 
 #include <stdbool.h>

@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "engine/job.h"
 
+enum { RETRY_MS = 250 };
+
 struct queue_read {
     uv_work_t work;
     struct engine *engine;
@@ -102,6 +104,8 @@ static void on_pool(uv_work_t *work)
     if (read->code >= 0)
         read->code = store_list_tasks(r, &read->query, &read->arena, &read->rows, &read->count,
                                       &total, &read->err);
+    if (read->code < 0)
+        uv_sleep(RETRY_MS); /* it is tried again, but not without a pause; the pool can wait */
 }
 
 static void on_committed(void *arg)

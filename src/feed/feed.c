@@ -196,6 +196,11 @@ static void on_timer(uv_timer_t *timer)
 
 static void on_end_read(struct feed_read *read);
 
+static void end_read(struct feed *f, const struct topic_filter *job)
+{
+    reading_start(reading_new(f, f->store, READ_END, job, FEED_V1), f->loop, on_end_read);
+}
+
 static void flush_all(struct feed *f, struct list *topics, int64_t now_us, bool urgent)
 {
     LIST_EACH (topics, struct topic, link, t)
@@ -210,8 +215,7 @@ static void publish_end(struct feed *f, const struct job_row *row, int64_t now_u
     if (!topics)
         return;
     flush_all(f, topics, now_us, true);
-    struct topic_filter filter = {.kind = TOPIC_JOB, .job_id = row->id};
-    reading_start(reading_new(f, f->store, READ_END, &filter, FEED_V1), f->loop, on_end_read);
+    end_read(f, &(struct topic_filter){.kind = TOPIC_JOB, .job_id = row->id});
 }
 
 void feed_publish(struct feed *f, const struct batch *b)
@@ -274,6 +278,11 @@ static void on_end_read(struct feed_read *read)
             topic_wake(read->feed, t);
         }
         tell_ready(read->feed);
+    } else if (topics &&
+               read->code != E_NOTFOUND) { /* who follows this job waits for its end */
+        log_warn("cannot read the end of %s, trying again: %s", ID_TEXT(read->filter.job_id),
+                 read->err.text);
+        end_read(read->feed, &read->filter);
     }
     reading_free(read);
 }

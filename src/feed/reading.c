@@ -35,6 +35,8 @@ static int read_end(struct feed_read *read, struct store_reader *r)
 {
     AUTO_ARENA a = ARENA_INIT;
     struct job_row *row;
+    if (FAULT("feed.end"))
+        return fail(&read->err, E_IO, "a test lets this reading fail");
     int code = store_get_job(r, read->filter.job_id, &a, &row, &read->err);
     if (code < 0 || row->end_seq == 0)
         return code;
@@ -120,17 +122,25 @@ static int read_catch_up(struct feed_read *read, struct store_reader *r)
     return 0;
 }
 
+static int read_from_store(struct feed_read *read)
+{
+    AUTO_READER *r = NULL;
+    int code = store_read_begin(read->store, &r, &read->err);
+    if (code < 0)
+        return code;
+    read->as_of = store_read_as_of(r);
+    return read->kind == READ_OPEN       ? read_open(read, r)
+           : read->kind == READ_CATCH_UP ? read_catch_up(read, r)
+                                         : read_end(read, r);
+}
+
 static void on_pool(uv_work_t *work)
 {
+    enum { RETRY_MS = 250 };
     struct feed_read *read = container_of(work, struct feed_read, work);
-    AUTO_READER *r = NULL;
-    read->code = store_read_begin(read->store, &r, &read->err);
-    if (read->code < 0)
-        return;
-    read->as_of = store_read_as_of(r);
-    read->code = read->kind == READ_OPEN       ? read_open(read, r)
-                 : read->kind == READ_CATCH_UP ? read_catch_up(read, r)
-                                               : read_end(read, r);
+    read->code = read_from_store(read);
+    if (read->code < 0 && read->kind == READ_END)
+        uv_sleep(RETRY_MS); /* it is tried again, but not without a pause; the pool can wait */
 }
 
 static void on_done(uv_work_t *work, int status)

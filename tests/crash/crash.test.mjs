@@ -189,6 +189,17 @@ test("a viewer whose log cannot be read for a moment waits, and then misses noth
     assert.match(server.stderr, /cannot read the log for job:.*, trying again/);
 });
 
+test("an end that cannot be read at first is sent all the same", async (t) => {
+    const server = await serve(t, { definitions: { "lines.yaml": LINES }, env: { TAILRACE_FAULT: "feed.end:2:fail" } });
+    const socket = server.socket("tailrace.v1");
+    await socket.opened;
+    const job = await server.execute("lines");
+    socket.send({ op: "sub", topic: `job:${job}`, snapshot: true }); // opening asks for the end as well: the first time
+    const end = await socket.next("end");
+    assert.ok(Object.values(end.lines).some((n) => n >= 3200), JSON.stringify(end));
+    assert.match(server.stderr, /cannot read the end of/);
+});
+
 test("a server that is asked to end stops its tasks and goes on with the next start", async (t) => {
     const data = await folder(t);
     const options = { data, definitions: { "lines.yaml": LINES } };
