@@ -1,6 +1,8 @@
 // Commands, peers and disks that do their worst: the server stays up, or ends in good order.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,4 +26,42 @@ test("a server whose disk is full stops in good order in the middle of a command
     assert.equal(code, 7);
     assert.match(server.stderr, /the last batch could not be committed/);
     assert.ok(Date.now() - began < 9000, "did not wait until patience ended");
+});
+
+// A web server of the test's own: answers by path. Returns its address.
+async function site(t, answer) {
+    const server = http.createServer((request, response) => answer(request.url, response));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    t.after(() => {
+        server.closeAllConnections();
+        server.close();
+    });
+    return `http://127.0.0.1:${server.address().port}/`;
+}
+
+const crawl = (id, url, more = "") => `id: ${id}\nname: ${id}\nsteps:\n  - name: c\n    type: crawler\n    config: { start_urls: ["${url}"]${more} }\n`;
+
+test("pages that take long to read hold up neither the API nor a cancel", async (t) => {
+    const links = Array.from({ length: 16 }, (_, i) => `<a href="/${i}">${i}</a>`).join("");
+    const deep = "<div>".repeat(100_000);
+    const url = await site(t, (target, response) => {
+        if (target === "/robots.txt") response.writeHead(404).end();
+        else response.writeHead(200, { "Content-Type": "text/html" }).end(target === "/" ? links : deep);
+    });
+    const server = await serve(t, { definitions: { "deep.yaml": crawl("deep", url, ", concurrency: 16") } });
+    const job = await server.execute("deep");
+    const step = async () => (await server.get(`/api/jobs/${job}/tree`)).body.steps[0];
+    while ((await step()).child_summary.running < 8) await sleep(20);
+    let worst = 0;
+    for (const end = Date.now() + 3000; Date.now() < end; ) {
+        const asked = Date.now();
+        await server.get("/api/jobs");
+        worst = Math.max(worst, Date.now() - asked);
+        await sleep(20);
+    }
+    assert.ok(worst < 1000, `one answer took ${worst} ms`);
+    const cancelled = Date.now();
+    await server.post(`/api/jobs/${job}/cancel`);
+    await server.events(`job:${job}`, await server.beginning());
+    assert.ok(Date.now() - cancelled < 6000, `the cancel took ${Date.now() - cancelled} ms`);
 });

@@ -21,7 +21,7 @@
 
 enum {
     TREE_BYTES = 256 * 1024 * 1024,
-    TREE_SECONDS = 5,  /* processor time of this thread; real pages take milliseconds */
+    TREE_MS = 2000,    /* processor time of this thread; real pages take a few */
     FACT_BYTES = 4096, /* title, description and the like: cut */
     BLOCK_BYTES = 256 * 1024,
 };
@@ -36,15 +36,15 @@ struct tree_heap {
     struct block *blocks;
     char *at;
     size_t left, bytes, calls;
-    int64_t started_s;
+    int64_t started_ms;
     jmp_buf give_up;
 };
 
-static int64_t thread_seconds(void)
+static int64_t thread_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec;
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void *heap_alloc(void *userdata, size_t n)
@@ -62,7 +62,7 @@ static void *heap_alloc(void *userdata, size_t n)
         h->left = size;
         h->bytes += size;
     }
-    if (++h->calls % 1024 == 0 && thread_seconds() - h->started_s > TREE_SECONDS)
+    if (++h->calls % 1024 == 0 && thread_ms() - h->started_ms > TREE_MS)
         longjmp(h->give_up, 1);
     void *p = h->at;
     h->at += n;
@@ -91,7 +91,7 @@ static const GumboNode *tree_build(struct str text, struct tree_heap *h)
     options.deallocator = heap_free;
     options.userdata = h;
     options.max_errors = 0;
-    h->started_s = thread_seconds();
+    h->started_ms = thread_ms();
     if (setjmp(h->give_up))
         return NULL;
     return gumbo_parse_with_options(&options, text.p ? text.p : "", text.n)->root;

@@ -1,3 +1,6 @@
+/* The pool also answers everyone who reads from the store, and a page that was made for it
+ * takes seconds. So only a part of the pool's threads ever reads pages, of all crawls together;
+ * the other pages wait here. */
 #include "worker/crawler/page.h"
 
 #include <stdlib.h>
@@ -6,7 +9,13 @@
 #include "base/mem.h"
 #include "worker/crawler/charset.h"
 
-enum { DECODED_MAX_FACTOR = 3 }; /* one byte becomes at most three of UTF-8 */
+enum {
+    DECODED_MAX_FACTOR = 3, /* one byte becomes at most three of UTF-8 */
+    AT_WORK_MAX = 2,        /* of the four threads that libuv's pool has */
+};
+
+static struct list waiting = {&waiting, &waiting};
+static int at_work;
 
 struct page *page_new(struct buf *body, const char *url, const char *content_type, bool is_html)
 {
@@ -52,16 +61,40 @@ static void work_run(uv_work_t *work)
     buf_done(&p->body);
 }
 
+static void work_done(uv_work_t *work, int status);
+
+static void start_waiting(void)
+{
+    struct page *p;
+    while (at_work < AT_WORK_MAX && (p = LIST_TAKE(&waiting, struct page, link))) {
+        if (p->unwanted) {
+            p->done(p);
+            continue;
+        }
+        at_work++;
+        ASSERT(uv_queue_work(p->loop, &p->work, work_run, work_done) == 0);
+    }
+}
+
 static void work_done(uv_work_t *work, int status)
 {
     (void)status; /* never cancelled: its owner waits */
     struct page *p = container_of(work, struct page, work);
+    at_work--;
     p->done(p);
+    start_waiting();
 }
 
 void page_start(struct page *p, uv_loop_t *loop)
 {
-    ASSERT(uv_queue_work(loop, &p->work, work_run, work_done) == 0);
+    p->loop = loop;
+    list_add(&waiting, &p->link);
+    start_waiting();
+}
+
+void page_unwanted(struct page *p)
+{
+    p->unwanted = true;
 }
 
 void page_free(struct page *p)

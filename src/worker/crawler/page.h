@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "worker/crawler/html.h"
 
 struct page {
@@ -26,6 +27,9 @@ struct page {
     struct buf markdown; /* at most LIMIT_DOCUMENT_BYTES */
 
     /* page.c's */
+    struct list link;
+    uv_loop_t *loop;
+    bool unwanted;
     uv_work_t work;
     struct arena arena;
 };
@@ -33,5 +37,9 @@ struct page {
 /* Takes *body (empty afterwards) and copies the texts. */
 struct page *page_new(struct buf *body, const char *url, const char *content_type,
                       bool is_html);
-void page_start(struct page *p, uv_loop_t *loop);
+void page_start(struct page *p, uv_loop_t *loop); /* it may have to wait for other pages */
+
+/* Nobody wants to know any more: done() is called all the same, sooner when its turn had not
+ * come yet; nothing was found then. */
+void page_unwanted(struct page *p);
 void page_free(struct page *p);

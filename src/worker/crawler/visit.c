@@ -162,8 +162,10 @@ void visit_stop(struct visit *v)
     if (v->state == VISIT_ENDED)
         return; /* its end is on the way */
     v->stopped = true;
-    if (v->state == VISIT_READING)
-        return; /* the pool has it: page_arrived() */
+    if (v->state == VISIT_READING) {
+        page_unwanted(v->page); /* page_arrived() is on the way */
+        return;
+    }
     if (v->state == VISIT_FETCHING) {
         fetch_stop(&v->fetch);
         v->crawl->transfers--;
@@ -350,11 +352,11 @@ static void page_arrived(struct page *p)
 
 static void visit_read(struct visit *v, bool is_html)
 {
-    struct page *p = page_new(&v->fetch.body, v->task->key, v->fetch.content_type, is_html);
-    p->owner = v;
-    p->done = page_arrived;
+    v->page = page_new(&v->fetch.body, v->task->key, v->fetch.content_type, is_html);
+    v->page->owner = v;
+    v->page->done = page_arrived;
     v->state = VISIT_READING;
-    page_start(p, v->crawl->step->loop);
+    page_start(v->page, v->crawl->step->loop);
 }
 
 static bool body_is_html(const struct fetch *f, struct str media)
