@@ -91,9 +91,13 @@ void buf_drop(struct buf *b, size_t n)
     }
 }
 
+/* What was written into buf_room() has no NUL behind it yet. */
 const char *buf_text(struct buf *b)
 {
-    return b->p ? b->p : "";
+    if (!b->p)
+        return "";
+    b->p[b->n] = 0;
+    return b->p;
 }
 
 struct str buf_str(const struct buf *b)
@@ -104,6 +108,7 @@ struct str buf_str(const struct buf *b)
 char *buf_take(struct buf *b)
 {
     char *p = b->p ? b->p : mem_copy("", 0);
+    p[b->n] = 0;
     b->p = NULL;
     buf_done(b);
     return p;

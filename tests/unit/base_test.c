@@ -21,6 +21,18 @@ TEST(a_buffer_never_passes_its_maximum)
     CHECK_TEXT(buf_text(&b), "567890");
 }
 
+TEST(a_buffer_that_was_filled_from_outside_ends_with_a_nul)
+{
+    AUTO_BUF b = BUF_INIT(200);
+    buf_add_c(&b, "older and longer than what follows");
+    buf_clear(&b);
+    memcpy(buf_room(&b, 100), "123", 3); /* as read() does */
+    b.n += 3;
+    CHECK_TEXT(buf_text(&b), "123");
+    AUTO_FREE char *p = buf_take(&b);
+    CHECK_TEXT(p, "123");
+}
+
 TEST(json_is_escaped_and_wrong_bytes_become_the_replacement_character)
 {
     AUTO_BUF b = BUF_INIT(1000);
