@@ -113,6 +113,8 @@ static void sqlite_read_end(struct store_reader *base)
 static int folder_make(const char *folder, struct err *e)
 {
     AUTO_FREE char *path = mem_strdup(folder);
+    if (!*path)
+        return fail_field(e, E_INVAL, "data", "the data folder has an empty name");
     for (char *p = path + 1; *p; p++) {
         if (*p != '/')
             continue;
@@ -149,6 +151,25 @@ static int folder_lock(struct sqlite_store *s, struct err *e)
     if (ftruncate(s->lock_fd, 0) < 0 || pwrite(s->lock_fd, pid, strlen(pid), 0) < 0)
         return fail_errno(e, errno, "cannot write %s", path);
     return 0;
+}
+
+static off_t file_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* SQLite would throw the log of a database away that is not there, and begin anew: but what
+ * was committed last, perhaps all of it, is only in that log. */
+static int check_not_lost(const struct sqlite_store *s, struct err *e)
+{
+    AUTO_FREE char *wal = mem_printf("%s-wal", s->path);
+    if (file_bytes(s->path) > 0 || file_bytes(wal) == 0)
+        return 0;
+    return fail(e, E_CORRUPT,
+                "%s is missing or empty, but its log %s is there; put the database back, or "
+                "move the log away to begin anew",
+                s->path, wal);
 }
 
 static int writer_open(struct sqlite_store *s, struct err *e)
@@ -252,6 +273,8 @@ int store_open_sqlite(const char *folder, struct store **ret_store, struct err *
     int r = folder_make(folder, e);
     if (r >= 0)
         r = folder_lock(s, e);
+    if (r >= 0)
+        r = check_not_lost(s, e);
     if (r >= 0)
         r = writer_open(s, e);
     if (r >= 0)

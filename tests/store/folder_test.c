@@ -129,6 +129,33 @@ TEST(a_file_that_is_no_database_is_refused)
     CHECK_HAS(e.text, db_path());
 }
 
+TEST(a_folder_without_a_name_is_refused)
+{
+    struct err e;
+    CHECK_INT(try_open("", &e), E_INVAL);
+    CHECK_HAS(e.text, "empty name");
+}
+
+/* A process that is killed leaves its last commits in the log only. */
+TEST(a_log_whose_database_is_missing_is_kept)
+{
+    struct err e;
+    char wal[160];
+    struct stat before, after;
+    snprintf(wal, sizeof(wal), "%s-wal", db_path());
+    pid_t child = fork();
+    if (child == 0) {
+        case_fill(case_open(BACKEND_SQLITE), 10, 2);
+        _exit(0);
+    }
+    CHECK(waitpid(child, NULL, 0) == child);
+    CHECK(stat(wal, &before) == 0 && before.st_size > 0);
+    CHECK(unlink(db_path()) == 0);
+    CHECK_INT(try_open(test_folder(), &e), E_CORRUPT);
+    CHECK_HAS(e.text, "is missing or empty, but its log");
+    CHECK(stat(wal, &after) == 0 && after.st_size == before.st_size);
+}
+
 TEST(a_truncated_database_is_refused)
 {
     struct err e;
