@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -102,9 +103,14 @@ static struct catalog_entry *catalog_insert(struct catalog *c, struct definition
 
 static int file_read(const char *path, struct buf *out, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe would block */
     if (fd < 0)
         return fail_errno(e, errno, "%s", path);
+    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        close(fd);
+        return fail(e, E_INVAL, "%s: this is not a file", path);
+    }
     ssize_t n = 1;
     while (n > 0 && !out->overflow) {
         char piece[16384];

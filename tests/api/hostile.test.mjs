@@ -1,7 +1,9 @@
 // Commands, peers and disks that do their worst: the server stays up, or ends in good order.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import http from "node:http";
 import path from "node:path";
 import test from "node:test";
@@ -64,4 +66,16 @@ test("pages that take long to read hold up neither the API nor a cancel", async 
     await server.post(`/api/jobs/${job}/cancel`);
     await server.events(`job:${job}`, await server.beginning());
     assert.ok(Date.now() - cancelled < 6000, `the cancel took ${Date.now() - cancelled} ms`);
+});
+
+test("what is no file in the folder of definitions is left out, and does not hold up the start", async (t) => {
+    const definitions = await folder(t);
+    execFileSync("mkfifo", [path.join(definitions, "a.yaml")]);
+    await symlink("/dev/zero", path.join(definitions, "b.yaml"));
+    await mkdir(path.join(definitions, "c.yaml"));
+    await writeFile(path.join(definitions, "d.yaml"), shell("d", "true"));
+    const server = await serve(t, { args: ["--definitions", definitions] });
+    await server.run("d");
+    await server.stop();
+    for (const name of ["a", "b", "c"]) assert.match(server.stderr, new RegExp(`left out: .*/${name}\\.yaml: this is not a file`));
 });
