@@ -37,8 +37,6 @@ static void host_progress(struct worker_step *s, const char *text)
     struct step *step = step_of(s);
     free(step->progress_text);
     step->progress_text = mem_strdup(text);
-    step->row.progress_text =
-        NULL; /* the text it pointed to is gone; set again when it is told */
     monitor_changed(step);
 }
 

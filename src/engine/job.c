@@ -69,7 +69,6 @@ static void step_init(struct step *step, struct job *job, int index)
                              .parameters = job->worker_parameters,
                              .parameter_count = (size_t)job->definition->parameter_count,
                              .concurrency = 1};
-    ASSERT(step->worker.type);
     list_init(&step->ready);
     list_init(&step->running);
 }
@@ -107,6 +106,7 @@ static void step_done(struct step *step)
     free(step->error);
     free(step->cause);
     free(step->progress_text);
+    free(step->told_text);
     free(step->depends);
     free(step->last_failure);
     free(step->stop_cause);

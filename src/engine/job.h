@@ -39,15 +39,20 @@ struct step {
     struct worker_step worker; /* what the worker sees */
     struct job *job;
     const struct step_definition *definition;
-    struct step_row row; /* its texts: the definition's, or the three below */
-    char *error, *cause, *progress_text;
+    struct step_row row; /* its texts: the definition's, or those below */
+    char *error, *cause, *told_text;
     char *depends; /* JSON array */
     char id_text[ID_TEXT_LEN + 1];
     struct event_source source;
-    int64_t counts[TASK_COUNTS]; /* as they are; row.tasks are those last told */
-    int64_t last_number;         /* of the newest task */
-    char *last_failure;          /* cause of the newest failed task */
-    struct keyset keys;          /* every task's key */
+    /* As they are. The row has them as the newest step_progress told them: whoever reads it
+     * must see what whoever follows the events sees. */
+    int64_t counts[TASK_COUNTS];
+    int64_t documents;
+    char *progress_text;
+
+    int64_t last_number; /* of the newest task */
+    char *last_failure;  /* cause of the newest failed task */
+    struct keyset keys;  /* every task's key */
     struct list link_dirty, link_due, link_monitored;
     bool opened;      /* the worker has state */
     bool stopping;    /* no further task is started; running ones were asked to end */
@@ -106,6 +111,9 @@ void step_advance(struct step *step);
 void step_start(struct step *step);
 CHECKED int step_open(struct step *step, struct err *e); /* the worker makes its state */
 void step_close(struct step *step);
+
+/* Closes it, tells its last progress and how it ended, and moves it there. */
+void step_end(struct step *step, enum job_state state, const char *cause);
 
 /* Starts no more tasks, asks the running ones to end, and ends the step as `state`. */
 void step_stop(struct step *step, enum job_state state, const char *cause);

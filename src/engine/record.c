@@ -127,9 +127,11 @@ void record_progress(struct step *step)
     json_key_int(&j, "total_jobs", total);
     for (int i = 0; i < TASK_COUNTS; i++)
         json_key_int(&j, names[i], step->counts[i]);
-    json_key_c(&j, "progress_text", step->progress_text ? step->progress_text : "");
-    json_key_int(&j, "documents", step->row.documents);
-    step->row.progress_text = step->progress_text;
+    text_set(&step->told_text, step->progress_text);
+    step->row.progress_text = step->told_text;
+    step->row.documents = step->documents;
+    json_key_c(&j, "progress_text", step->told_text ? step->told_text : "");
+    json_key_int(&j, "documents", step->documents);
     event_batch_add(&batch_of(step->job)->events, &event, &step->source, (struct str){NULL, 0},
                     buf_str(&members));
     step_dirty(step);
@@ -150,7 +152,7 @@ void record_document(const struct task *task, const struct worker_document *docu
     AUTO_FREE char *metadata = mem_copy(document->metadata.p, document->metadata.n);
     row.metadata = metadata;
     batch_put_document(batch_of(step->job), &row);
-    step->row.documents++;
+    step->documents++;
     monitor_changed(step);
 }
 

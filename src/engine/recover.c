@@ -2,7 +2,10 @@
  *
  * A job that is not final is made again from its row: same id, same numbers of lines, same
  * counts. A step that is running was planned (step.c), so its tasks are all in the store: those
- * that wait, and those that ran, go back to the queue in the order of their numbers. */
+ * that wait, and those that ran, go back to the queue in the order of their numbers.
+ *
+ * What cannot go on (this version cannot read the definition any more, a worker cannot start)
+ * is ended here, with all that belongs to it: nothing stays "running" by nobody. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +14,7 @@
 #include "base/mem.h"
 #include "engine/job.h"
 
-enum { TASKS_PER_READ = 10000 };
+enum { ROWS_PER_READ = 10000 };
 
 /* The definition of a job, with the parameters it was started with. */
 static int definition_again(const struct job_row *row, struct definition **ret_definition,
@@ -50,10 +53,12 @@ static void adopt_step(struct step *step, const struct step_row *row)
     step->row = *row;
     step->row.name = old.name;
     step->row.type = old.type;
-    step->row.depends = old.depends;
+    free(step->depends);
+    step->row.depends = step->depends = mem_strdup(row->depends);
     step->row.error = step->error = mem_strdup(row->error);
     step->row.cause = step->cause = mem_strdup(row->cause);
-    step->row.progress_text = step->progress_text = mem_strdup(row->progress_text);
+    step->row.progress_text = step->told_text = mem_strdup(row->progress_text);
+    step->progress_text = mem_strdup(row->progress_text);
     id_format(row->id, step->id_text);
     step->source.step_id = row->id;
 }
@@ -64,13 +69,48 @@ static void last_failure_set(struct step *step, const char *cause)
     step->last_failure = mem_strdup(cause);
 }
 
-/* Tells the worker of every task there is, and takes the interrupted ones into the queue. */
-static int adopt_tasks(struct step *step, struct store_reader *r, int64_t *ret_interrupted,
-                       struct err *e)
+/* The row counts those that were told; more may have been kept before the server died. */
+static int adopt_documents(struct job *job, struct store_reader *r, struct err *e)
+{
+    struct document_query q = {.job_id = job->row.id, .limit = ROWS_PER_READ};
+    for (size_t count = 1; count > 0; q.offset += ROWS_PER_READ) {
+        AUTO_ARENA a = ARENA_INIT;
+        struct document_row **rows;
+        int64_t total;
+        int code = store_list_documents(r, &q, &a, &rows, &count, &total, e);
+        if (code < 0)
+            return code;
+        for (size_t i = 0; i < count; i++)
+            for (int k = 0; k < job->step_count; k++)
+                job->steps[k].documents += id_eq(job->steps[k].row.id, rows[i]->step_id);
+    }
+    return 0;
+}
+
+static void adopt_task(struct step *step, const struct task_row *row, const char *abandon,
+                       int64_t *ret_interrupted)
+{
+    struct task *t = task_new(step, row);
+    if (abandon) {
+        record_task_move(t, JOB_CANCELLED, abandon);
+        task_free(t);
+        return;
+    }
+    if (row->status == JOB_RUNNING) {
+        record_task_move(t, JOB_PENDING, "the server was restarted");
+        (*ret_interrupted)++;
+    }
+    queue_place(step, t);
+}
+
+/* Tells the worker of every task there is, and takes those that have not ended into the queue;
+ * with `abandon`, which says why, they are cancelled instead. */
+static int adopt_tasks(struct step *step, struct store_reader *r, const char *abandon,
+                       int64_t *ret_interrupted, struct err *e)
 {
     const struct worker_type *type = step->worker.type;
     struct task_query q = {
-        .job_id = step->row.job_id, .step_id = step->row.id, .limit = TASKS_PER_READ};
+        .job_id = step->row.job_id, .step_id = step->row.id, .limit = ROWS_PER_READ};
     for (size_t count = 1; count > 0;) {
         AUTO_ARENA a = ARENA_INIT;
         struct task_row **rows;
@@ -79,64 +119,101 @@ static int adopt_tasks(struct step *step, struct store_reader *r, int64_t *ret_i
         if (code < 0)
             return code;
         for (size_t i = 0; i < count; i++) {
-            struct task_row *row = rows[i];
+            const struct task_row *row = rows[i];
             q.after_number = step->last_number = row->number;
             step->counts[row->status]++;
             keyset_add(&step->keys, hash_of(str_of(row->key)));
-            if (type->step_known)
+            if (step->opened && type->step_known)
                 type->step_known(&step->worker, row->key, row->payload, row->status);
             if (row->status == JOB_FAILED)
                 last_failure_set(step, row->cause);
-            if (job_state_is_final(row->status))
-                continue;
-            struct task *t = task_new(step, row);
-            if (row->status == JOB_RUNNING) {
-                record_task_move(t, JOB_PENDING, "the server was restarted");
-                (*ret_interrupted)++;
-            }
-            queue_place(step, t);
+            if (!job_state_is_final(row->status))
+                adopt_task(step, row, abandon, ret_interrupted);
         }
     }
     return 0;
 }
 
-static void recover_step(struct step *step, struct store_reader *r)
+/* Ends a step that cannot go on, and its tasks. */
+static int abandon_step(struct step *step, struct store_reader *r, const char *why,
+                        struct err *e)
 {
-    struct err e;
     int64_t interrupted = 0;
-    int code = step_open(step, &e);
+    if (step->row.status == JOB_PENDING)
+        record_step_move(step, JOB_CANCELLED, why);
+    if (step->row.status != JOB_RUNNING)
+        return 0;
+    int code = adopt_tasks(step, r, why, &interrupted, e);
     if (code >= 0)
-        code = adopt_tasks(step, r, &interrupted, &e);
-    if (code < 0) {
-        record_linef(step->job, step, LEVEL_ERROR, "cannot go on after a restart: %s", e.text);
-        step_close(step);
-        record_step_move(step, JOB_FAILED, e.text);
-        return;
+        step_end(step, JOB_FAILED, why);
+    return code;
+}
+
+static int recover_step(struct step *step, struct store_reader *r, struct err *e)
+{
+    struct err why;
+    int64_t interrupted = 0;
+    if (step_open(step, &why) < 0) {
+        AUTO_FREE char *cause = mem_printf("cannot go on after a restart: %s", why.text);
+        return abandon_step(step, r, cause, e);
     }
+    int code = adopt_tasks(step, r, NULL, &interrupted, e);
+    if (code < 0)
+        return code;
     if (!step->job->cancelling)
         record_linef(step->job, step, LEVEL_WARN,
                      "the server was restarted: going on, %lld interrupted task%s again",
                      (long long)interrupted, interrupted == 1 ? " runs" : "s run");
     step_is_due(step);
+    return 0;
+}
+
+/* A definition that says no more than what the rows say: names and types. */
+static struct definition *definition_of_rows(const struct job_row *row,
+                                             struct step_row *const *steps, size_t count)
+{
+    struct definition *d = mem_alloc(sizeof(*d));
+    *d = (struct definition){.id = mem_strdup(row->definition_id),
+                             .name = mem_strdup(row->name),
+                             .source = mem_strdup(row->source),
+                             .is_json = row->source_is_json,
+                             .steps = mem_alloc(count * sizeof(*d->steps)),
+                             .step_count = (int)count};
+    for (size_t i = 0; i < count; i++) {
+        d->steps[i].name = mem_strdup(steps[i]->name);
+        d->steps[i].type = mem_strdup(steps[i]->type);
+    }
+    return d;
 }
 
 /* A job whose definition this version cannot read ends here, and says why. */
-static int recover_broken(struct engine *g, const struct job_row *row, const char *why)
+static int recover_broken(struct job *job, struct store_reader *r, const char *why,
+                          struct err *e)
 {
-    struct definition *empty = mem_alloc(sizeof(*empty));
-    *empty = (struct definition){.id = mem_strdup(row->definition_id),
-                                 .name = mem_strdup(row->name),
-                                 .source = mem_strdup(row->source),
-                                 .is_json = row->source_is_json};
-    struct job *job = job_new(g, empty, row->id);
-    job->row.status = row->status;
-    job->row.created_at_us = row->created_at_us;
-    job->row.started_at_us = row->started_at_us;
-    job->row.lines = row->lines;
-    record_linef(job, NULL, LEVEL_ERROR, "cannot go on after a restart: %s", why);
+    AUTO_FREE char *cause = mem_printf("cannot go on after a restart: %s", why);
+    int code = 0;
+    record_linef(job, NULL, LEVEL_ERROR, "%s", cause);
     if (job->row.status == JOB_PENDING)
         record_job_move(job, JOB_RUNNING, NULL);
-    record_job_move(job, JOB_FAILED, why);
+    for (int i = 0; i < job->step_count && code >= 0; i++)
+        code = abandon_step(&job->steps[i], r, cause, e);
+    if (code >= 0)
+        record_job_move(job, JOB_FAILED, cause);
+    return code;
+}
+
+static int recover_steps(struct job *job, struct store_reader *r, struct err *e)
+{
+    int code = 0;
+    for (int i = 0; i < job->step_count && code >= 0; i++)
+        if (job->steps[i].row.status == JOB_RUNNING)
+            code = recover_step(&job->steps[i], r, e);
+    if (code < 0)
+        return code;
+    if (job->cancelling)
+        job_stop(job);
+    log_info("job %s (%s) goes on", job->id_text, job->row.name);
+    job_is_due(job);
     return 0;
 }
 
@@ -151,9 +228,8 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     int code = store_list_steps(r, row->id, &a, &steps, &count, e);
     if (code < 0)
         return code;
-    if (definition_again(row, &d, &why) < 0)
-        return recover_broken(g, row, why.text);
-    struct job *job = job_new(g, d, row->id);
+    bool readable = definition_again(row, &d, &why) >= 0;
+    struct job *job = job_new(g, readable ? d : definition_of_rows(row, steps, count), row->id);
     job->row.status = row->status;
     job->row.created_at_us = row->created_at_us;
     job->row.started_at_us = row->started_at_us;
@@ -162,14 +238,10 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     job->cancelling = job->cause != NULL; /* the server ended in the middle of that */
     for (size_t i = 0; i < count && i < (size_t)job->step_count; i++)
         adopt_step(&job->steps[i], steps[i]);
-    for (int i = 0; i < job->step_count; i++)
-        if (job->steps[i].row.status == JOB_RUNNING)
-            recover_step(&job->steps[i], r);
-    if (job->cancelling)
-        job_stop(job);
-    log_info("job %s (%s) goes on", job->id_text, job->row.name);
-    job_is_due(job);
-    return 0;
+    code = adopt_documents(job, r, e);
+    if (code < 0)
+        return code;
+    return readable ? recover_steps(job, r, e) : recover_broken(job, r, why.text, e);
 }
 
 int engine_recover(struct engine *g, struct err *e)

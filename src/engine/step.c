@@ -56,6 +56,7 @@ void job_is_due(struct job *job)
 
 int step_open(struct step *step, struct err *e)
 {
+    ASSERT(step->worker.type);
     int r = step->worker.type->step_open(&step->worker, e);
     step->opened = r >= 0;
     return r;
@@ -69,7 +70,7 @@ void step_close(struct step *step)
     queue_abandon(step);
 }
 
-static void step_end(struct step *step, enum job_state state, const char *cause)
+void step_end(struct step *step, enum job_state state, const char *cause)
 {
     step_close(step);
     monitor_tell(step);
