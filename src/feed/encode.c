@@ -97,3 +97,13 @@ void encode_times(struct json *j, int64_t started_us, int64_t completed_us)
     else
         json_write_null(j);
 }
+
+void encode_counts(struct json *j, const int64_t counts[TASK_COUNTS])
+{
+    int64_t total = 0;
+    for (int i = 0; i < TASK_COUNTS; i++)
+        total += counts[i];
+    json_key_int(j, "total", total);
+    for (int i = 0; i < TASK_COUNTS; i++)
+        json_key_int(j, job_state_name((enum job_state)i), counts[i]);
+}

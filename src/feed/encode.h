@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "job/event.h"
+#include "store/rows.h"
 
 /* {"seq":…,"type":…,"ts":…,"payload":{…}} */
 void encode_event(struct json *j, const struct event_batch *b, const struct event *e);
@@ -18,3 +18,6 @@ void encode_cursor(struct json *j, const char *key, const char *epoch, uint64_t 
 
 /* "started_at", "completed_at" and, as soon as both are known, "duration_ms". */
 void encode_times(struct json *j, int64_t started_us, int64_t completed_us);
+
+/* "total":…, "pending":… to "cancelled":… as members. */
+void encode_counts(struct json *j, const int64_t counts[TASK_COUNTS]);

@@ -52,14 +52,9 @@ static int write_error_groups(struct store_reader *r, struct id step_id, struct 
 static int write_summary(struct store_reader *r, const struct step_row *s, bool error_groups,
                          struct json *j, struct err *e)
 {
-    int64_t total = 0;
-    for (int i = 0; i < TASK_COUNTS; i++)
-        total += s->tasks[i];
     json_key(j, "child_summary");
     json_begin_object(j);
-    json_key_int(j, "total", total);
-    for (int i = 0; i < TASK_COUNTS; i++)
-        json_key_int(j, job_state_name((enum job_state)i), s->tasks[i]);
+    encode_counts(j, s->tasks);
     int code = error_groups ? write_error_groups(r, s->id, j, e) : 0;
     json_end_object(j);
     return code;

@@ -33,16 +33,6 @@ static void write_head(struct json *j, const struct head *h)
     json_key_c(j, "cause", text_or_empty(h->cause));
 }
 
-void answer_write_counts(const int64_t counts[TASK_COUNTS], struct json *j)
-{
-    int64_t total = 0;
-    for (int i = 0; i < TASK_COUNTS; i++)
-        total += counts[i];
-    json_key_int(j, "total", total);
-    for (int i = 0; i < TASK_COUNTS; i++)
-        json_key_int(j, job_state_name((enum job_state)i), counts[i]);
-}
-
 void answer_write_page(struct json *j, int64_t total, int64_t limit, int64_t offset)
 {
     json_key_int(j, "total_count", total);
@@ -89,7 +79,7 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
     json_key_int(j, "documents", documents);
     json_key(j, "children");
     json_begin_object(j);
-    answer_write_counts(counts, j);
+    encode_counts(j, counts);
     json_end_object(j);
     write_cursor(j, epoch, store_read_as_of(reader));
     json_end_object(j);
@@ -110,7 +100,7 @@ void answer_write_step(const struct step_row *row, const char *epoch, uint64_t a
     json_key_int(j, "total_logs", (int64_t)row->lines);
     json_key(j, "children");
     json_begin_object(j);
-    answer_write_counts(row->tasks, j);
+    encode_counts(j, row->tasks);
     json_end_object(j);
     write_cursor(j, epoch, as_of);
     json_end_object(j);

@@ -13,9 +13,6 @@ void answer_write_task(const struct task_row *row, const char *type, const char 
                        uint64_t as_of, struct json *j);
 void answer_write_document(const struct document_row *row, bool markdown, struct json *j);
 
-/* "total":…, "pending":… … "cancelled":… as members. */
-void answer_write_counts(const int64_t counts[TASK_COUNTS], struct json *j);
-
 /* "total_count", "limit", "offset" as members. */
 void answer_write_page(struct json *j, int64_t total, int64_t limit, int64_t offset);
 

@@ -332,7 +332,7 @@ static int read_job_status(struct request *r, struct store_reader *reader, struc
     json_key_c(&r->j, "status", job_state_name(job->status));
     json_key_int(&r->j, "steps_total", (int64_t)count);
     json_key_int(&r->j, "steps_final", final);
-    answer_write_counts(counts, &r->j);
+    encode_counts(&r->j, counts);
     json_key_int(&r->j, "documents", documents);
     json_key_int(&r->j, "total_logs", lines);
     write_cursor(r, reader);

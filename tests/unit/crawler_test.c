@@ -253,6 +253,16 @@ TEST(endless_headers_are_cut_off)
                   "more than 256 KiB of headers");
 }
 
+TEST(a_header_without_end_is_cut_off)
+{
+    AUTO_BUF answer = BUF_INIT(1 << 20);
+    buf_add_c(&answer, "HTTP/1.1 200 OK\r\nX-Filler: ");
+    while (answer.n < 400000)
+        buf_add_byte(&answer, 'x');
+    failure_check(garbage_start(buf_text(&answer), false), "      respect_robots: false\n",
+                  "a line of the headers is longer than 100 KiB");
+}
+
 TEST(a_wrong_setting_fails_the_step_with_its_place)
 {
     static const char *const rows[][2] = {

@@ -296,6 +296,10 @@ static int error_write(struct fetch *f, CURLcode code, const char *detail)
         if (f->too_large)
             return fail(e, E_TOOBIG, "larger than max_size (%s)", size);
         return fail(e, E_TOOBIG, "more than %d KiB of headers", HEADER_BYTES / 1024);
+    case CURLE_OUT_OF_MEMORY: /* libcurl's word for its limit of a header line, too */
+        return fail(e, E_TOOBIG,
+                    "a line of the headers is longer than 100 KiB (or there is no "
+                    "memory left)");
     case CURLE_BAD_CONTENT_ENCODING:
         return fail(e, E_NET, "the answer's compression is broken");
     case CURLE_SSL_CONNECT_ERROR:
