@@ -131,17 +131,23 @@ int tree_write(struct store_reader *r, const char *epoch, struct id job_id,
     return code < 0 ? code : write_job(r, epoch, row, options, j, e);
 }
 
-/* Writes the jobs that a query finds. */
+/* Writes the jobs that a query finds and that are older than *oldest (none: all), which becomes
+ * the last one written. */
 static int write_jobs(struct store_reader *r, const char *epoch, const struct job_query *q,
-                      struct json *j, int64_t *ret_total, struct err *e)
+                      struct json *j, struct id *oldest, int64_t *ret_total, struct err *e)
 {
     AUTO_ARENA a = ARENA_INIT;
     struct job_row **rows;
-    size_t count;
-    int code = store_list_jobs(r, q, &a, &rows, &count, ret_total, e);
+    size_t count = 0;
+    const struct id before = *oldest;
     const struct tree_options no_lines = {0};
-    for (size_t i = 0; code >= 0 && i < count; i++)
+    int code = store_list_jobs(r, q, &a, &rows, &count, ret_total, e);
+    for (size_t i = 0; code >= 0 && i < count; i++) {
+        if (!id_is_none(before) && id_compare(rows[i]->id, before) >= 0)
+            continue;
+        *oldest = rows[i]->id;
         code = write_job(r, epoch, rows[i], &no_lines, j, e);
+    }
     return code;
 }
 
@@ -167,25 +173,26 @@ int tree_write_stats(struct store_reader *r, struct json *j, struct err *e)
     return 0;
 }
 
-/* Jobs that are not final come first: a job that runs for a year is not hidden by the newest
- * fifty. The viewer sorts by created_at. */
+/* A job that runs for a year is not hidden by the newest fifty. Ids sort by the time at which
+ * they were made, so what is older than the last of these has not been written yet. */
 int tree_write_all(struct store_reader *r, const char *epoch, int64_t newest, struct json *j,
                    struct err *e)
 {
-    const unsigned active = 1u << JOB_PENDING | 1u << JOB_RUNNING;
-    struct job_query running = {.states = active, .descending = true, .limit = -1};
-    struct job_query final = {.states = ~active, .descending = true, .limit = newest};
-    int64_t running_total, final_total;
+    struct job_query any = {.descending = true, .limit = newest};
+    struct job_query active = {
+        .states = 1u << JOB_PENDING | 1u << JOB_RUNNING, .descending = true, .limit = -1};
+    struct id oldest = ID_NONE;
+    int64_t total = 0, active_total;
     json_begin_object(j);
     json_key(j, "jobs");
     json_begin_array(j);
-    int code = write_jobs(r, epoch, &running, j, &running_total, e);
+    int code = write_jobs(r, epoch, &any, j, &oldest, &total, e);
     if (code >= 0)
-        code = write_jobs(r, epoch, &final, j, &final_total, e);
+        code = write_jobs(r, epoch, &active, j, &oldest, &active_total, e);
     json_end_array(j);
     if (code < 0)
         return code;
-    json_key_int(j, "total_count", running_total + final_total);
+    json_key_int(j, "total_count", total);
     json_key(j, "stats");
     code = tree_write_stats(r, j, e);
     json_end_object(j);

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "node:test";
+import { fold, initial } from "../../ui/reducer.js";
 import { serve } from "./server.mjs";
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -71,4 +72,38 @@ test("a tree at any moment is the fold of the events up to its cursor", async (t
         for (const step of tree.steps) assert.deepEqual(shown(step), foldStep(until, step.step_id), `step ${step.name} at seq ${seq}`);
     }
     t.diagnostic(`${trees.length} moments compared`);
+});
+
+async function listOf(socket) {
+    socket.send({ op: "sub", topic: "jobs", snapshot: true });
+    const { state } = await socket.next("snapshot");
+    return fold(initial(), { type: "snapshot", topic: "jobs", state });
+}
+
+test("with more jobs than a list holds, a page that stayed open lists those that a fresh one lists", async (t) => {
+    const quick = "id: quick\nname: Quick\nsteps:\n  - { name: g, type: generator, config: { log_count: 1 } }\n";
+    const long = 'id: long\nname: Long\nsteps:\n  - { name: s, type: shell, config: { command: "sleep 1000" } }\n';
+    const server = await serve(t, { definitions: { "quick.yaml": quick, "long.yaml": long } });
+    const open = server.socket("tailrace.v1");
+    await open.opened;
+    let page = await listOf(open);
+    const running = [await server.execute("long")];
+    for (let i = 0; i < 55; i++) await server.run("quick");
+    running.push(await server.execute("long"));
+    await server.run("quick");
+
+    const fresh = server.socket("tailrace.v1");
+    await fresh.opened;
+    fresh.send({ op: "sub", topic: "jobs", snapshot: true });
+    const { state, as_of: asOf } = await fresh.next("snapshot");
+    const want = fold(initial(), { type: "snapshot", topic: "jobs", state });
+    for (let to = 0; to < asOf; ) {
+        const frame = await open.next("events");
+        page = fold(page, { type: "events", topic: "jobs", events: frame.events.filter((e) => e.seq <= asOf) });
+        to = frame.to;
+    }
+    assert.deepEqual(page.list.order, want.list.order);
+    assert.equal(want.list.order.length, 51, "the newest 50, and the one that runs although it is older");
+    assert.ok(running.every((id) => want.list.order.includes(id)));
+    assert.deepEqual(page.list, want.list);
 });
