@@ -34,6 +34,9 @@ struct server {
     bool draining;
     unsigned connections_max; /* HTTP and viewers: LIMIT_CONNECTIONS, or what files allow */
 
+    char trouble[ERR_TEXT_MAX]; /* of the store, as last noticed; "": none */
+    int64_t trouble_since_us;
+
     /* server.c's own */
     const struct server_options *options;
     uv_prepare_t before_poll;

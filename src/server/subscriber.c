@@ -128,15 +128,15 @@ static void count_sent(struct subscription *sub, const struct span *frame)
     struct subscriber *s = sub->subscriber;
     if (!s->counts)
         return;
-    s->unacked += frame->size;
+    s->unacked += frame->weight;
     if (sub->sent_count && sub->sent[sub->sent_count - 1].bytes < RECORD_BYTES) {
         struct sent *last = &sub->sent[sub->sent_count - 1];
         last->to = MAX(last->to, frame->to);
-        last->bytes += frame->size;
+        last->bytes += frame->weight;
         return;
     }
     MEM_GROW(sub->sent, sub->sent_count, sub->sent_cap);
-    sub->sent[sub->sent_count++] = (struct sent){frame->to, frame->size};
+    sub->sent[sub->sent_count++] = (struct sent){frame->to, frame->weight};
 }
 
 static void count_acked(struct subscription *sub, uint64_t to)
