@@ -195,7 +195,7 @@ static int server_open(struct server *s, struct err *e)
     if (r < 0)
         return r;
     s->waits = waits_new(&s->loop);
-    s->streams = streams_new(s);
+    s->streams = streams_new(s, s->options->heartbeat_ms);
     s->viewers = viewers_new(s, s->options->heartbeat_ms);
     s->catalog = catalog_new(s->writer);
     r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);

@@ -13,7 +13,7 @@ struct server_options {
     const char *listen;      /* "127.0.0.1:8085"; port 0 picks a free one */
     const char *data;        /* folder, made when it is not there */
     const char *definitions; /* folder, or NULL */
-    int64_t heartbeat_ms;    /* of WebSockets: after so much silence */
+    int64_t heartbeat_ms;    /* to viewers, after so much silence */
 };
 
 struct server {

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "server/server.h"
@@ -27,8 +28,10 @@ enum {
     STATUS_MS = 1500, /* plain clients are told at least every 2 s */
     CLOSE_MS = 2000,
     LAG_MS = 1000, /* a shorter pause is not worth a word */
-    TURN_BYTES = LIMIT_FRAME_BYTES,
+    TURN_BYTES = 4 * LIMIT_FRAME_BYTES, /* for one viewer in one call: the call itself costs
+                                           as much as 20 KiB of data */
     TURN_SPANS = 64,
+    TURN_US = 8000, /* for all viewers; the others are next, after a look at what else came */
     UNSENT_BYTES = 64 * 1024, /* in the socket: it counts as not writable above */
     OUT_BYTES = 1024 * 1024, /* above, the client is not read: it asks for more than it takes */
     OPENING_MAX = 8,         /* the same for subscriptions that are being opened */
@@ -41,6 +44,7 @@ struct viewers {
     struct server *server;
     struct list all, dirty, young;
     uv_timer_t tick, greet;
+    uv_idle_t busy; /* active while a turn could not reach all: the loop must not sleep */
     size_t count;
     int64_t heartbeat_ms;
     struct inflater *inflater; /* of whoever sent a compressed message */
@@ -282,11 +286,26 @@ static void viewer_turn(struct viewer *v)
     viewer_poll(v, v->parked || (!v->closing && subscriber_has_next(&v->subscriber)));
 }
 
+static void on_busy(uv_idle_t *idle)
+{
+    (void)idle; /* the turn of the loop goes on with viewers_turn() by itself */
+}
+
+/* Looking at the clock for each would cost more than some of them do. */
 void viewers_turn(struct viewers *all)
 {
+    enum { BETWEEN_LOOKS = 16 };
     struct viewer *v;
-    while ((v = LIST_TAKE(&all->dirty, struct viewer, dirty_link)))
+    int64_t until_us = clock_mono_us() + TURN_US;
+    for (int n = 1; (v = LIST_TAKE(&all->dirty, struct viewer, dirty_link)); n++) {
         viewer_turn(v);
+        if (n % BETWEEN_LOOKS == 0 && clock_mono_us() >= until_us)
+            break;
+    }
+    if (list_is_empty(&all->dirty))
+        (void)uv_idle_stop(&all->busy);
+    else
+        (void)uv_idle_start(&all->busy, on_busy);
 }
 
 /* ---- reading ---- */
@@ -537,6 +556,7 @@ struct viewers *viewers_new(struct server *server, int64_t heartbeat_ms)
     list_init(&all->young);
     ASSERT(uv_timer_init(&server->loop, &all->tick) == 0);
     ASSERT(uv_timer_init(&server->loop, &all->greet) == 0);
+    ASSERT(uv_idle_init(&server->loop, &all->busy) == 0);
     ASSERT(uv_timer_start(&all->tick, on_tick, TICK_MS, TICK_MS) == 0);
     return all;
 }
@@ -571,6 +591,7 @@ void viewers_stop(struct viewers *all)
         viewer_end(v);
     uv_close((uv_handle_t *)&all->tick, NULL);
     uv_close((uv_handle_t *)&all->greet, NULL);
+    uv_close((uv_handle_t *)&all->busy, NULL);
 }
 
 void viewers_free(struct viewers *all)
