@@ -96,6 +96,8 @@ static void reply_gone(struct request *r, const char *reason)
                                                      : "lies before a deletion";
     (void)fail(&e, E_GONE, "the cursor %s; begin again without since", why);
     r->status = err_http_status(E_GONE);
+    buf_clear(&r->out); /* of the answer that nothing came for */
+    r->j = JSON_TO(&r->out);
     json_begin_object(&r->j);
     request_write_error(&r->j, &e);
     json_key_c(&r->j, "reason", reason);

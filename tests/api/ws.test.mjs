@@ -370,3 +370,33 @@ test("a server that stops tells its viewers to come back, and ends with 0", asyn
     assert.equal((await waiting).status, 200);
     assert.deepEqual(await ended, { code: 0, signal: null });
 });
+
+test("who offers permessage-deflate gets the same frames compressed, and may compress what it says", async (t) => {
+    const server = await serve(t, { definitions });
+    const since = await server.beginning();
+    const topic = `job:${await server.run("lines")}`;
+    const followed = {};
+    for (const deflate of [true, false]) {
+        const socket = server.socket(V1, { perMessageDeflate: deflate && { threshold: 0 } });
+        await socket.next("status");
+        assert.equal(socket.ws.extensions, deflate ? "permessage-deflate" : "");
+        let bytes = 0;
+        socket.ws._socket.on("data", (data) => (bytes += data.length));
+        const { events } = await follow(socket, topic, since);
+        followed[deflate] = { events, bytes };
+        await socket.close();
+    }
+    assert.deepEqual(followed.true.events, followed.false.events);
+    assert.ok(followed.true.bytes < 0.4 * followed.false.bytes, `${followed.true.bytes} of ${followed.false.bytes} bytes`);
+});
+
+test("a server that stops spreads over time when its viewers come back", async (t) => {
+    const server = await serve(t, { definitions });
+    const sockets = Array.from({ length: 10 }, () => server.socket(V1));
+    await Promise.all(sockets.map((socket) => socket.next("status")));
+    void server.stop();
+    const closes = await Promise.all(sockets.map((socket) => socket.closed));
+    assert.ok(closes.every(({ code }) => code === 4001));
+    const waits = closes.map(({ reason }) => Number(reason.match(/^restart; retry_ms=(\d+)$/)[1]));
+    assert.equal(new Set(waits).size, waits.length, `${waits}`);
+});
