@@ -201,7 +201,8 @@ async function crawl(s) {
     assert.equal(tree.status, "completed", tree.cause);
     const beginning = await s.server.beginning();
     return { job, step: tree.steps[0].step_id, epoch: beginning.split(":")[0], beginning,
-        events: await s.server.events("job:" + job, beginning) };
+        events: [...(await s.server.events("job:" + job, beginning)),
+            ...(await s.server.get("/api/events?topic=system&since=" + beginning)).body.events] };
 }
 
 async function framesOf(s, run) {
