@@ -62,10 +62,9 @@ struct viewer {
     size_t out_count, out_cap;
     size_t out_sent; /* bytes of out[0] that are away */
     size_t out_bytes;
-    unsigned char pong[125];
-    size_t pong_n;
+    struct span *pong; /* to the newest ping, between frames */
     bool v1, greeted, parked, closing, gone;
-    bool pong_due, deaf; /* deaf: its bytes make no sense any more */
+    bool deaf; /* its bytes make no sense any more */
     bool peer_closed, shut;
     int64_t greet_ms, received_ms, accepted_ms, sent_ms, status_ms, ping_ms, closing_ms;
     int64_t behind_ms; /* since when it is not up to date at the end of a turn; 0: it is */
@@ -95,11 +94,11 @@ static void out_add(struct viewer *v, struct span *frame)
     set_dirty(v);
 }
 
-static void out_add_control(struct viewer *v, enum ws_opcode opcode, struct str data)
+static struct span *control_frame(enum ws_opcode opcode, struct str data)
 {
     AUTO_BUF frame = BUF_INIT(256);
     ws_add_control(&frame, opcode, data);
-    out_add(v, span_new(0, 0, buf_str(&frame)));
+    return span_new(0, 0, buf_str(&frame));
 }
 
 /* Forgets the first n frames. */
@@ -179,6 +178,7 @@ static void viewer_end(struct viewer *v)
     subscriber_done(&v->subscriber);
     out_drop(v, v->out_count);
     mem_clear(&v->out);
+    span_unref(TAKE(v->pong));
     ws_parser_done(&v->parser);
     uv_close((uv_handle_t *)&v->poll, on_handle_closed);
 }
@@ -194,9 +194,8 @@ static void viewer_fill(struct viewer *v)
         bytes += frame->size;
         out_add(v, frame);
     }
-    if (v->pong_due && !v->closing)
-        out_add_control(v, WS_PONG, (struct str){(const char *)v->pong, v->pong_n});
-    v->pong_due = false;
+    if (v->pong && !v->closing)
+        out_add(v, TAKE(v->pong));
 }
 
 /* Gives the socket what there is. False: the connection is broken. */
@@ -283,7 +282,9 @@ static void viewer_turn(struct viewer *v)
         v->shut = true;
         (void)shutdown(v->fd, SHUT_WR);
     }
-    viewer_poll(v, v->parked || (!v->closing && subscriber_has_next(&v->subscriber)));
+    if (!v->parked && !v->closing && subscriber_has_next(&v->subscriber))
+        set_dirty(v); /* the socket took all: it is its turn again, behind the others */
+    viewer_poll(v, v->parked);
 }
 
 static void on_busy(uv_idle_t *idle)
@@ -325,9 +326,8 @@ static void on_message(struct viewer *v, const struct ws_message *m)
 {
     switch (m->opcode) {
     case WS_PING:
-        memcpy(v->pong, m->data.p, m->data.n);
-        v->pong_n = m->data.n;
-        v->pong_due = true;
+        span_unref(v->pong);
+        v->pong = control_frame(WS_PONG, m->data);
         set_dirty(v);
         break;
     case WS_CLOSE:
@@ -436,7 +436,7 @@ static void heartbeat(struct viewer *v, int64_t now)
     }
     if ((silent || now - v->received_ms >= beat) && now - v->ping_ms >= beat) {
         v->ping_ms = now;
-        out_add_control(v, WS_PING, STR("tailrace"));
+        out_add(v, control_frame(WS_PING, STR("tailrace")));
     }
 }
 
