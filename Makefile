@@ -35,8 +35,8 @@ NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
 UI := $(wildcard ui/*)
 
-.PHONY: all run demo test unit api browser crash fuzz fuzz-replay bench lint format layers tsan \
-	asan coverage pictures install deps deps-all clean help FORCE
+.PHONY: all run demo test unit model api browser crash fuzz fuzz-replay bench lint format layers \
+	tsan asan coverage pictures install deps deps-all clean help FORCE
 
 ##@ Everyday
 all: $(B)/tailrace $(B)/newsroom  ## build the server and the example site
@@ -55,6 +55,9 @@ test: deps-all  ## install what is missing, then every suite
 ##@ One suite at a time (each needs `make deps-all` once)
 unit: $(B)/unit  ## C unit tests and the store's conformance suite; `make unit T=word` picks some
 	$(B)/unit $(T)
+
+model: all node_modules/.ready  ## the protocol as a model, in many seeded worlds; SEEDS=n for more
+	tools/node-test tests/model
 
 api: all node_modules/.ready  ## the server as a client sees it
 	tools/node-test tests/api
