@@ -28,16 +28,17 @@ function play(cursor, step) {
     return { verdict, applied, cursor: cursor.seq === null ? null : String(cursor) };
 }
 
-for (const { name, cursor: begin, steps } of JSON.parse(readFileSync(FILE))) {
-    test("the page's rule: " + name, () => {
+test("every vector gives the page what it says", () => {
+    for (const { name, cursor: begin, steps } of JSON.parse(readFileSync(FILE))) {
         const cursor = cursorAt(begin);
         steps.forEach((step, i) => {
             const { verdict, cursor: at, applied = [] } = step;
-            assert.deepEqual(play(cursor, step), { verdict, applied, cursor: at }, "step " + i);
-            if (step.request) assert.deepEqual(cursor.request(), step.request, "step " + i);
+            const where = name + ", step " + i;
+            assert.deepEqual(play(cursor, step), { verdict, applied, cursor: at }, where);
+            if (step.request) assert.deepEqual(cursor.request(), step.request, where);
         });
-    });
-}
+    }
+});
 
 test("a cursor moves only when what it stands for was taken", () => {
     const cursor = cursorAt("e1:100");
