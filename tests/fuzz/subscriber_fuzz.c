@@ -99,14 +99,16 @@ static void on_refuse(struct subscriber *s, const char *reason)
     container_of(s, struct world, subscriber)->refused = true;
 }
 
+/* Until every subscription is at its tail, or the client's window is full. */
 static void send_all(struct world *w)
 {
+    struct subscriber *sub = &w->subscriber;
     struct span *s;
     do {
-        (void)uv_run(&w->server.loop, w->subscriber.opening ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-        while ((s = subscriber_next(&w->subscriber)))
+        (void)uv_run(&w->server.loop, subscriber_is_live(sub) ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+        while ((s = subscriber_next(sub)))
             check_span(w, s);
-    } while (w->subscriber.opening || subscriber_has_next(&w->subscriber));
+    } while (!subscriber_is_live(sub) && sub->unacked < LIMIT_WS_UNACKED_BYTES);
 }
 
 /* ---- the job ---- */
@@ -120,7 +122,7 @@ static void commit(struct world *w, enum event_type type, enum job_state status)
     if (type == EVENT_JOB_LOG)
         event.line = ++w->lines;
     event_batch_add(&b->events, &event, &source, STR("a line"),
-                    type == EVENT_JOB_LOG ? STR("") : STR("\"kind\":\"job\""));
+                    type == EVENT_JOB_LOG ? STR("") : STR("\"status\":\"completed\""));
     batch_put_job(b, &(struct job_row){.id = w->job,
                                        .definition_id = "d",
                                        .name = "D",

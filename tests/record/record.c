@@ -268,7 +268,7 @@ int main(int argc, char **argv)
         return 2;
     }
     r.chance = UINT64_C(20261126) * (1 + strtoull(argv[2], NULL, 10));
-    r.jobs_left = atoi(argv[3]);
+    r.jobs_left = (int)strtol(argv[3], NULL, 10);
     r.small = r.jobs_left > NEWEST;
     recorder_run(&r, argv[1]);
     recorder_done(&r);
