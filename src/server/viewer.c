@@ -422,11 +422,20 @@ static void on_refuse(struct subscriber *s, const char *reason)
 
 /* ---- time ---- */
 
+/* Thousands of viewers come at once, after a restart for instance. So that their heartbeats do
+ * not, each has a rhythm of its own: from half of the heartbeat up to all of it. */
+static int64_t rhythm_ms(const struct viewer *v)
+{
+    enum { SCATTER = 2654435761u }; /* Knuth's multiplicative hash */
+    int64_t half = v->all->heartbeat_ms / 2;
+    return v->all->heartbeat_ms - (int64_t)((unsigned)v->fd * SCATTER >> 8) % half;
+}
+
 static void heartbeat(struct viewer *v, int64_t now)
 {
-    int64_t beat = v->all->heartbeat_ms;
+    int64_t beat = rhythm_ms(v);
     bool silent = now - v->sent_ms >= beat;
-    if (now - v->received_ms >= 3 * beat) {
+    if (now - v->received_ms >= 3 * v->all->heartbeat_ms) {
         viewer_close(v, WS_CLOSE_SILENT, "no answer to pings");
         return;
     }
