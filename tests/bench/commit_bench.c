@@ -123,7 +123,7 @@ static void on_closing(void *context, struct batch *b)
     struct run *run = context;
     for (int i = 0; i < run->steps; i++) {
         if (TAKE(run->dirty[i]))
-            batch_put_step(b, &run->rows[i]);
+            batch_put_step_state(b, &run->rows[i]);
     }
 }
 
