@@ -54,13 +54,17 @@ struct event *event_batch_add(struct event_batch *b, const struct event *event,
     struct event *e = &b->events[b->count++];
     *e = *event;
     e->source = event_batch_source(b, source);
+    char *to = buf_room(&b->text, message.n + members.n);
+    ASSERT(to);
+    if (message.n)
+        memcpy(to, message.p, message.n);
+    if (members.n)
+        memcpy(to + message.n, members.p, members.n);
     e->message_at = (uint32_t)b->text.n;
     e->message_n = (uint32_t)message.n;
-    buf_add_str(&b->text, message);
-    e->members_at = (uint32_t)b->text.n;
+    e->members_at = e->message_at + e->message_n;
     e->members_n = (uint32_t)members.n;
-    buf_add_str(&b->text, members);
-    ASSERT(!b->text.overflow);
+    b->text.n += message.n + members.n;
     return e;
 }
 
