@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "store/row_shape.h"
 
+enum { KEEP_BYTES = 1024 * 1024 }; /* an empty batch keeps so much, however little it held */
+
 #define SHAPE(kind, ...)                                                                       \
     static const size_t kind##_strings[] = {__VA_ARGS__};                                      \
     const struct row_shape shape_##kind = {sizeof(struct kind##_row), kind##_strings,          \
@@ -110,7 +112,11 @@ void batch_free(struct batch *b)
 
 void batch_clear(struct batch *b)
 {
-    event_batch_clear(&b->events);
+    const struct buf *text = &b->events.text;
+    if (text->cap > KEEP_BYTES && text->n < text->cap / 16) /* a burst is over */
+        event_batch_done(&b->events);
+    else
+        event_batch_clear(&b->events);
     arena_done(&b->arena);
     b->change_count = 0;
     b->first_seq = 0;

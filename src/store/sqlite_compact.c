@@ -58,23 +58,29 @@ struct compactor *compactor_new(void)
     return k;
 }
 
-/* The memory of the parts stays for the next pass, as far as that is reasonable: growing into
+/* Empties the parts. Their memory stays for the next pass up to `keep` bytes: growing into
  * fresh pages would cost more than the copying. */
-void compactor_drop_pass(struct compactor *k)
+static void parts_clear(struct compactor *k, size_t keep)
 {
     size_t kept = 0;
     for (size_t i = 0; i < k->part_made; i++) {
         struct event_batch *events = &k->parts[i]->events;
         kept += events->text.cap + events->cap * sizeof(struct event);
-        if (kept <= KEEP_BYTES)
+        if (kept <= keep)
             event_batch_clear(events);
         else
             event_batch_done(events);
     }
+    k->part_count = k->part_at = 0;
+}
+
+void compactor_drop_pass(struct compactor *k)
+{
+    parts_clear(k, KEEP_BYTES);
     map_done(&k->by_source);
     k->phase = COMPACT_NONE;
     k->taken = (struct journal_size){0};
-    k->raw_bytes = k->part_count = k->part_at = 0;
+    k->raw_bytes = 0;
     k->leftovers = true;
 }
 
@@ -82,10 +88,9 @@ void compactor_free(struct compactor *k)
 {
     if (!k)
         return;
-    for (size_t i = 0; i < k->part_made; i++) {
-        event_batch_done(&k->parts[i]->events);
+    parts_clear(k, 0);
+    for (size_t i = 0; i < k->part_made; i++)
         free(k->parts[i]);
-    }
     free(k->parts);
     map_done(&k->by_source);
     event_batch_done(&k->row);
@@ -391,8 +396,11 @@ int sqlite_compact(struct store *base, bool idle, struct err *e)
     int r = 0;
     switch (k->phase) {
     case COMPACT_NONE:
-        if (!pass_is_due(s, idle))
+        if (!pass_is_due(s, idle)) {
+            if (idle)
+                parts_clear(k, 0);
             return 0;
+        }
         r = pass_begin(s, k, e);
         break;
     case COMPACT_READ:
