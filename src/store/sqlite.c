@@ -196,9 +196,9 @@ static int store_recall(struct sqlite_store *s, struct err *e)
     if (r >= 0)
         r = conn_number(c, "SELECT max(last_seq) FROM journal", compacted, &head, e);
     if (r >= 0)
-        r = conn_number(c, "SELECT count(*) FROM journal", 0, &s->journal_rows, e);
+        r = conn_number(c, "SELECT count(*) FROM journal", 0, &s->journal.rows, e);
     if (r >= 0)
-        r = conn_number(c, "SELECT sum(length(blob)) FROM journal", 0, &s->journal_bytes, e);
+        r = conn_number(c, "SELECT sum(length(blob)) FROM journal", 0, &s->journal.bytes, e);
     if (r < 0)
         return r;
     s->compacted_seq = (uint64_t)compacted;
@@ -266,6 +266,9 @@ static const struct store_ops sqlite_ops = {
 
 int store_open_sqlite(const char *folder, struct store **ret_store, struct err *e)
 {
+    /* SQLite would count its allocations, under a lock that all connections share; refused when
+     * it is in use already */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct sqlite_store *s = mem_alloc(sizeof(*s));
     s->base.ops = &sqlite_ops;
     s->folder = mem_strdup(folder);

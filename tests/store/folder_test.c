@@ -50,6 +50,21 @@ TEST(what_was_written_is_there_after_a_restart)
     store_close(s);
 }
 
+static off_t db_bytes(void)
+{
+    struct stat st;
+    return stat(db_path(), &st) == 0 ? st.st_size : 0;
+}
+
+TEST(the_log_is_copied_into_the_database_while_commits_go_on)
+{
+    struct store *s = case_open(BACKEND_SQLITE);
+    off_t empty = db_bytes();
+    while (db_bytes() == empty) /* never quiet for so long that the checkpoint comes by that */
+        case_fill(s, 10, 20);
+    store_close(s);
+}
+
 TEST(a_missing_folder_is_made_with_those_above_it)
 {
     char folder[128];
