@@ -15,16 +15,14 @@
  * the batch before gathered (writer_window_us()). With a line every millisecond it is too short
  * to be felt; from some 6,000 lines a second on it feeds itself, since a longer window gathers
  * more, and comes to its full length within a few commits; when lines get rare it shrinks in
- * the same way. A batch of LARGE_BYTES gains nothing by waiting. libuv's timers count whole
- * milliseconds, so a timerfd tells when the window is over. */
+ * the same way. A batch of LARGE_BYTES gains nothing by waiting. */
 #include "store/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
+#include "base/alarm.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -64,8 +62,7 @@ struct writer {
     struct load filling;
     struct load spare;  /* what came back, emptied: its memory is used again */
     int64_t not_before; /* mono time: the end of the window */
-    uv_poll_t window;
-    int window_fd;
+    struct alarm window;
     bool told_full; /* someone waits for on_drained() */
     bool stopped;
     char trouble[ERR_TEXT_MAX];
@@ -236,19 +233,9 @@ int64_t writer_window_us(size_t events)
            WINDOW_FULL_EVENTS;
 }
 
-static void window_sleep(struct writer *w, int64_t us)
+static void on_window(struct alarm *a)
 {
-    struct itimerspec once = {.it_value = {.tv_nsec = us * 1000}};
-    ASSERT(timerfd_settime(w->window_fd, 0, &once, NULL) == 0);
-}
-
-static void on_window(uv_poll_t *poll, int status, int events)
-{
-    struct writer *w = container_of(poll, struct writer, window);
-    uint64_t times;
-    (void)status, (void)events;
-    if (read(w->window_fd, &times, sizeof(times)) > 0)
-        writer_turn(w);
+    writer_turn(container_of(a, struct writer, window));
 }
 
 static void send_away(struct writer *w)
@@ -275,11 +262,10 @@ void writer_turn(struct writer *w)
 {
     if (!may_send(w))
         return;
-    int64_t left_us = w->not_before - clock_mono_us();
-    if (left_us <= 0 || batch_bytes(w->filling.batch) >= LARGE_BYTES)
+    if (w->not_before <= clock_mono_us() || batch_bytes(w->filling.batch) >= LARGE_BYTES)
         send_away(w);
     else
-        window_sleep(w, left_us);
+        alarm_set(&w->window, w->not_before);
 }
 
 int writer_new(uv_loop_t *loop, struct store *store, const struct writer_hooks *hooks,
@@ -289,9 +275,9 @@ int writer_new(uv_loop_t *loop, struct store *store, const struct writer_hooks *
     *w = (struct writer){.loop = loop, .store = store, .hooks = *hooks};
     w->filling.batch = batch_new();
     w->spare.batch = batch_new();
-    w->window_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    ASSERT(w->window_fd >= 0 && uv_poll_init(loop, &w->window, w->window_fd) == 0);
-    ASSERT(uv_poll_start(&w->window, UV_READABLE, on_window) == 0);
+    int r = alarm_init(&w->window, loop, on_window, e);
+    if (r < 0)
+        return r;
     ASSERT(uv_mutex_init(&w->lock) == 0 && uv_cond_init(&w->wake_store) == 0);
     ASSERT(uv_async_init(loop, &w->wake_loop, on_wake) == 0);
     if (uv_thread_create(&w->thread, on_thread, w) != 0)
@@ -355,7 +341,7 @@ int writer_stop(struct writer *w, struct err *e)
     uv_thread_join(&w->thread);
     w->stopped = true;
     uv_close((uv_handle_t *)&w->wake_loop, NULL);
-    uv_close((uv_handle_t *)&w->window, NULL);
+    alarm_stop(&w->window);
     return ok ? 0 : fail(e, E_IO, "the last batch could not be committed: %s", w->trouble);
 }
 
@@ -366,7 +352,6 @@ void writer_free(struct writer *w)
     load_done(&w->filling);
     load_done(&w->away);
     load_done(&w->spare);
-    (void)close(w->window_fd);
     uv_cond_destroy(&w->wake_store);
     uv_mutex_destroy(&w->lock);
     free(w);
