@@ -42,7 +42,7 @@ export class Server {
         this.pid = child.pid;
         this.stderr = "";
         this.ended = once(child, "close").then(([code, signal]) => {
-            if (code !== 0) console.error(`server ${this.pid} ended with ${code ?? signal}:\n${this.stderr}`);
+            if (code !== 0 && signal !== this.asked) console.error(`server ${this.pid} ended with ${code ?? signal}:\n${this.stderr}`);
             return { code, signal };
         });
     }
@@ -110,6 +110,7 @@ export class Server {
     }
 
     async stop(signal = "SIGTERM") {
+        this.asked = signal;
         if (this.child.exitCode === null && this.child.signalCode === null) process.kill(this.pid, signal);
         return this.ended;
     }
