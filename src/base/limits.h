@@ -20,6 +20,8 @@ enum {
     LIMIT_FRAME_EVENTS = 512,      /* or holds so many events */
     LIMIT_RING_BYTES =
         4 * 1024 * 1024,        /* encoded frames kept per topic; older: from the store */
+    LIMIT_HISTORY_BYTES =
+        8 * 1024 * 1024,        /* frames read back for viewers that are behind, per topic */
     LIMIT_SNAPSHOT_LINES = 100, /* newest lines of each step in a snapshot */
     LIMIT_TAIL_LINES = 10000,   /* `tail` of a subscription: capped */
     LIMIT_IN_FLIGHT_BYTES = 16 * 1024 * 1024, /* not yet committed: producers are not read */

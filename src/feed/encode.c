@@ -16,17 +16,19 @@ static void members_add(struct json *j, struct str members)
 
 static bool event_has_message(const struct event *e)
 {
-    return e->type == EVENT_JOB_LOG || e->type == EVENT_CRAWLER_JOB_LOG;
+    return e->type == EVENT_JOB_LOG || e->type == EVENT_CRAWLER_JOB_LOG ||
+           e->type == EVENT_SYSTEM;
 }
 
 static void payload(struct json *j, const struct event_batch *b, const struct event *e)
 {
     const struct event_source *s = &b->sources[e->source];
+    bool of_job = e->type != EVENT_SYSTEM;
     json_key(j, "payload");
     json_begin_object(j);
-    json_key_id(j, "job_id", event_job_id(b, e));
+    json_key_id(j, "job_id", of_job ? event_job_id(b, e) : ID_NONE);
     json_key_id(j, "parent_job_id", event_parent_id(b, e));
-    json_key_id(j, "manager_id", s->manager_id);
+    json_key_id(j, "manager_id", of_job ? s->manager_id : ID_NONE);
     json_key_id(j, "step_id", s->step_id);
     json_key_c(j, "step_name", s->step_name);
     json_key_c(j, "source_type", s->source_type);

@@ -10,8 +10,15 @@
  * The happy path: feed_open() -> on_opened(), then feed_next() until it gives NULL, then
  * on_ready(), then feed_next() again ...
  *
- * Flushing: a topic that was quiet for 50 ms flushes at once, a busy one every 16 ms, or when
- * its frame is full; the final state of a job flushes at once with all before it.
+ * Flushing: a topic that was quiet for a while flushes at once; else it gathers for as long as
+ * sending to all its viewers takes, longer at a high rate (topic.c), or until its frame is
+ * full; the final state of a job flushes at once with all before it.
+ *
+ * Viewers that are behind in one topic share what is read back for one of them (history.h).
+ *
+ * When a job is deleted, viewers of topic `jobs` whose cursor lies before the deletion, live
+ * ones too, are given a `reset` with reason "pruned" and the state; viewers of the job itself
+ * are told that it is gone: on_opened() once more, with E_NOTFOUND.
  *
  * A log that cannot be read is tried again four times a second; its viewers wait.
  *
@@ -21,6 +28,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "feed/form.h"
 #include "feed/span.h"
 #include "store/store.h"
 
@@ -37,12 +45,6 @@ void feed_publish(struct feed *f, const struct batch *b);
 
 uint64_t feed_head(const struct feed *f); /* newest published seq */
 const char *feed_epoch(const struct feed *f);
-
-/* How a topic's events are put into bytes. */
-enum feed_form {
-    FEED_V1, /* WebSocket text frames {"type":"events","topic",…,"from","to","events":[…]} */
-    FEED_PLAIN, /* one WebSocket text message per event: clients without sub-protocol */
-};
 
 /* Where a viewer starts. */
 enum feed_start {
@@ -61,9 +63,9 @@ struct feed_request {
     size_t tail;       /* FEED_SNAPSHOT: newest lines per step; 0: LIMIT_SNAPSHOT_LINES */
 };
 
-/* What a viewer is at the start of its road. With FEED_V1 `opened` begins with the frames to
- * send first: "subscribed", a "reset" with its reason when the cursor was of another epoch,
- * pruned or ahead, and the "snapshot" after a reset or when it was asked for. */
+/* What a viewer is at the start of its road. In all forms but FEED_PLAIN, `first` holds the
+ * frames to send first: "subscribed", a "reset" with its reason when the cursor was of another
+ * epoch, pruned or ahead, and the "snapshot" after a reset or when it was asked for. */
 struct feed_opened {
     int code;       /* 0, or E_NOTFOUND (no such job), E_IO ... */
     struct err err; /* the sentence */
@@ -74,8 +76,8 @@ struct feed_opened {
 
 struct feed_cursor {
     void *owner; /* the viewer's own */
-    void (*on_opened)(struct feed_cursor *c,
-                      struct feed_opened *o); /* once, never inside feed_open */
+    /* Once, never inside feed_open; and once more when the job was deleted. */
+    void (*on_opened)(struct feed_cursor *c, struct feed_opened *o);
     void (*on_ready)(struct feed_cursor *c);  /* feed_next() has something again */
     uint64_t seq;                             /* everything up to here was handed out */
     /* the feed's own from here on */
@@ -83,8 +85,8 @@ struct feed_cursor {
     struct topic *topic;
     struct list link;
     struct feed_read *read;
-    struct span *ready;
-    bool opened, caught_up, end_sent;
+    struct span *ready; /* to be handed out next */
+    bool opened, caught_up, behind, end_sent;
 };
 
 /* Opens a cursor in memory of the caller's (zeroed but for owner and callbacks). */
@@ -92,21 +94,22 @@ void feed_open(struct feed *f, struct feed_cursor *c, const struct feed_request 
 
 /* The next frame after the cursor, which moves behind it; the caller has a reference. NULL:
  * nothing now, on_ready() will be called, once. A finished job's topic gives an "end" frame as
- * its last (FEED_V1). */
+ * its last (not in the plain form). */
 struct span *feed_next(struct feed_cursor *c);
 
 /* A frame that says "everything up to here was sent" ({"type":"events", … "events":[]}), or
- * NULL when the cursor is not at the tail (what it waits for says more). FEED_V1 only. The
- * caller has a reference. */
+ * NULL when the cursor is not at the tail (what it waits for says more), or the form has none (FEED_PLAIN). The caller has a reference. */
 struct span *feed_bookmark(struct feed_cursor *c);
 
+/* The job has ended, and the cursor is behind all of its events. */
+bool feed_is_over(const struct feed_cursor *c);
 bool feed_is_live(const struct feed_cursor *c); /* opened, and at the topic's tail */
 uint64_t
 feed_lag(const struct feed_cursor *c); /* how many events of the log it is behind the head */
 
 void feed_close(struct feed_cursor *c); /* at any time, also twice */
 
-/* Topic names: "jobs", "job:<id>", "job:<id>?min=warn". E_NOTFOUND names what is wrong. */
+/* Topic names: "jobs", "job:<id>", "job:<id>?min=warn", "system". E_NOTFOUND names what is wrong. */
 CHECKED int topic_parse(struct str name, struct topic_filter *ret_topic, struct err *e);
 #define TOPIC_NAME_MAX 64
 void topic_name(const struct topic_filter *topic, char to[TOPIC_NAME_MAX]);

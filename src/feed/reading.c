@@ -7,19 +7,21 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "feed/encode.h"
+#include "feed/feed_state.h"
 #include "feed/tree.h"
 
-struct feed_read *reading_new(struct feed *f, struct store *store, enum reading_kind kind,
+struct feed_read *reading_new(struct feed *f, enum reading_kind kind,
                               const struct topic_filter *filter, enum feed_form form)
 {
     struct feed_read *read = mem_alloc(sizeof(*read));
     *read = (struct feed_read){.feed = f,
-                               .store = store,
+                               .store = f->store,
                                .kind = kind,
                                .filter = *filter,
-                               .form = form,
+                               .form = {.kind = form, .epoch = feed_epoch(f)},
                                .snapshot = BUF_INIT(LIMIT_REPLY_BYTES),
                                .totals = BUF_INIT(LIMIT_REPLY_BYTES)};
+    list_init(&read->waiters);
     return read;
 }
 
@@ -27,7 +29,8 @@ void reading_free(struct feed_read *read)
 {
     buf_done(&read->snapshot);
     buf_done(&read->totals);
-    span_unref(read->frame);
+    for (size_t i = 0; i < read->frame_count; i++)
+        span_unref(read->frames[i]);
     free(read);
 }
 
@@ -47,9 +50,11 @@ static int read_end(struct feed_read *read, struct store_reader *r)
 
 static int read_snapshot(struct feed_read *read, struct store_reader *r)
 {
-    enum { JOBS_SHOWN = 50 };
+    enum { JOBS_SHOWN = 50, EVENTS_SHOWN = 50 };
     struct json j = JSON_TO(&read->snapshot);
     const char *epoch = store_epoch(read->store);
+    if (read->filter.kind == TOPIC_SYSTEM)
+        return tree_write_system(r, epoch, EVENTS_SHOWN, &j, &read->err);
     if (read->filter.kind != TOPIC_JOB)
         return tree_write_all(r, epoch, JOBS_SHOWN, &j, &read->err);
     size_t tail = read->request.tail;
@@ -67,6 +72,8 @@ static const char *reset_reason(const struct feed_read *read)
     /* "nothing seen yet" is true of every log */
     if (read->request.since && strcmp(read->epoch, store_epoch(read->store)) != 0)
         return "epoch";
+    if (read->request.since && read->request.since < read->floor)
+        return "pruned";
     return read->request.since > read->as_of ? "ahead" : NULL;
 }
 
@@ -83,42 +90,78 @@ static int read_open(struct feed_read *read, struct store_reader *r)
     return code;
 }
 
+/* A frame of events [from, until) of a batch; all of the topic's in (after, to]. */
+static struct span *make_frame(const struct form *form, const struct topic_filter *filter,
+                               const struct event_batch *b, size_t from, size_t until,
+                               uint64_t after, uint64_t to)
+{
+    AUTO_BUF events = BUF_INIT(LIMIT_REPLY_BYTES);
+    AUTO_BUF scratch = BUF_INIT(LIMIT_REPLY_BYTES);
+    char name[TOPIC_NAME_MAX];
+    for (size_t i = from; i < until; i++) {
+        struct json j = JSON_TO(form->kind == FEED_PLAIN ? &scratch : &events);
+        j.comma = form->kind != FEED_PLAIN && i > from;
+        if (form->kind != FEED_PLAIN) {
+            encode_event(&j, b, &b->events[i]);
+            continue;
+        }
+        buf_clear(&scratch);
+        encode_event_plain(&j, b, &b->events[i]);
+        form_add_text_frame(&events, buf_str(&scratch));
+    }
+    if (form->kind == FEED_PLAIN)
+        return span_new(after, to, buf_str(&events));
+    topic_name(filter, name);
+    return topic_make_frame(form, name, after, to, buf_str(&events));
+}
+
+/* How many events from `from` on are a frame. Encoded, an event is its text and its ids. */
+static size_t frame_end(const struct event_batch *b, size_t from, size_t count)
+{
+    enum { IDS_BYTES = 400 };
+    size_t bytes = 0, i = from;
+    for (; i < count && i - from < LIMIT_FRAME_EVENTS && bytes < LIMIT_FRAME_BYTES; i++)
+        bytes += b->events[i].message_n + b->events[i].members_n + IDS_BYTES;
+    return i;
+}
+
+static void make_frames(struct feed_read *read, const struct event_batch *b, uint64_t to)
+{
+    size_t count = b->count, at = 0;
+    uint64_t after = read->after;
+    while (count && b->events[count - 1].seq > read->upto)
+        count--;
+    to = MIN(to, read->upto);
+    do {
+        size_t end = frame_end(b, at, count);
+        bool last = end == count, full = read->frame_count + 1 == READ_FRAMES;
+        uint64_t frame_to = last ? to : b->events[end - 1].seq;
+        read->frames[read->frame_count++] =
+            make_frame(&read->form, &read->filter, b, at, end, after, frame_to);
+        after = frame_to;
+        at = end;
+        if (last || full)
+            return;
+    } while (true);
+}
+
 static int read_catch_up(struct feed_read *read, struct store_reader *r)
 {
     AUTO_EVENT_BATCH batch = EVENT_BATCH_INIT;
-    AUTO_BUF events = BUF_INIT(LIMIT_REPLY_BYTES);
-    AUTO_BUF scratch = BUF_INIT(LIMIT_REPLY_BYTES);
     struct event_query q = {.topic = read->filter,
                             .after_seq = read->after,
-                            .max_events = LIMIT_FRAME_EVENTS,
-                            .max_bytes = LIMIT_FRAME_BYTES};
+                            .max_events = READ_FRAMES * LIMIT_FRAME_EVENTS,
+                            .max_bytes = READ_BYTES};
     uint64_t to;
     if (FAULT("feed.catch_up"))
         return fail(&read->err, E_IO, "a test lets this reading fail");
     int code = store_read_events(r, &q, &batch, &to, &read->err);
     if (code < 0)
         return code;
-    for (size_t i = 0; i < batch.count && batch.events[i].seq <= read->upto; i++) {
-        struct json j = JSON_TO(read->form == FEED_PLAIN ? &scratch : &events);
-        j.comma = read->form == FEED_V1 && i > 0;
-        if (read->form == FEED_V1) {
-            encode_event(&j, &batch, &batch.events[i]);
-            continue;
-        }
-        buf_clear(&scratch);
-        encode_event_plain(&j, &batch, &batch.events[i]);
-        span_add_text_frame(&events, buf_str(&scratch));
-    }
-    to = MIN(to, read->upto);
-    if (read->form == FEED_PLAIN) {
-        read->frame = span_new(read->after, to, buf_str(&events));
-        return 0;
-    }
-    char name[TOPIC_NAME_MAX];
-    topic_name(&read->filter, name);
-    AUTO_BUF out = BUF_INIT(events.n + 512);
-    topic_write_frame(&out, name, read->after, to, buf_str(&events));
-    read->frame = span_new(read->after, to, buf_str(&out));
+    if (read->form.kind == FEED_DEFLATED)
+        read->form.deflater = deflater_new();
+    make_frames(read, &batch, to);
+    deflater_free(TAKE(read->form.deflater));
     return 0;
 }
 
@@ -129,6 +172,7 @@ static int read_from_store(struct feed_read *read)
     if (code < 0)
         return code;
     read->as_of = store_read_as_of(r);
+    read->floor = store_read_floor(r, &read->filter);
     return read->kind == READ_OPEN       ? read_open(read, r)
            : read->kind == READ_CATCH_UP ? read_catch_up(read, r)
                                          : read_end(read, r);
@@ -151,9 +195,8 @@ static void on_done(uv_work_t *work, int status)
     done(read);
 }
 
-void reading_start(struct feed_read *read, uv_loop_t *loop,
-                   void (*done)(struct feed_read *read))
+void reading_start(struct feed_read *read, void (*done)(struct feed_read *read))
 {
     read->work.data = (void *)done;
-    ASSERT(uv_queue_work(loop, &read->work, on_pool, on_done) == 0);
+    ASSERT(uv_queue_work(read->feed->loop, &read->work, on_pool, on_done) == 0);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "feed/form.h"
 
 struct span *span_new(uint64_t from, uint64_t to, struct str bytes)
 {
@@ -26,27 +27,9 @@ void span_unref(struct span *s)
         free(s);
 }
 
-void span_add_text_frame(struct buf *out, struct str text)
-{
-    enum { FIN_TEXT = 0x81 };
-    unsigned char head[10] = {FIN_TEXT};
-    size_t n = 2;
-    if (text.n < 126) {
-        head[1] = (unsigned char)text.n;
-    } else {
-        int width = text.n < 65536 ? 2 : 8;
-        head[1] = width == 2 ? 126 : 127;
-        for (int i = 0; i < width; i++)
-            head[2 + i] = (unsigned char)(text.n >> (8 * (width - 1 - i)));
-        n += (size_t)width;
-    }
-    buf_add(out, head, n);
-    buf_add_str(out, text);
-}
-
 struct span *span_text(uint64_t at, struct str text)
 {
     AUTO_BUF out = BUF_INIT(text.n + 16);
-    span_add_text_frame(&out, text);
+    form_add_text_frame(&out, text);
     return span_new(at, at, buf_str(&out));
 }

@@ -1,7 +1,7 @@
 /* span.h: bytes that are ready to be sent, shared by everyone who gets them.
  *
- * A span is one WebSocket frame (or, in the plain form, several) for one topic. It tells which
- * part of the log it covers: all events of its topic in (from, to]. Immutable once made.
+ * A span is one frame (or, in the plain form, several) for one topic, in one form (form.h). It
+ * tells which part of the log it covers: all events of its topic in (from, to]. Immutable once made.
  * Reference counts are not atomic: a span is made on any thread and shared on the loop thread
  * only. */
 #pragma once
@@ -21,8 +21,5 @@ struct span *span_new(uint64_t from, uint64_t to, struct str bytes); /* one refe
 struct span *span_ref(struct span *s);
 void span_unref(struct span *s); /* NULL is fine */
 
-/* Appends `text` to `out` as one unmasked WebSocket text frame (RFC 6455, 5.2). */
-void span_add_text_frame(struct buf *out, struct str text);
-
-/* A text frame of its own: for control messages. */
+/* A WebSocket text frame of its own: for control messages. */
 struct span *span_text(uint64_t at, struct str text);

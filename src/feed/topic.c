@@ -1,3 +1,8 @@
+/* Gathering. A topic that was quiet flushes at once, so a lonely event is with its viewers as
+ * fast as it can be. One with a steady stream flushes as often as its viewers can be written to:
+ * a send costs some microseconds however little is in it, so n viewers cost n times that, and
+ * flushing no more often leaves the loop free for half of the time. At a high rate nobody reads
+ * along line by line, and gathering for a frame of a screen saves most of the work. */
 #include "feed/topic.h"
 
 #include <stdio.h>
@@ -6,14 +11,28 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "feed/reading.h"
 
-struct topic *topic_new(const struct topic_filter *filter, enum feed_form form, uint64_t tail)
+enum {
+    QUIET_US = 50 * 1000, /* without a flush for so long: it was quiet */
+    SEND_US = 10,         /* for each viewer; a send itself takes about half of it */
+    HIGH_RATE = 2000,     /* events a second */
+    HIGH_RATE_US = 16 * 1000,
+    GATHER_MAX_US = 100 * 1000,
+    WINDOW_US = 100 * 1000, /* the rate is counted over this */
+};
+
+struct topic *topic_new(const struct topic_filter *filter, const struct form *form,
+                        uint64_t tail)
 {
     struct topic *t = mem_alloc(sizeof(*t));
-    *t = (struct topic){
-        .filter = *filter, .form = form, .tail = tail, .pending = BUF_INIT(LIMIT_REPLY_BYTES)};
+    *t = (struct topic){.filter = *filter,
+                        .form = *form,
+                        .tail = tail,
+                        .pending = BUF_INIT(LIMIT_REPLY_BYTES)};
     topic_name(filter, t->name);
     list_init(&t->waiting);
+    list_init(&t->readings);
     return t;
 }
 
@@ -23,22 +42,31 @@ void topic_free(struct topic *t)
         span_unref(t->frames[t->first + i]);
     free(t->frames);
     buf_done(&t->pending);
+    history_done(&t->history);
+    LIST_EACH (&t->readings, struct feed_read, link, read) {
+        list_remove(&read->link);
+        read->topic = NULL;
+    }
     span_unref(t->end);
     list_remove(&t->link);
     list_remove(&t->due_link);
     free(t);
 }
 
-void topic_write_frame(struct buf *out, const char *name, uint64_t from, uint64_t to,
-                       struct str events)
+struct span *topic_make_frame(const struct form *form, const char *name, uint64_t from,
+                              uint64_t to, struct str events)
 {
-    AUTO_BUF text = BUF_INIT(events.n + 256);
+    enum { FRAME_BYTES = 256 };
+    AUTO_BUF text = BUF_INIT(events.n + FRAME_BYTES);
+    AUTO_BUF out = BUF_INIT(2 * events.n + 2 * FRAME_BYTES);
     buf_printf(&text,
                "{\"type\":\"events\",\"topic\":\"%s\",\"from\":%llu,\"to\":%llu,\"events\":[",
                name, (unsigned long long)from, (unsigned long long)to);
     buf_add_str(&text, events);
     buf_add(&text, "]}", 2);
-    span_add_text_frame(out, buf_str(&text));
+    form_add(form, &out, "events", to, buf_str(&text));
+    ASSERT(!text.overflow && !out.overflow);
+    return span_new(from, to, buf_str(&out));
 }
 
 /* The oldest frames go when the ring is over its size; whoever still sends one holds a
@@ -73,24 +101,43 @@ bool topic_flush(struct topic *t, int64_t now_us)
     list_remove(&t->due_link);
     if (t->pending_count == 0)
         return false;
-    if (t->form == FEED_PLAIN) {
-        ring_add(t, span_new(t->tail, t->pending_to, buf_str(&t->pending)));
-    } else {
-        AUTO_BUF out = BUF_INIT(t->pending.n + 512);
-        topic_write_frame(&out, t->name, t->tail, t->pending_to, buf_str(&t->pending));
-        ASSERT(!out.overflow);
-        ring_add(t, span_new(t->tail, t->pending_to, buf_str(&out)));
-    }
+    ring_add(t, t->form.kind == FEED_PLAIN
+                    ? span_new(t->tail, t->pending_to, buf_str(&t->pending))
+                    : topic_make_frame(&t->form, t->name, t->tail, t->pending_to,
+                                       buf_str(&t->pending)));
     buf_clear(&t->pending);
     t->pending_count = 0;
     t->flushed_at_us = now_us;
     return true;
 }
 
+/* Events a second, as far as the last windows tell. */
+static size_t topic_rate(struct topic *t, int64_t now_us)
+{
+    int64_t age_us = now_us - t->window_at_us;
+    if (age_us >= WINDOW_US) {
+        t->rate = age_us < 2 * WINDOW_US ? t->window_events * (1000000 / WINDOW_US) : 0;
+        t->window_events = 0;
+        t->window_at_us = now_us;
+    }
+    return t->rate;
+}
+
+int64_t topic_gather_us(struct topic *t, int64_t now_us)
+{
+    if (now_us - t->flushed_at_us >= QUIET_US)
+        return 0;
+    int64_t us = (int64_t)t->cursors * SEND_US;
+    if (topic_rate(t, now_us) > HIGH_RATE)
+        us = MAX(us, (int64_t)HIGH_RATE_US);
+    return MIN(us, (int64_t)GATHER_MAX_US);
+}
+
 void topic_add(struct topic *t, uint64_t seq, struct str encoded, int64_t now_us)
 {
-    if (t->form == FEED_PLAIN) {
-        span_add_text_frame(&t->pending, encoded);
+    t->window_events++;
+    if (t->form.kind == FEED_PLAIN) {
+        form_add_text_frame(&t->pending, encoded);
     } else {
         if (t->pending_count)
             buf_add_byte(&t->pending, ',');
@@ -118,10 +165,12 @@ struct span *topic_frame_after(const struct topic *t, uint64_t seq)
 void topic_name(const struct topic_filter *topic, char to[TOPIC_NAME_MAX])
 {
     int n = 0;
+    static const char *const names[] = {
+        [TOPIC_ALL] = "all", [TOPIC_JOBS] = "jobs", [TOPIC_SYSTEM] = "system"};
     if (topic->kind == TOPIC_JOB)
         n = snprintf(to, TOPIC_NAME_MAX, "job:%s", ID_TEXT(topic->job_id));
     else
-        n = snprintf(to, TOPIC_NAME_MAX, "%s", topic->kind == TOPIC_JOBS ? "jobs" : "all");
+        n = snprintf(to, TOPIC_NAME_MAX, "%s", names[topic->kind]);
     if (topic->kind == TOPIC_JOB && topic->min_level != LEVEL_DEBUG)
         (void)snprintf(to + n, TOPIC_NAME_MAX - (size_t)n, "?min=%s",
                        event_level_name(topic->min_level));
@@ -129,9 +178,11 @@ void topic_name(const struct topic_filter *topic, char to[TOPIC_NAME_MAX])
 
 int topic_parse(struct str name, struct topic_filter *ret_topic, struct err *e)
 {
-    static const char expected[] = "expected \"jobs\", \"job:<id>\" or \"job:<id>?min=warn\"";
-    if (str_eq_c(name, "jobs")) {
-        *ret_topic = (struct topic_filter){.kind = TOPIC_JOBS};
+    static const char expected[] =
+        "expected \"jobs\", \"job:<id>\", \"job:<id>?min=warn\" or \"system\"";
+    if (str_eq_c(name, "jobs") || str_eq_c(name, "system")) {
+        *ret_topic =
+            (struct topic_filter){.kind = name.p[0] == 'j' ? TOPIC_JOBS : TOPIC_SYSTEM};
         return 0;
     }
     struct str rest = name, prefix = STR("job:"), min = STR("min=");

@@ -5,6 +5,7 @@
  * with each commit. */
 #include "feed/tree.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "feed/encode.h"
 
@@ -197,6 +198,29 @@ int tree_write_all(struct store_reader *r, const char *epoch, int64_t newest, st
     code = tree_write_stats(r, j, e);
     json_end_object(j);
     return code;
+}
+
+/* There are a few for each start of the server, so all of them are looked through. */
+int tree_write_system(struct store_reader *r, const char *epoch, size_t newest, struct json *j,
+                      struct err *e)
+{
+    AUTO_EVENT_BATCH events = EVENT_BATCH_INIT;
+    uint64_t as_of = store_read_as_of(r), to = 0;
+    struct event_query q = {.topic = {.kind = TOPIC_SYSTEM},
+                            .max_events = SIZE_MAX,
+                            .max_bytes = LIMIT_REPLY_BYTES};
+    int code = store_read_events(r, &q, &events, &to, e);
+    if (code < 0)
+        return code;
+    json_begin_object(j);
+    json_key(j, "events");
+    json_begin_array(j);
+    for (size_t i = events.count - MIN(newest, events.count); i < events.count; i++)
+        encode_event(j, &events, &events.events[i]);
+    json_end_array(j);
+    encode_cursor(j, "cursor", epoch, as_of);
+    json_end_object(j);
+    return 0;
 }
 
 int tree_write_totals(struct store_reader *r, struct id job_id, struct json *j, struct err *e)

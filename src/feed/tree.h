@@ -21,6 +21,10 @@ CHECKED int tree_write(struct store_reader *r, const char *epoch, struct id job_
 CHECKED int tree_write_all(struct store_reader *r, const char *epoch, int64_t newest,
                            struct json *j, struct err *e);
 
+/* The state of topic `system`: its newest events, {"events":[…],"cursor":…}. */
+CHECKED int tree_write_system(struct store_reader *r, const char *epoch, size_t newest,
+                              struct json *j, struct err *e);
+
 /* {"total_jobs":…, "pending_jobs":… "cancelled_jobs":…} as one object. */
 CHECKED int tree_write_stats(struct store_reader *r, struct json *j, struct err *e);
 

@@ -100,7 +100,7 @@ struct id event_parent_id(const struct event_batch *b, const struct event *e)
 const char *event_type_name(enum event_type type)
 {
     static const char *const names[] = {"job_log", "crawler_job_log", "step_progress",
-                                        "job_status_change"};
+                                        "job_status_change", "system"};
     ASSERT(type < EVENT_TYPE_COUNT);
     return names[type];
 }
@@ -140,9 +140,11 @@ bool event_matches(const struct event_batch *b, const struct event *e,
 {
     switch (f->kind) {
     case TOPIC_ALL:
-        return true;
+        return e->type != EVENT_SYSTEM;
+    case TOPIC_SYSTEM:
+        return e->type == EVENT_SYSTEM;
     case TOPIC_JOBS:
-        return !event_is_line(e) &&
+        return !event_is_line(e) && e->type != EVENT_SYSTEM &&
                !(e->type == EVENT_JOB_STATUS_CHANGE && e->kind == KIND_TASK);
     case TOPIC_JOB:
         return id_eq(b->sources[e->source].manager_id, f->job_id) &&

@@ -15,12 +15,18 @@ enum event_type {
     EVENT_CRAWLER_JOB_LOG,   /* a line's companion: a crawler task's figures */
     EVENT_STEP_PROGRESS,     /* absolute counts of a step */
     EVENT_JOB_STATUS_CHANGE, /* a job, step or task moved */
+    EVENT_SYSTEM,            /* the server itself: started, a job was deleted ... */
     EVENT_TYPE_COUNT
 };
 
 enum event_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR, LEVEL_COUNT };
 
 enum event_originator { ORIGINATOR_MONITOR, ORIGINATOR_STEP, ORIGINATOR_WORKER };
+
+/* What stands for a job in events that are about none: those of type EVENT_SYSTEM. */
+#define ID_SYSTEM                                                                              \
+    ((struct id){{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,      \
+                  0xff, 0xff, 0xff, 0xff}})
 
 /* Who an event is about: a step of a job, or (step_id none) the job itself. */
 struct event_source {
@@ -90,9 +96,10 @@ const char *event_originator_name(enum event_originator originator); /* "", "ste
 
 /* Which topics an event belongs to (see docs/protocol.md). */
 enum topic_kind {
-    TOPIC_ALL,  /* every event of every job: the plain WebSocket form */
-    TOPIC_JOBS, /* states of jobs and steps, and progress: no lines, no tasks */
-    TOPIC_JOB,  /* everything of one job */
+    TOPIC_ALL,    /* every event of every job: the plain WebSocket form */
+    TOPIC_JOBS,   /* states of jobs and steps, and progress: no lines, no tasks */
+    TOPIC_JOB,    /* everything of one job */
+    TOPIC_SYSTEM, /* what is about no job */
 };
 
 struct topic_filter {

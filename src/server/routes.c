@@ -64,6 +64,8 @@ static const struct route routes[] = {
 
     {"GET", "/api/events", "topic since wait limit", BODY_NONE, handle_events,
      "Events of a topic after a cursor; waits for the next ones"},
+    {"GET", "/api/events/stream", "topic since snapshot tail", BODY_NONE, handle_events_stream,
+     "Events after a cursor, as an event stream that goes on (Server-Sent Events)"},
 };
 
 /* Takes the next part of a path, up to the next slash. */

@@ -88,5 +88,8 @@ int handle_document_get(struct request *r, struct err *e);
 /* routes_events.c */
 int handle_events(struct request *r, struct err *e);
 
+/* routes_stream.c */
+int handle_events_stream(struct request *r, struct err *e);
+
 /* routes_ws.c */
 int handle_ws(struct request *r, struct err *e);

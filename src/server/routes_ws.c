@@ -31,7 +31,8 @@ static void on_upgrade(void *arg, struct MHD_Connection *connection, void *state
     (void)connection;
     int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
     if (fd >= 0)
-        viewers_add(server->viewers, fd, r->arg != NULL, (struct str){extra, extra_n});
+        viewers_add(server->viewers, fd, *(const enum feed_form *)r->arg,
+                    (struct str){extra, extra_n});
     (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
     http_upgraded(server->http);
 }
@@ -58,10 +59,19 @@ static int check_handshake(struct request *r, char accept[WS_ACCEPT_LEN + 1], st
     return 0;
 }
 
+/* Without sub-protocol a message is one event, which compresses badly by itself. */
+static enum feed_form form_wanted(const struct request *r)
+{
+    if (!request_header(r, "Sec-WebSocket-Protocol").p)
+        return FEED_PLAIN;
+    return ws_offers_deflate(request_header(r, "Sec-WebSocket-Extensions")) ? FEED_DEFLATED
+                                                                            : FEED_V1;
+}
+
 int handle_ws(struct request *r, struct err *e)
 {
     char accept[WS_ACCEPT_LEN + 1];
-    bool v1 = request_header(r, "Sec-WebSocket-Protocol").p != NULL;
+    enum feed_form form = form_wanted(r);
     int code = check_handshake(r, accept, e);
     if (code < 0)
         return code;
@@ -69,9 +79,13 @@ int handle_ws(struct request *r, struct err *e)
     ASSERT(response);
     (void)MHD_add_response_header(response, "Upgrade", "websocket");
     (void)MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
-    if (v1)
+    if (form != FEED_PLAIN)
         (void)MHD_add_response_header(response, "Sec-WebSocket-Protocol", protocol);
-    r->arg = v1 ? r : NULL;
+    if (form == FEED_DEFLATED)
+        (void)MHD_add_response_header(response, "Sec-WebSocket-Extensions", WS_DEFLATE_ACCEPT);
+    enum feed_form *arg = arena_alloc(&r->arena, sizeof(*arg));
+    *arg = form;
+    r->arg = arg;
     request_reply_response(r, MHD_HTTP_SWITCHING_PROTOCOLS, response);
     return 0;
 }

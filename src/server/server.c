@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "server/guard.h"
 #include "server/http.h"
+#include "server/streams.h"
 #include "server/viewer.h"
 #include "server/waits.h"
 #include "worker/shell.h"
@@ -95,6 +96,7 @@ static void drain(struct server *s)
     s->draining = true;
     http_quiesce(s->http);
     waits_drain(s->waits);
+    streams_drain(s->streams);
     viewers_drain(s->viewers);
     engine_stop(s->engine, on_engine_stopped, s);
     (void)uv_timer_start(&s->patience, on_patience, DRAIN_MS, 0);
@@ -190,6 +192,7 @@ static int server_open(struct server *s, struct err *e)
     if (r < 0)
         return r;
     s->waits = waits_new(&s->loop);
+    s->streams = streams_new(s);
     s->viewers = viewers_new(s, s->options->heartbeat_ms);
     s->catalog = catalog_new(s->writer);
     r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);
@@ -243,6 +246,8 @@ static int server_close(struct server *s, struct err *e)
         viewers_stop(s->viewers);
     if (s->waits)
         waits_stop(s->waits);
+    if (s->streams)
+        streams_stop(s->streams);
     if (s->feed)
         feed_stop(s->feed);
     if (s->before_poll.loop)
@@ -253,6 +258,7 @@ static int server_close(struct server *s, struct err *e)
     http_free(s->http);
     viewers_free(s->viewers);
     waits_free(s->waits);
+    streams_free(s->streams);
     feed_free(s->feed);
     writer_free(s->writer);
     store_close(s->store);

@@ -26,6 +26,7 @@ struct server {
     struct http *http;
     struct viewers *viewers;
     struct waits *waits;
+    struct streams *streams;
 
     char instance[ID_TEXT_LEN + 1]; /* of this process, for clients that want to notice a
                                        restart */

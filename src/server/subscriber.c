@@ -84,10 +84,11 @@ static void set_ready(struct subscription *sub)
 static void on_opened(struct feed_cursor *c, struct feed_opened *o)
 {
     struct subscription *sub = c->owner;
+    sub->subscriber->opening -= sub->opening; /* 1, unless the job was deleted later on */
     sub->opening = false;
-    sub->subscriber->opening--;
     sub->code = o->code;
     sub->why = o->code < 0 ? mem_strdup(o->err.text) : NULL;
+    span_unref(sub->first);
     sub->first = TAKE(o->first);
     set_ready(sub);
 }
@@ -206,11 +207,11 @@ static void subscription_fail(struct subscription *sub)
 /* The next frame of one subscription; NULL: nothing now, and it may be gone. */
 static struct span *subscription_next(struct subscription *sub)
 {
-    struct span *frame = sub->first ? TAKE(sub->first) : NULL;
-    if (!frame && sub->code < 0) {
+    if (sub->code < 0) {
         subscription_fail(sub);
         return NULL;
     }
+    struct span *frame = sub->first ? TAKE(sub->first) : NULL;
     if (!frame)
         frame = feed_next(&sub->cursor);
     list_remove(&sub->ready_link);
@@ -317,7 +318,7 @@ static void on_sub(struct subscriber *s, const struct message *m)
 {
     struct err e;
     char epoch[EPOCH_MAX] = "";
-    struct feed_request request = {.topic = m->topic, .form = FEED_V1, .epoch = epoch};
+    struct feed_request request = {.topic = m->topic, .form = s->form, .epoch = epoch};
     struct subscription *old = subscription_find(s, m->canonical);
     if (read_start(m, &request, epoch, &e) < 0) {
         say_error(s, "bad_cursor", m->name, e.text);

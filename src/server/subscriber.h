@@ -12,6 +12,7 @@ struct server;
 
 struct subscriber {
     struct server *server;
+    enum feed_form form;
     void (*wake)(struct subscriber *s); /* subscriber_next() may have something */
     void (*say)(struct subscriber *s, struct span *frame);    /* answers; takes the reference */
     void (*refuse)(struct subscriber *s, const char *reason); /* close with 4500 */

@@ -43,6 +43,7 @@ struct viewers {
     uv_timer_t tick, greet;
     size_t count;
     int64_t heartbeat_ms;
+    struct inflater *inflater; /* of whoever sent a compressed message */
     unsigned char in[64 * 1024]; /* of whoever is read now */
 };
 
@@ -487,15 +488,16 @@ static void socket_prepare(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-void viewers_add(struct viewers *all, int fd, bool v1, struct str extra)
+void viewers_add(struct viewers *all, int fd, enum feed_form form, struct str extra)
 {
     struct viewer *v = mem_alloc(sizeof(*v));
     int64_t now = now_ms(all);
     *v = (struct viewer){
         .all = all,
         .fd = fd,
-        .v1 = v1,
+        .v1 = form != FEED_PLAIN,
         .subscriber = {.server = all->server,
+                       .form = form,
                        .wake = on_wake,
                        .say = on_say,
                        .refuse = on_refuse},
@@ -509,7 +511,8 @@ void viewers_add(struct viewers *all, int fd, bool v1, struct str extra)
     };
     socket_prepare(fd);
     ASSERT(uv_poll_init(&all->server->loop, &v->poll, fd) == 0);
-    ws_parser_init(&v->parser, LIMIT_WS_INBOUND_BYTES);
+    ws_parser_init(&v->parser, LIMIT_WS_INBOUND_BYTES,
+                   form == FEED_DEFLATED ? all->inflater : NULL);
     subscriber_init(&v->subscriber);
     list_add(&all->all, &v->link);
     list_add(&all->young, &v->young_link);
@@ -517,7 +520,7 @@ void viewers_add(struct viewers *all, int fd, bool v1, struct str extra)
     if (!uv_is_active((uv_handle_t *)&all->greet))
         (void)uv_timer_start(&all->greet, on_greet, GREET_MS, 0);
     viewer_poll(v, false);
-    if (!v1)
+    if (!v->v1)
         subscriber_open_plain(&v->subscriber);
     if (extra.n)
         viewer_receive(v, extra);
@@ -528,6 +531,7 @@ struct viewers *viewers_new(struct server *server, int64_t heartbeat_ms)
     struct viewers *all = mem_alloc(sizeof(*all));
     all->server = server;
     all->heartbeat_ms = heartbeat_ms;
+    all->inflater = inflater_new();
     list_init(&all->all);
     list_init(&all->dirty);
     list_init(&all->young);
@@ -548,11 +552,17 @@ bool viewers_is_full(const struct viewers *all)
     return all->count >= max - max / HTTP_SHARE;
 }
 
+/* Not all at once: the more there are, the longer the time over which they come back. */
 void viewers_drain(struct viewers *all)
 {
-    LIST_EACH (&all->all, struct viewer, link, v)
-        viewer_close(v, WS_CLOSE_RESTART,
-                     "the server is stopping; come back with your cursors");
+    enum { SPREAD_MS = 1000, RETURNS_PER_MS = 2 };
+    size_t spread_ms = SPREAD_MS + all->count / RETURNS_PER_MS, i = 0;
+    LIST_EACH (&all->all, struct viewer, link, v) {
+        char reason[64];
+        (void)snprintf(reason, sizeof(reason), "restart; retry_ms=%zu",
+                       ++i * spread_ms / all->count);
+        viewer_close(v, WS_CLOSE_RESTART, reason);
+    }
 }
 
 void viewers_stop(struct viewers *all)
@@ -565,5 +575,7 @@ void viewers_stop(struct viewers *all)
 
 void viewers_free(struct viewers *all)
 {
+    if (all)
+        inflater_free(all->inflater);
     free(all);
 }

@@ -11,16 +11,17 @@
 
 #include <uv.h>
 
-#include "base/text.h"
+#include "feed/form.h"
 
 struct server;
 struct viewers;
 
 struct viewers *viewers_new(struct server *server, int64_t heartbeat_ms);
 
-/* Takes over a connected socket; `extra` is what the client sent behind its handshake. v1: it
- * asked for tailrace.v1; else it gets every event as a message of its own. */
-void viewers_add(struct viewers *all, int fd, bool v1, struct str extra);
+/* Takes over a connected socket; `extra` is what the client sent behind its handshake. `form`:
+ * FEED_V1 or FEED_DEFLATED when it asked for tailrace.v1; else FEED_PLAIN, and it gets every
+ * event as a message of its own. */
+void viewers_add(struct viewers *all, int fd, enum feed_form form, struct str extra);
 
 /* End of a turn: writes to whoever has something to get. */
 void viewers_turn(struct viewers *all);
@@ -28,7 +29,7 @@ void viewers_turn(struct viewers *all);
 size_t viewers_count(const struct viewers *all);
 bool viewers_is_full(const struct viewers *all);
 
-/* Asks all to come back later (4001); they are gone when viewers_count() is 0. */
+/* Asks all to come back later (4001), each after a time of its own; they are gone when viewers_count() is 0. */
 void viewers_drain(struct viewers *all);
 
 /* Ends those that are left and closes the handles; the loop runs once more, then

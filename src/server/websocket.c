@@ -12,6 +12,8 @@
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
 
+enum { RSV1 = 0x40 }; /* of the first frame of a message: it is compressed */
+
 bool ws_accept(struct str key, char to[WS_ACCEPT_LEN + 1])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -33,9 +35,35 @@ bool ws_accept(struct str key, char to[WS_ACCEPT_LEN + 1])
     return true;
 }
 
-void ws_parser_init(struct ws_parser *p, size_t max_bytes)
+/* One parameter of an offer: does the answer WS_DEFLATE_ACCEPT satisfy it? */
+static bool deflate_parameter_is_fine(struct str parameter)
 {
-    *p = (struct ws_parser){.max_bytes = max_bytes, .message = BUF_INIT(max_bytes)};
+    struct str value = parameter, name = str_trim(str_cut(&value, '='));
+    value = value.p ? str_trim(value) : value;
+    if (str_eq_c(name, "server_max_window_bits"))
+        return value.p && (str_eq_c(value, "15") || str_eq_c(value, "\"15\""));
+    return str_eq_c(name, "client_max_window_bits") ||
+           str_eq_c(name, "server_no_context_takeover") ||
+           str_eq_c(name, "client_no_context_takeover");
+}
+
+bool ws_offers_deflate(struct str extensions)
+{
+    while (extensions.p) {
+        struct str offer = str_cut(&extensions, ',');
+        bool fine = str_eq_c(str_trim(str_cut(&offer, ';')), "permessage-deflate");
+        while (offer.p && fine)
+            fine = deflate_parameter_is_fine(str_trim(str_cut(&offer, ';')));
+        if (fine)
+            return true;
+    }
+    return false;
+}
+
+void ws_parser_init(struct ws_parser *p, size_t max_bytes, struct inflater *inflater)
+{
+    *p = (struct ws_parser){
+        .max_bytes = max_bytes, .inflater = inflater, .message = BUF_INIT(max_bytes)};
 }
 
 void ws_parser_done(struct ws_parser *p)
@@ -71,7 +99,9 @@ static enum ws_result head_check(struct ws_parser *p)
 {
     unsigned opcode = p->head[0] & 0x0f, length = p->head[1] & 0x7f;
     bool fin = p->head[0] & 0x80;
-    if (p->head[0] & 0x70)
+    bool packed = p->head[0] & RSV1;
+    bool may_be_packed = p->inflater && (opcode == WS_TEXT || opcode == WS_BINARY);
+    if ((p->head[0] & 0x30) || (packed && !may_be_packed))
         return refuse(p, WS_CLOSE_PROTOCOL, "a reserved bit is set");
     if (!(p->head[1] & 0x80))
         return refuse(p, WS_CLOSE_PROTOCOL, "a client's frames must be masked");
@@ -100,8 +130,10 @@ static enum ws_result payload_begin(struct ws_parser *p)
         return refuse(p, WS_CLOSE_PROTOCOL, "a length that is not in its shortest form");
     if (!is_control(p->opcode) && p->left > p->max_bytes - p->message.n)
         return refuse(p, WS_CLOSE_BAD_REQUEST, "the message is too large");
-    if (p->opcode == WS_TEXT || p->opcode == WS_BINARY)
+    if (p->opcode == WS_TEXT || p->opcode == WS_BINARY) {
         p->message_opcode = p->opcode;
+        p->packed = p->head[0] & RSV1;
+    }
     p->mask_at = 0;
     p->control_n = 0;
     p->in_payload = true;
@@ -166,8 +198,22 @@ static enum ws_result control_end(struct ws_parser *p, struct ws_message *ret)
     return WS_MESSAGE;
 }
 
+/* What came compressed is replaced by what it says. */
+static enum ws_result message_unpack(struct ws_parser *p)
+{
+    struct buf text = BUF_INIT(p->max_bytes);
+    bool ok = inflater_run(p->inflater, buf_str(&p->message), &text);
+    buf_done(&p->message);
+    p->message = text;
+    if (text.overflow)
+        return refuse(p, WS_CLOSE_BAD_REQUEST, "the message is too large");
+    return ok ? WS_MORE : refuse(p, WS_CLOSE_TEXT, "a compressed message cannot be unpacked");
+}
+
 static enum ws_result message_end(struct ws_parser *p, struct ws_message *ret)
 {
+    if (p->packed && message_unpack(p) == WS_ERROR)
+        return WS_ERROR;
     *ret = (struct ws_message){.opcode = p->message_opcode, .data = buf_str(&p->message)};
     p->message_opcode = 0;
     p->gave = true;

@@ -1,5 +1,6 @@
-/* websocket.h: RFC 6455 for a server, without a socket: the handshake's hash, a parser for what
- * clients send, and frames that are not shared (those that are: feed/span.h).
+/* websocket.h: RFC 6455 for a server, without a socket: the handshake's hash and its extension
+ * permessage-deflate (RFC 7692), a parser for what clients send, and frames that are not shared
+ * (those that are: feed/form.h).
  *
  * The parser takes bytes in pieces of any size and gives whole messages:
  *
@@ -12,11 +13,20 @@
 #pragma once
 
 #include "base/buf.h"
+#include "feed/deflate.h"
 
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key. False when the key is not 16 bytes in base64.
  */
 #define WS_ACCEPT_LEN 28
 bool ws_accept(struct str key, char to[WS_ACCEPT_LEN + 1]);
+
+/* Does Sec-WebSocket-Extensions offer permessage-deflate in a form that can be taken? Each
+ * message is compressed by itself, with the full window; an offer that asks for a smaller one
+ * or has words that are not known is passed over for the next. The answer is
+ * WS_DEFLATE_ACCEPT. */
+#define WS_DEFLATE_ACCEPT                                                                      \
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+bool ws_offers_deflate(struct str extensions);
 
 enum ws_opcode {
     WS_CONTINUATION = 0,
@@ -53,21 +63,24 @@ struct ws_parser {
     const char *reason;
     /* the parser's own from here on */
     size_t max_bytes;
+    struct inflater *inflater; /* borrowed; NULL: no extension was agreed on */
     unsigned char head[14];
-    size_t head_n;
+    unsigned char head_n;
     uint64_t left;   /* bytes of payload that the current frame still has */
     size_t mask_at;  /* which byte of the mask comes next */
     bool in_payload; /* the head is complete */
     bool gave;       /* the last call gave a message that lies in `message` */
     unsigned char opcode;
     unsigned char message_opcode; /* of the message in pieces, or 0 */
+    bool packed;                  /* that message is compressed */
     struct buf message;           /* TEXT and BINARY, over all their frames */
     unsigned char control[125];
     size_t control_n;
 };
 
-/* A message longer than max_bytes is an error (WS_CLOSE_BAD_REQUEST). */
-void ws_parser_init(struct ws_parser *p, size_t max_bytes);
+/* A message longer than max_bytes, unpacked too, is an error (WS_CLOSE_BAD_REQUEST). With an
+ * inflater, which several parsers may share, messages may be compressed. */
+void ws_parser_init(struct ws_parser *p, size_t max_bytes, struct inflater *inflater);
 void ws_parser_done(struct ws_parser *p);
 
 /* Moves *in behind what it used. After WS_ERROR it must not be called again. */

@@ -170,7 +170,7 @@ static void definition_remove(struct memory_store *s, const char *id)
 }
 
 /* The events stay in the log and are passed over: rewriting it would gain nothing here. */
-static void job_remove(struct memory_store *s, struct id job_id)
+static void job_remove(struct memory_store *s, struct id job_id, uint64_t last_seq)
 {
     for (size_t i = 0; i < s->tasks.count; i++) {
         const struct task_row *row = s->tasks.slots[i]->row;
@@ -184,6 +184,7 @@ static void job_remove(struct memory_store *s, struct id job_id)
     shelf_remove(&s->steps, offsetof(struct step_row, job_id), job_id);
     shelf_remove(&s->jobs, offsetof(struct job_row, id), job_id);
     map_set(&s->deleted, ID_KEY(job_id), s);
+    s->deleted_seq = last_seq;
 }
 
 static void change_apply(struct memory_store *s, struct change *c, uint64_t last_seq)
@@ -211,7 +212,7 @@ static void change_apply(struct memory_store *s, struct change *c, uint64_t last
         definition_remove(s, c->definition_id);
         break;
     case CHANGE_JOB_DELETE:
-        job_remove(s, c->job_id);
+        job_remove(s, c->job_id, last_seq);
         break;
     }
 }
@@ -270,7 +271,7 @@ static int memory_read_begin(struct store *base, struct store_reader **ret_reade
     struct store_reader *r = mem_alloc(sizeof(*r));
     pthread_mutex_lock(&s->lock);
     s->readers++;
-    *r = (struct store_reader){base, s->head};
+    *r = (struct store_reader){base, s->head, s->deleted_seq};
     pthread_mutex_unlock(&s->lock);
     *ret_reader = r;
     return 0;

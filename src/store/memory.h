@@ -28,6 +28,7 @@ struct memory_store {
     struct shelf jobs, steps, tasks, documents, definitions;
     struct map task_keys; /* step id and key → task's slot */
     struct map deleted;   /* job id */
+    uint64_t deleted_seq;
     struct event_batch **log;
     size_t log_count, log_cap;
 };

@@ -46,7 +46,7 @@ static int reader_new(struct sqlite_store *s, struct sqlite_reader **ret_reader,
 /* The first read fixes the snapshot; all that describes it is read here. */
 static int reader_begin(struct sqlite_reader *reader, struct err *e)
 {
-    int64_t compacted = 0, as_of = 0, deleted = 0;
+    int64_t compacted = 0, as_of = 0, deleted = 0, deleted_seq = 0;
     int r = conn_exec(reader->conn, "BEGIN", e);
     if (r >= 0)
         r = conn_number(reader->conn, "SELECT value FROM meta WHERE key = 'compacted_seq'", 0,
@@ -57,7 +57,11 @@ static int reader_begin(struct sqlite_reader *reader, struct err *e)
                         compacted, &as_of, e);
     if (r >= 0)
         r = conn_number(reader->conn, "SELECT EXISTS(SELECT 1 FROM deleted)", 0, &deleted, e);
+    if (r >= 0)
+        r = conn_number(reader->conn, "SELECT value FROM meta WHERE key = 'deleted_seq'", 0,
+                        &deleted_seq, e);
     reader->compacted_seq = (uint64_t)compacted;
+    reader->base.deleted_seq = (uint64_t)deleted_seq;
     reader->base.as_of = (uint64_t)as_of;
     reader->any_deleted = deleted != 0;
     return r;

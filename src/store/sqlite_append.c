@@ -287,7 +287,8 @@ static int definition_delete(struct conn *c, const char *id, struct err *e)
 }
 
 /* A pass that is being prepared may hold lines of this job: it begins anew. */
-static int job_delete(struct sqlite_store *s, struct id job_id, struct err *e)
+static int job_delete(struct sqlite_store *s, struct id job_id, uint64_t last_seq,
+                      struct err *e)
 {
     static const char *const statements[] = {
         "DELETE FROM tasks WHERE step IN (SELECT n FROM steps WHERE job_id = ?)",
@@ -309,7 +310,13 @@ static int job_delete(struct sqlite_store *s, struct id job_id, struct err *e)
         if (r < 0)
             return r;
     }
-    return sqlite_drop_leftovers(s, e);
+    AUTO_QUERY q;
+    int r = query_open(&q, s->writer, "INSERT OR REPLACE INTO meta VALUES('deleted_seq', ?)", e);
+    if (r < 0)
+        return r;
+    bind_number(&q, (int64_t)last_seq);
+    r = query_run(&q, e);
+    return r < 0 ? r : sqlite_drop_leftovers(s, e);
 }
 
 static int change_write(struct sqlite_store *s, struct change *change, uint64_t last_seq,
@@ -331,7 +338,7 @@ static int change_write(struct sqlite_store *s, struct change *change, uint64_t 
     case CHANGE_DEFINITION_DELETE:
         return definition_delete(s->writer, change->definition_id, e);
     case CHANGE_JOB_DELETE:
-        return job_delete(s, change->job_id, e);
+        return job_delete(s, change->job_id, last_seq, e);
     }
     return 0;
 }

@@ -394,9 +394,10 @@ static int topic_stream(struct sqlite_reader *r, const struct topic_filter *topi
                         int64_t *ret_job, struct err *e)
 {
     *ret_job = topic->kind == TOPIC_JOBS ? STREAM_JOBS : 0;
-    if (topic->kind != TOPIC_JOB)
+    if (topic->kind == TOPIC_ALL || topic->kind == TOPIC_JOBS)
         return 1;
-    return stream_find(r, topic->job_id, ID_NONE, ret_job, e);
+    return stream_find(r, topic->kind == TOPIC_SYSTEM ? ID_SYSTEM : topic->job_id, ID_NONE,
+                       ret_job, e);
 }
 
 int sqlite_read_events(struct store_reader *base, const struct event_query *q,

@@ -1,7 +1,8 @@
 /* The tables, and the question whether a file is one of ours.
  *
  * A new file has no tables and gets all of them in one transaction, so a crash leaves either
- * nothing or everything. Formats are counted in user_version.
+ * nothing or everything. Formats are counted in user_version; a file of an older one is read as
+ * it is and is of this one from then on.
  *
  * Two choices keep the many tasks compact: a task's rowid is its step's number and its own, so
  * the table itself lists them in order; and the uniqueness of keys is looked up by a hash. */
@@ -11,7 +12,7 @@
 #include "store/sqlite.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2, /* 2: events of type `system`; all else is as in 1 */
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -104,7 +105,9 @@ static int schema_check(struct conn *c, bool *ret_empty, struct err *e)
         return fail(e, E_VERSION,
                     "%s was written by a newer tailrace (format %lld, this one knows %d)",
                     c->path, (long long)version, FORMAT_VERSION);
-    return 0;
+    char pragma[64];
+    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", FORMAT_VERSION);
+    return version < FORMAT_VERSION ? conn_exec(c, pragma, e) : 0;
 }
 
 /* The journal follows on what was compacted without a gap: else rows are lost. */

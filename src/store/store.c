@@ -48,6 +48,11 @@ uint64_t store_read_as_of(const struct store_reader *r)
     return r->as_of;
 }
 
+uint64_t store_read_floor(const struct store_reader *r, const struct topic_filter *topic)
+{
+    return topic->kind == TOPIC_JOBS ? r->deleted_seq : 0;
+}
+
 int store_get_job(struct store_reader *r, struct id id, struct arena *a,
                   struct job_row **ret_row, struct err *e)
 {

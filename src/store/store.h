@@ -50,6 +50,10 @@ CHECKED int store_read_begin(struct store *s, struct store_reader **ret_reader, 
 void store_read_end(struct store_reader *r); /* NULL is fine */
 uint64_t store_read_as_of(const struct store_reader *r);
 
+/* What follows a cursor before this seq does not tell all that happened: a job was deleted
+ * there. 0: every cursor is good. */
+uint64_t store_read_floor(const struct store_reader *r, const struct topic_filter *topic);
+
 #define AUTO_READER AUTO(store_read_end_auto) struct store_reader
 static inline void store_read_end_auto(struct store_reader **r)
 {

@@ -55,6 +55,7 @@ struct store {
 struct store_reader {
     struct store *store;
     uint64_t as_of;
+    uint64_t deleted_seq; /* the newest event of the batch that deleted a job last; or 0 */
 };
 
 /* A new random epoch: EPOCH_LEN hexadecimal digits. */

@@ -29,7 +29,7 @@ static struct digest run(const uint8_t *bytes, size_t size, unsigned piece)
     struct ws_parser p;
     struct ws_message m;
     enum ws_result r = WS_MORE;
-    ws_parser_init(&p, LIMIT_BYTES);
+    ws_parser_init(&p, LIMIT_BYTES, NULL);
     for (size_t at = 0; at < size && r != WS_ERROR;) {
         size_t n = piece && piece < size - at ? piece : size - at;
         char *copy = malloc(n);

@@ -89,7 +89,7 @@ static void check_row(const struct row *row, size_t piece)
     AUTO_BUF out = BUF_INIT(4096);
     struct ws_parser p;
     enum ws_result r = WS_MORE;
-    ws_parser_init(&p, LIMIT_BYTES);
+    ws_parser_init(&p, LIMIT_BYTES, NULL);
     for (size_t at = 0; at < row->n && r != WS_ERROR;) {
         struct ws_message m;
         size_t n = piece ? piece : 1 + (size_t)rand() % 7;
@@ -127,7 +127,7 @@ TEST(a_message_of_exactly_the_limit_is_taken)
     struct ws_message m;
     char bytes[8 + LIMIT_BYTES] = "\x82\xfe\x01\x00"; /* and a mask of zeros */
     struct str in = {bytes, sizeof(bytes)};
-    ws_parser_init(&p, LIMIT_BYTES);
+    ws_parser_init(&p, LIMIT_BYTES, NULL);
     CHECK_INT(ws_parser_next(&p, &in, &m), WS_MESSAGE);
     CHECK_INT(m.data.n, LIMIT_BYTES);
     CHECK_INT(ws_parser_next(&p, &in, &m), WS_MORE);
@@ -139,7 +139,7 @@ TEST(fragments_that_grow_past_the_limit_together_are_refused)
     struct ws_parser p;
     struct ws_message m;
     char bytes[6 + 100] = "\x02\xe4"; /* 100 bytes, more to come */
-    ws_parser_init(&p, LIMIT_BYTES);
+    ws_parser_init(&p, LIMIT_BYTES, NULL);
     for (int i = 0; i < 3; i++) {
         struct str in = {bytes, sizeof(bytes)};
         enum ws_result r = ws_parser_next(&p, &in, &m);
