@@ -23,8 +23,8 @@ const AGAIN_MS = 20; // between two attempts to connect
 class Recording {
     entries = [];
 
-    constructor(transport, topic, since) {
-        Object.assign(this, { transport, topic, since });
+    constructor(transport, { topic, since, only }) {
+        Object.assign(this, { transport, topic, since, only });
     }
 
     // kind: "sent" (a message or an address that was asked for), "frame" (as received), "close".
@@ -45,7 +45,7 @@ class Viewer {
         this.topic = options.topic;
         this.options = options;
         [this.epoch, this.cursor] = parseCursor(options.since);
-        this.recording = new Recording(transport, options.topic, options.since);
+        this.recording = new Recording(transport, options);
         this.ended = new Promise((resolve) => (this.#end = resolve));
         this.#run();
     }
@@ -189,7 +189,8 @@ class HttpViewer extends Viewer {
 
     // Hands on the response; null: there was none.
     ask(url, headers = {}) {
-        this.add("sent", url.replace(/^http:\/\/[^/]+/, ""));
+        const said = Object.entries(headers).map(([name, value]) => ` ${name}: ${value}`);
+        this.add("sent", new URL(url).pathname + new URL(url).search + said.join(""));
         return new Promise((resolve) => {
             this.request = http.get(url, { agent: this.agent, headers }, resolve);
             this.request.on("error", (error) => {
@@ -267,20 +268,11 @@ class SseViewer extends HttpViewer {
         const topic = encodeURIComponent(this.topic);
         const headers = this.lastId ? { "Last-Event-ID": this.lastId } : {};
         const since = this.recording.since ? `&since=${this.recording.since}` : "";
-        if (this.lastId) this.add("sent", `Last-Event-ID: ${this.lastId}`);
         const response = await this.ask(`${url}/api/events/stream?topic=${topic}${since}`, headers);
         if (!response) return;
-        if (response.statusCode !== 200) {
-            this.add("frame", `${response.statusCode} ${await whole(response)}`);
-            if (response.statusCode === 404) this.absent(); // no such job, or no such route
-            return;
-        }
-        await this.read(response);
-    }
-
-    absent() {
-        this.recording.isPartial = true;
-        this.finish();
+        if (response.statusCode === 200) return this.read(response);
+        this.add("frame", `${response.statusCode} ${await whole(response)}`);
+        if (response.statusCode === 204) this.finish(); // nothing will follow
     }
 
     read(response) {
@@ -339,7 +331,8 @@ class FollowViewer extends Viewer {
         const code = await new Promise((resolve) => this.child.on("close", resolve));
         this.add("close", String(code));
         if (this.stderr.includes("Sanitizer")) throw new Error(this.stderr);
-        if (code !== 8) this.over = true; // 8: the server did not answer the very first question
+        // its very first question was not answered (8), or by a server that was stopping (6)
+        if (!(["6", "8"].includes(String(code)) && this.events === 0)) this.over = true;
     }
 
     signal(name) {
@@ -375,6 +368,6 @@ const VIEWERS = {
 
 export const TRANSPORTS = Object.keys(VIEWERS);
 
-// options: url, topic (of the plain form: what is judged), since (a cursor; the plain form and `follow`
-// take none).
+// options: url, topic (the plain form has none), since (a cursor; the plain form and `follow` take none),
+// only (of a topic of many jobs: the job whose events are judged).
 export const view = (transport, options) => new VIEWERS[transport](transport, options);

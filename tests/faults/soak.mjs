@@ -129,8 +129,7 @@ export async function killLoops(t, options) {
         const job = await stage.server.execute("soak", { until: flag });
         stage.watch(job);
         stage.view("v1", { url: stage.proxy.url, topic: "job:" + job });
-        stage.view("v1", { topic: "jobs", since });
-        stage.view("sse", { topic: "jobs", since });
+        for (const transport of ["v1", "sse", "poll"]) stage.view(transport, { topic: "jobs", since, only: job });
         for (let i = 0; i < each && done < loops; i++, done++) {
             const deleted = i === each >> 1 && last && stage.delete(last).catch(() => {}); // it may be struck
             await strike(stage, random);
@@ -140,7 +139,7 @@ export async function killLoops(t, options) {
         writeFileSync(flag, "");
         await stage.over(job);
         summary.sample(stage.rss());
-        summary.add(await stage.examine([job], { since }));
+        summary.add(await stage.examine([job]));
         last = job;
     }
     return { summary, loops: done };
@@ -158,7 +157,7 @@ async function slot(t, stage, summary, { random, until, flags, progress }) {
         const job = await stage.server.execute("soak", { until: flag });
         const unlucky = ["v1", "deflate", "sse", "poll"].map((transport) =>
             stage.view(transport, { url: stage.proxy.url, topic: "job:" + job }));
-        const viewers = [...stage.watch(job), ...unlucky, stage.view("v1", { topic: "jobs", since })];
+        const viewers = [...stage.watch(job), ...unlucky, stage.view("v1", { topic: "jobs", since, only: job })];
         for (let i = 0; i < 6; i++) {
             await pause(random(500));
             const viewer = unlucky[random(unlucky.length)];
@@ -168,7 +167,7 @@ async function slot(t, stage, summary, { random, until, flags, progress }) {
         writeFileSync(flag, "");
         await stage.over(job);
         unlucky.forEach((viewer) => viewer.goOn());
-        summary.add(await stage.examine([job], { viewers, since }));
+        summary.add(await stage.examine([job], { viewers }));
         await stage.delete(job);
         progress(`${summary}`);
     }

@@ -31,7 +31,7 @@ export class Scope {
 
 export class Stage {
     viewers = [];
-    pruned = []; // the newest event of each job that was deleted
+    pruned = []; // as of Truth
     complaints = []; // of sanitizers
     #isUp;
 
@@ -86,18 +86,18 @@ export class Stage {
     }
 
     // A viewer of the job for each transport; --follow has the proxy's address, which stays.
-    watch(job, transports = TRANSPORTS) {
-        return transports.map((transport) =>
-            this.view(transport, { topic: "job:" + job, ...(transport === "follow" && { url: this.proxy.url }) }),
-        );
+    watch(job, transports = TRANSPORTS, options = {}) {
+        const own = { plain: { topic: undefined, only: job }, follow: { url: this.proxy.url } };
+        return transports.map((transport) => this.view(transport, { topic: "job:" + job, ...options, ...own[transport] }));
     }
 
-    // A job and all that it told; from now on a cursor from before its end may be refused.
+    // From now on a cursor from before may be refused, by the topic of all jobs.
     async delete(job) {
-        const truth = await new Truth().read(await this.alive(), [job]);
-        this.pruned.push(truth.topics.get("job:" + job).at(-1));
+        await this.up;
+        const place = this.pruned.push(Infinity) - 1;
         const { status, body } = await this.server.fetch("/api/jobs/" + job, { method: "DELETE" });
         if (status !== 200) throw new Error(`delete: ${status} ${body.error}`);
+        this.pruned[place] = Number((await this.server.cursor()).split(":")[1]);
     }
 
     // What is wrong with what viewers were told of these jobs: [] when all is well.
@@ -106,12 +106,13 @@ export class Stage {
     }
 
     // Waits for the viewers that see an end, stops the others, and asks the judge. options: viewers
-    // (all), since (of topic `jobs`), truths (of histories that are gone)
-    async examine(jobs, { viewers = this.viewers, since = this.beginning, truths = [] } = {}) {
-        const truth = await new Truth().read(await this.alive(), jobs, since);
+    // (all), truths (of histories that are gone)
+    async examine(jobs, { viewers = this.viewers, truths = [] } = {}) {
+        const truth = await new Truth().read(await this.alive(), jobs);
         truth.pruned = this.pruned;
         await Promise.all(viewers.filter((v) => v.ends && truth.ends.has(v.topic)).map((v) => v.ended));
         await Promise.all(viewers.map((v) => v.over || v.stop()));
+        await truth.readHead(this.server);
         this.viewers = this.viewers.filter((v) => !viewers.includes(v));
         const report = examine(viewers.map((v) => v.recording), truth, ...truths);
         for (const job of jobs) report.found.push(...validateLines(await this.lines(job), job, truth));

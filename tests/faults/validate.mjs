@@ -26,16 +26,18 @@ const identity = ({ seq, type, payload }) => `${seq} ${type} ${JSON.stringify(pa
 export class Truth {
     epoch = "";
     head = 0;
-    topics = new Map(); // topic -> seqs of its events, in order
+    topics = new Map(); // topic, or "jobs of <id>" -> seqs of its events, in order
     events = new Map(); // seq -> identity
     ends = new Map(); // topic of a job that has ended -> {to: its last event, lines: {step id: number}}
-    pruned = []; // the newest seq of each job that was deleted
+    pruned = []; // a seq for each job that was deleted: topic `jobs` may refuse cursors before it
 
-    // Reads topics to their end. Can be called again: what was read before stays, also when the job
-    // is deleted. `jobsSince`: read topic `jobs` too, from this cursor on.
-    async read(server, ids, jobsSince) {
+    async read(server, ids) {
         for (const id of ids) await this.#readJob(server, id);
-        if (jobsSince) await this.#readTopic(server, "jobs", jobsSince);
+        return this.readHead(server);
+    }
+
+    // How far the store is when nobody looks any more.
+    async readHead(server) {
         [this.epoch, this.head] = parseCursor(await server.cursor());
         return this;
     }
@@ -50,31 +52,33 @@ export class Truth {
         }
     }
 
-    async #readTopic(server, topic, since) {
-        const known = this.topics.get(topic)?.at(-1) ?? 0;
-        for (let cursor = since; ; ) {
+    async #readJob(server, id) {
+        const topic = "job:" + id;
+        for (let cursor = await server.beginning(); ; ) {
             const { status, body } = await server.get(`/api/events?topic=${topic}&since=${cursor}&wait=0`);
             if (status !== 200) throw new Error(`${topic}: ${status} ${body.error}`);
-            this.add(topic, body.events.filter(({ seq }) => seq > known));
+            this.add(topic, body.events);
+            this.add("jobs of " + id, body.events.filter(isOfJobs));
+            if (body.end) this.#end(id);
+            if (body.end || !body.events.length) return;
             cursor = body.cursor;
-            if (body.end || !body.events.length) return body.end;
         }
     }
 
-    async #readJob(server, id) {
-        const topic = "job:" + id;
-        const isOver = await this.#readTopic(server, topic, await server.beginning());
-        if (!isOver) return;
+    #end(id) {
         const lines = {};
-        for (const seq of this.topics.get(topic)) {
+        for (const seq of this.topics.get("job:" + id)) {
             const [, type, payload] = this.events.get(seq).match(/^\d+ (\S+) (.*)$/s);
             if (type !== "job_log") continue;
             const stream = JSON.parse(payload).step_id || id;
             lines[stream] = (lines[stream] ?? 0) + 1;
         }
-        this.ends.set(topic, { to: this.topics.get(topic).at(-1), lines });
+        this.ends.set("job:" + id, { to: this.topics.get("job:" + id).at(-1), lines });
     }
 }
+
+// Does an event belong to the topic of all jobs as well?
+const isOfJobs = ({ type, payload }) => type === "step_progress" || (type === "job_status_change" && payload.kind !== "task");
 
 // Lines as `GET /api/jobs/{id}/logs` has them: are they numbered, and the same as the events?
 export function validateLines(lines, id, truth) {
@@ -100,7 +104,8 @@ export function validateLines(lines, id, truth) {
 
 /* ---- recordings as frames ---- */
 
-const sseSince = (text) => text.match(/(?:since=|Last-Event-ID: )([^& ]+)/)?.[1];
+// The header wins.
+const addressSince = (text) => (text.match(/Last-Event-ID: (\S+)/) ?? text.match(/since=([^& ]+)/))?.[1];
 const asked = (since) => (since === undefined ? [] : [{ type: "asked", since }]);
 
 // What an entry says, in the words of the v1 form; {type: "asked", since} is the viewer's own.
@@ -111,25 +116,22 @@ const DECODE = {
     },
     deflate: (entry) => DECODE.v1(entry),
     sse({ kind, text }) {
-        if (kind === "sent") return asked(sseSince(text));
-        if (/^\d{3} /.test(text)) return [];
+        if (kind === "sent") return asked(addressSince(text));
+        if (/^\d{3} /.test(text)) return text.startsWith("204") ? [{ type: "end" }] : [];
         const { id, frame } = parseSse(text);
         return frame ? [{ ...frame, id }] : [];
     },
     poll({ kind, text }) {
-        if (kind === "sent") return asked(sseSince(text));
+        if (kind === "sent") return asked(addressSince(text));
         const status = text.slice(0, 3);
         if (status !== "200" && status !== "410") return [];
         const body = JSON.parse(text.slice(4));
         if (status === "410") return [{ type: "reset", reason: body.reason }];
         if (!body.events) return [{ type: "snapshot", as_of: parseCursor(body.cursor)[1] }];
         const events = { ...body, type: "events", id: body.cursor };
-        return body.end ? [events, { type: "end", to: truthEnd(body) }] : [events];
+        return body.end ? [events, { type: "end" }] : [events];
     },
 };
-
-// The end of a long-poll answer is said with its last event, or later.
-const truthEnd = ({ events, to }) => events.at(-1)?.seq ?? to;
 
 /* ---- judges ---- */
 
@@ -137,6 +139,17 @@ class Judge {
     constructor(recording, truths, report) {
         Object.assign(this, { recording, truths, report });
         this.truth = truths[0];
+    }
+
+    // Is it about an event that the judge knows the truth of?
+    concerns({ payload }) {
+        return !this.recording.only || payload.manager_id === this.recording.only;
+    }
+
+    // The seqs of all events that are due.
+    get due() {
+        const { topic, only } = this.recording;
+        return this.truth.topics.get(only ? "jobs of " + only : topic) ?? [];
     }
 
     wrong(invariant, says) {
@@ -224,14 +237,13 @@ class TopicJudge extends Judge {
     }
 
     reset({ reason }) {
-        const { epoch, seq } = this.since ?? {};
-        const { head, pruned } = this.truth;
+        const { epoch } = this.since, { wire } = this;
         const causes = {
-            epoch: () => seq > 0 && this.truths.some((t) => t.epoch !== epoch),
-            ahead: () => seq > head,
-            pruned: () => pruned.some((last) => seq < last),
+            epoch: () => wire > 0 && this.truths.some((t) => t.epoch !== epoch),
+            ahead: () => wire > this.truth.head,
+            pruned: () => this.recording.topic === "jobs" && this.truth.pruned.some((seq) => wire < seq),
         };
-        if (!causes[reason]?.()) this.wrong("reset", `${reason}, for the cursor ${epoch}:${seq}`);
+        if (!causes[reason]?.()) this.wrong("reset", `${reason}, for the cursor ${epoch}:${wire}`);
         this.report.resets += 1;
         this.isReset = true;
         this.subscribedAt = null;
@@ -279,10 +291,9 @@ class TopicJudge extends Judge {
 
     // Are these all that the store has in (cursor, to]?
     complete(to, events) {
-        const seqs = this.truth.topics.get(this.recording.topic) ?? [];
-        const got = new Set();
+        const seqs = this.due, got = new Set();
         for (const event of events) {
-            if (event.seq <= this.cursor || got.has(event.seq)) continue;
+            if (event.seq <= this.cursor || got.has(event.seq) || !this.concerns(event)) continue;
             got.add(event.seq);
             this.event(event);
         }
@@ -290,7 +301,8 @@ class TopicJudge extends Judge {
             if (!got.has(seqs[i])) this.wrong("no gap", `event ${seqs[i]} is missing`);
     }
 
-    end({ to, lines }) {
+    // Without `to` and `lines`, an end says that nothing follows what was sent.
+    end({ to = this.wire, lines }) {
         this.begun();
         const due = this.truth.ends.get(this.recording.topic) ?? {};
         if (this.isOver) this.wrong("end", "the end came twice");
@@ -304,7 +316,7 @@ class TopicJudge extends Judge {
     }
 
     finish() {
-        if (!this.isComplete && !this.recording.isPartial && this.truth.ends.has(this.recording.topic))
+        if (!this.isComplete && this.truth.ends.has(this.recording.topic))
             this.wrong("end", `never told; the last frame was up to ${this.cursor}`);
     }
 }
@@ -320,8 +332,7 @@ function indexAfter(seqs, seq) {
     return low;
 }
 
-// The plain form: all events of the server, from some moment on, one connection at a time. Those of the
-// recording's job are held against the store.
+// The plain form: all events of the server, from some moment on, one connection at a time.
 class PlainJudge extends Judge {
     take(entry) {
         this.entry = entry;
@@ -334,7 +345,7 @@ class PlainJudge extends Judge {
         }
         this.follows(frame.seq, this.last);
         this.last = Math.max(frame.seq, this.last ?? 0);
-        if (this.recording.topic === "job:" + frame.payload.manager_id) this.event(frame);
+        if (this.concerns(frame)) this.event(frame);
     }
 
     follows(seq, last) {
@@ -356,8 +367,7 @@ class FollowJudge extends Judge {
     }
 
     line(event) {
-        const seqs = this.truth.topics.get(this.recording.topic) ?? [];
-        const due = seqs[this.count];
+        const seqs = this.due, due = seqs[this.count];
         const at = indexAfter(seqs, event.seq) - 1;
         if (event.seq === seqs[this.count - 1]) this.wrong("unique", `event ${event.seq} was printed twice`);
         else if (event.seq < due) this.wrong("ordered", `event ${event.seq} was printed when ${due} was due`);
@@ -367,9 +377,7 @@ class FollowJudge extends Judge {
     }
 
     finish() {
-        const due = this.truth.topics.get(this.recording.topic)?.length;
-        if (this.recording.isPartial) return;
-        if (this.count !== due) this.wrong("no gap", `${this.count} of ${due} events were printed`);
+        if (this.count !== this.due.length) this.wrong("no gap", `${this.count} of ${this.due.length} events were printed`);
         if (!["0", "1", "3"].includes(this.code)) this.wrong("end", `exit status ${this.code}`);
     }
 }

@@ -134,14 +134,14 @@ test("a frame whose id is not its end is named", () => {
 test("what one transport tells differently from another is named, though the store has neither", () => {
     const told = line(40, 11), other = structuredClone(told);
     other.payload.message = "something else";
-    const found = validate([record("plain", JOB, [told]), record("plain", JOB, [other])], truthMake());
+    const found = validate([record("plain", undefined, [told]), record("plain", undefined, [other])], truthMake());
     assert.deepEqual(named(found), ["durable", "same"]);
 });
 
 test("the same told by all transports passes, and a wrong word of one is named", () => {
     const all = () => [
         ...Object.keys(FORMS).map((transport) => record(transport, JOB, conversation())),
-        record("plain", JOB, EVENTS.slice(3)),
+        record("plain", undefined, EVENTS.slice(3)),
         Object.assign(record("follow", JOB, EVENTS)),
     ];
     const right = all();
@@ -152,10 +152,10 @@ test("the same told by all transports passes, and a wrong word of one is named",
 });
 
 test("a reset passes when its cause is there: a job was deleted, the cursor is ahead, the history is another", () => {
-    const resetAt = (since, reason) => record("v1", JOB, [
+    const resetAt = (since, reason) => record("v1", reason === "pruned" ? "jobs" : JOB, [
         { ...status, payload: { ...status.payload, epoch: reason === "epoch" ? "f" : "e" } },
         sub(since), subscribed(4), { type: "reset", topic: JOB, reason },
-        { type: "snapshot", topic: JOB, as_of: 4, state: {} }, frame(4, 12), end,
+        { type: "snapshot", topic: JOB, as_of: 4, state: {} }, ...(reason === "pruned" ? [] : [frame(4, 12), end]),
     ]);
     const deleted = truthMake();
     deleted.pruned.push(13);
@@ -167,7 +167,7 @@ test("a reset passes when its cause is there: a job was deleted, the cursor is a
 });
 
 test("in the plain form, what is left out, doubled or swapped is named", () => {
-    const of = (...seqs) => named(validate([record("plain", JOB, seqs.map((seq) => EVENTS[seq - 1]))], truthMake()));
+    const of = (...seqs) => named(validate([record("plain", undefined, seqs.map((seq) => EVENTS[seq - 1]))], truthMake()));
     assert.deepEqual(of(3, 4, 5, 6), []);
     assert.deepEqual(of(3, 4, 6), ["no gap"]);
     assert.deepEqual(of(3, 4, 4, 5), ["unique"]);
