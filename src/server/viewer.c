@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "server/server.h"
@@ -215,7 +216,7 @@ static bool viewer_send(struct viewer *v)
         left -= parts[whole++].iov_len;
     v->out_sent = whole ? left : v->out_sent + left;
     out_drop(v, whole);
-    return true;
+    return left == 0 || !FAULT("viewer.send.partial");
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
