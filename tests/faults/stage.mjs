@@ -129,7 +129,7 @@ export class Stage {
     // The lines of a job over the road that the page takes.
     async lines(job) {
         const lines = [];
-        for (let after = this.beginning; after !== null; ) {
+        for (let after = await this.server.beginning(); after !== null; ) {
             const { status, body } = await this.server.get(`/api/jobs/${job}/logs?order=asc&limit=1000&after=${after}`);
             if (status !== 200) throw new Error(`logs: ${status} ${body.error}`);
             lines.push(...body.logs);
