@@ -35,8 +35,8 @@ NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
 UI := $(wildcard ui/*)
 
-.PHONY: all run demo test unit api browser crash faults soak fuzz fuzz-replay bench lint format layers tsan \
-	asan coverage pictures install deps deps-all clean help FORCE
+.PHONY: all run demo test unit model api browser crash faults soak fuzz fuzz-replay bench lint \
+	format layers tsan asan coverage pictures install deps deps-all clean help FORCE
 
 ##@ Everyday
 all: $(B)/tailrace $(B)/newsroom  ## build the server and the example site
@@ -49,14 +49,17 @@ demo: deps  ## install what is missing, build, crawl a little news site, live in
 	@tools/demo $(if $(EXIT),--exit)
 
 test: deps-all  ## install what is missing, then every suite
-	@$(MAKE) --no-print-directory all $(B)/unit $(B)/fuzz-replay
+	@$(MAKE) --no-print-directory all $(B)/unit $(B)/record-stream $(B)/fuzz-replay
 	@tools/test
 
 ##@ One suite at a time (each needs `make deps-all` once)
 unit: $(B)/unit  ## C unit tests and the store's conformance suite; `make unit T=word` picks some
 	$(B)/unit $(T)
 
-api: all node_modules/.ready  ## the server as a client sees it
+model: all node_modules/.ready  ## the protocol as a model, in many seeded worlds; SEEDS=n for more
+	tools/node-test tests/model
+
+api: all $(B)/record-stream node_modules/.ready  ## the server as a client sees it
 	tools/node-test tests/api
 
 browser: all node_modules/.ready  ## the page in Chromium
@@ -72,11 +75,12 @@ soak: all node_modules/.ready  ## 1000 kill loops; LOOPS=n SEED=n MINUTES=n BIN=
 	tools/soak
 
 asan: deps-all  ## every suite under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory SAN=address all build/address/unit build/address/fuzz-replay
+	@$(MAKE) --no-print-directory SAN=address all build/address/unit build/address/record-stream \
+	  build/address/fuzz-replay
 	@TAILRACE_BUILD=build/address tools/test
 
 tsan: deps-all  ## unit, api and crash suites under the thread sanitizer
-	@$(MAKE) --no-print-directory SAN=thread all build/thread/unit
+	@$(MAKE) --no-print-directory SAN=thread all build/thread/unit build/thread/record-stream
 	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp \
 	  TAILRACE_BUILD=build/thread tools/test unit api crash
 
@@ -142,6 +146,10 @@ $(B)/unit: $(UNIT_OBJ) $(LIB)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 
 $(B)/store-bench: $(B)/tests/bench/store_bench.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/record-stream: $(B)/tests/record/record.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 

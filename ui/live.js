@@ -1,11 +1,9 @@
-// live.js: the connection. One WebSocket carries all topics of the page; a topic is a cursor.
-//
-// A frame says `from` and `to` and holds all events of its topic in (from, to]. From this follows
-// the whole rule: from > cursor is a gap, subscribe again from the cursor; skip what is at or
-// before the cursor; then the cursor is max(cursor, to). So events come out exactly once and in
-// order, whatever the network does.
+// live.js: the connection. One WebSocket carries all topics of the page; a topic is a cursor
+// (cursor.js), so that events come out exactly once and in order, whatever the network does.
 //
 // Works in the page and in node: WebSocket class, timers and clock are handed in.
+
+import { Cursor } from "./cursor.js";
 
 export const PROTOCOL = "tailrace.v1";
 
@@ -18,7 +16,6 @@ const RETRY_MOST_MS = 30000;
 const DEAD_FACTOR = 2.5; // silence, in heartbeats, after which a connection counts as dead
 const BURST = 8; // frames sent at once; then one each SEND_MS: the server takes 20 a second
 const SEND_MS = 100;
-const GAPS = 3; // gaps one after the other in a topic before a snapshot is asked for
 const AGAIN_MS = 5000; // what the server could not open now is asked for again
 
 // options: url          address of the socket, or a function that returns it
@@ -92,14 +89,10 @@ export class Live {
         if (this.#topics.has(topic)) return;
         const t = {
             topic,
-            cursor: null,
-            epoch: "",
-            asked: false,
+            cursor: new Cursor(),
             caught: false,
             behind: 0,
-            gaps: 0,
             acked: 0,
-            ended: false,
         };
         this.#topics.set(topic, t);
         if (this.#ready()) this.#subscribe(t);
@@ -115,7 +108,7 @@ export class Live {
     // The cursor of a topic as text, or null before its first snapshot.
     cursor(topic) {
         const t = this.#topics.get(topic);
-        return t && t.cursor !== null ? t.epoch + ":" + t.cursor : null;
+        return t && t.cursor.seq !== null ? String(t.cursor) : null;
     }
 
     /* ---- the socket ---- */
@@ -144,9 +137,9 @@ export class Live {
         this.#tokens = BURST;
         this.#alive();
         for (const t of this.#topics.values()) {
-            t.caught = t.ended;
-            t.asked = false;
-            if (!t.ended) this.#subscribe(t);
+            t.caught = t.cursor.ended;
+            t.cursor.asked = false;
+            if (!t.cursor.ended) this.#subscribe(t);
         }
     }
 
@@ -166,9 +159,11 @@ export class Live {
         }
         const most = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** this.#tries);
         this.#tries += 1;
-        const wait = Math.round(this.#o.random() * most);
-        const since = this.status.state === "offline" ? this.status.since : this.#o.now();
-        this.#set({ state: "offline", since, retryAt: this.#o.now() + wait, behind: 0 });
+        const told = this.#tries === 1 ? waitTold(event) : null;
+        const wait = told ?? Math.round(this.#o.random() * most);
+        const now = this.#o.now();
+        const since = this.status.state === "offline" ? this.status.since : now;
+        this.#set({ state: "offline", since, retryAt: now + wait, behind: 0 });
         this.#timer("retry", wait, () => this.#connect());
     }
 
@@ -212,35 +207,26 @@ export class Live {
     // History was rewritten (a restored backup): what had ended may have changed too.
     #rewritten() {
         for (const t of this.#topics.values()) {
-            if (!t.ended) continue;
-            t.ended = false;
-            this.#subscribe(t, true);
+            if (!t.cursor.ended) continue;
+            t.cursor.forget();
+            this.#subscribe(t);
         }
     }
 
     /* ---- topics ---- */
 
-    #subscribe(t, snapshot = t.cursor === null) {
-        t.asked = true;
+    #subscribe(t) {
         t.caught = false;
-        if (snapshot) t.cursor = null;
-        const op = { op: "sub", topic: t.topic };
-        this.#send(
-            snapshot ? { ...op, snapshot: true } : { ...op, since: t.epoch + ":" + t.cursor },
-        );
+        this.#send({ op: "sub", topic: t.topic, ...t.cursor.request() });
     }
 
     #routed(frame) {
         const t = this.#topics.get(frame.topic);
         if (frame.type === "error") this.#failed(t, frame);
         if (!t) return; // closed while the frame was on its way
+        this.#moved(t, t.cursor.take(frame, this.#page(t)), frame);
         if (frame.type === "subscribed") {
-            t.asked = false;
             t.behind = Math.max(0, frame.head - frame.from);
-        } else if (frame.type === "snapshot") {
-            this.#restored(t, frame);
-        } else if (frame.type === "events") {
-            this.#advanced(t, frame);
         } else if (frame.type === "caught_up") {
             t.caught = true;
             t.behind = 0;
@@ -248,51 +234,30 @@ export class Live {
         } else if (frame.type === "lag") {
             t.caught = false;
             t.behind = frame.events;
-        } else if (frame.type === "reset") {
-            t.cursor = null; // the snapshot follows
-            t.caught = false;
-        } else if (frame.type === "end") {
-            this.#finished(t, frame);
         }
         this.#settle();
     }
 
-    #restored(t, frame) {
-        this.#o.message({ type: "snapshot", topic: t.topic, state: frame.state });
-        t.cursor = frame.as_of;
-        t.epoch = this.#hello ? this.#hello.epoch : "";
-        t.behind = 0;
+    // Where the cursor hands on what it takes.
+    #page({ topic }) {
+        return {
+            epoch: this.#hello ? this.#hello.epoch : "",
+            snapshot: (state) => this.#o.message({ type: "snapshot", topic, state }),
+            events: (events) => this.#o.message({ type: "events", topic, events }),
+            complete: (lines) => this.#o.complete(topic, lines),
+        };
     }
 
-    #advanced(t, frame) {
-        if (t.cursor === null) return; // before the snapshot that was asked for
-        if (frame.from > t.cursor) {
-            if (t.asked) return; // frames of before the subscription that is on its way
-            t.gaps += 1;
-            this.#subscribe(t, t.gaps > GAPS);
-            return;
+    #moved(t, verdict, frame) {
+        if (verdict === "gap") this.#subscribe(t);
+        else if (verdict === "reset") t.caught = false;
+        else if (verdict === "snapshot") t.behind = 0;
+        else if (verdict === "applied") t.behind = Math.max(0, t.behind - frame.events.length);
+        else if (verdict === "ended") {
+            t.caught = true;
+            t.behind = 0;
+            this.#tries = 0;
         }
-        const events = frame.events.filter((event) => event.seq > t.cursor);
-        if (events.length) this.#o.message({ type: "events", topic: t.topic, events });
-        if (frame.to > t.cursor) {
-            t.cursor = frame.to;
-            t.gaps = 0;
-        }
-        t.behind = Math.max(0, t.behind - frame.events.length);
-    }
-
-    #finished(t, frame) {
-        if (t.cursor === null) return;
-        const totals = frame.lines || {};
-        if (frame.to > t.cursor || !this.#o.complete(t.topic, totals)) {
-            t.gaps += 1;
-            if (t.gaps <= GAPS) this.#subscribe(t, true);
-            return;
-        }
-        t.ended = true;
-        t.caught = true;
-        t.behind = 0;
-        this.#tries = 0;
     }
 
     #failed(t, frame) {
@@ -326,9 +291,10 @@ export class Live {
         if (this.#unacked < ACK_BYTES) return;
         this.#unacked = 0;
         for (const t of this.#topics.values()) {
-            if (t.cursor === null || t.cursor === t.acked) continue;
-            t.acked = t.cursor;
-            this.#acks.set(t.topic, t.cursor);
+            const { seq } = t.cursor;
+            if (seq === null || seq === t.acked) continue;
+            t.acked = seq;
+            this.#acks.set(t.topic, seq);
         }
         this.#drain();
     }
@@ -392,4 +358,10 @@ function stopReason(event) {
         4505: "The server speaks a newer protocol: reload the page.",
     };
     return known[event.code] || event.reason || "The server closed the connection for good.";
+}
+
+// A server that restarts spreads its viewers: "restart; retry_ms=734".
+function waitTold(event) {
+    const found = event.code === 4001 && /(?:^|;) *retry_ms=(\d{1,9}) *(?:;|$)/.exec(event.reason);
+    return found ? Math.min(RETRY_MOST_MS, Number(found[1])) : null;
 }

@@ -60,7 +60,8 @@ char *id_format(struct id id, char to[ID_TEXT_LEN + 1])
 {
     static const char hex[] = "0123456789abcdef";
     char *p = to;
-    for (int i = 0; i < 16 && !id_is_none(id); i++) {
+    int n = id_is_none(id) ? 0 : 16;
+    for (int i = 0; i < n; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *p++ = '-';
         *p++ = hex[id.b[i] >> 4];

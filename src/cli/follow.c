@@ -14,32 +14,20 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/cursor.h"
 
 enum { WAIT_S = 25, PAUSE_FIRST_MS = 1000, PAUSE_MAX_MS = 10000 };
 
 struct reader {
     struct client *client;
     const struct follow *f;
-    char *cursor;
-    uint64_t seq;
+    struct follow_outcome *outcome;
+    struct cursor cursor;
     int signals; /* signalfd, or -1 */
     bool lost;   /* the server did not answer last time, and that was said */
     bool known;  /* it did answer once */
     int pause_ms;
 };
-
-int follow_cursor_seq(const char *cursor, uint64_t *ret_seq, struct err *e)
-{
-    const char *colon = strrchr(cursor, ':');
-    int64_t seq;
-    if (!colon || colon == cursor || !str_to_int(str_of(colon + 1), 0, INT64_MAX, &seq))
-        return fail(e, E_INVAL,
-                    "'%s' is no cursor; expected EPOCH:NUMBER, as \"cursor\" in the "
-                    "output of `tailrace show JOB --json`",
-                    cursor);
-    *ret_seq = (uint64_t)seq;
-    return 0;
-}
 
 static void outcome_note(const json_t *event, struct follow_outcome *outcome)
 {
@@ -52,30 +40,20 @@ static void outcome_note(const json_t *event, struct follow_outcome *outcome)
         text_copy(outcome->status, sizeof(outcome->status), job_state_name(state));
 }
 
-/* An answer holds all events of (from, to]. */
-static int answer_take(struct reader *r, const json_t *answer, struct follow_outcome *outcome,
-                       struct err *e)
+static void on_event(void *user, const json_t *event)
 {
-    uint64_t from = (uint64_t)client_int(answer, "from"),
-             to = (uint64_t)client_int(answer, "to");
-    const json_t *events = json_object_get(answer, "events");
-    if (from > r->seq || !json_is_array(events) || !*client_text(answer, "cursor"))
-        return fail(e, E_NET, "the server left out events after %s", r->cursor);
-    for (size_t i = 0; i < json_array_size(events); i++) {
-        const json_t *event = json_array_get(events, i);
-        uint64_t seq = (uint64_t)client_int(event, "seq");
-        if (seq <= r->seq)
-            continue;
-        r->f->on_event(r->f->user, event);
-        outcome_note(event, outcome);
-        r->seq = seq;
-    }
-    if (to >= r->seq) {
-        r->seq = to;
-        free(r->cursor);
-        r->cursor = mem_strdup(client_text(answer, "cursor"));
-    }
-    return 0;
+    struct reader *r = user;
+    r->f->on_event(r->f->user, event);
+    outcome_note(event, r->outcome);
+}
+
+static int answer_take(struct reader *r, const json_t *answer, struct err *e)
+{
+    char at[CURSOR_TEXT_MAX];
+    if (cursor_take(&r->cursor, answer, on_event, r) != CURSOR_GAP)
+        return 0;
+    cursor_text(&r->cursor, at);
+    return fail(e, E_NET, "the server left out events after %s", at);
 }
 
 static int answer_ask(struct reader *r, json_t **ret_answer, struct err *e)
@@ -84,7 +62,9 @@ static int answer_ask(struct reader *r, json_t **ret_answer, struct err *e)
         mem_printf("job:%s%s%s", r->f->job_id, r->f->min_level ? "?min=" : "",
                    r->f->min_level ? r->f->min_level : "");
     AUTO_FREE char *topic_escaped = client_escape(topic);
-    AUTO_FREE char *since = client_escape(r->cursor);
+    char cursor[CURSOR_TEXT_MAX];
+    cursor_text(&r->cursor, cursor);
+    AUTO_FREE char *since = client_escape(cursor);
     int wait_s =
         r->f->until || r->lost ? 0 : WAIT_S; /* lost: an answer tells that it is back */
     AUTO_FREE char *path =
@@ -125,7 +105,7 @@ static bool reader_may_retry(struct reader *r, int code, const struct err *e)
     return true;
 }
 
-static int reader_run(struct reader *r, struct follow_outcome *outcome, struct err *e)
+static int reader_run(struct reader *r, struct err *e)
 {
     do { /* at least once: whether the cursor is good is for the server to say */
         AUTO_JSON *answer = NULL;
@@ -133,18 +113,18 @@ static int reader_run(struct reader *r, struct follow_outcome *outcome, struct e
         if (r->client->interrupted)
             return 0;
         if (code >= 0)
-            code = answer_take(r, answer, outcome, e);
+            code = answer_take(r, answer, e);
         if (!r->f->on_answer(r->f->user)) /* also what came before a gap is shown */
             return 0;
         if (code >= 0) {
             reader_found(r);
-            outcome->ended = json_is_true(json_object_get(answer, "end"));
+            r->outcome->ended = json_is_true(json_object_get(answer, "end"));
         } else if (!reader_may_retry(r, code, e)) {
             return code;
         } else if (!reader_pause(r)) {
             return 0;
         }
-    } while (!outcome->ended && (!r->f->until || r->seq < r->f->until));
+    } while (!r->outcome->ended && (!r->f->until || r->cursor.seq < r->f->until));
     return 0;
 }
 
@@ -161,21 +141,20 @@ static int signals_open(sigset_t *old)
 int follow_job(struct client *c, const struct follow *f, struct follow_outcome *ret_outcome,
                struct err *e)
 {
-    struct reader r = {.client = c, .f = f, .signals = -1, .pause_ms = PAUSE_FIRST_MS};
+    struct reader r = {
+        .client = c, .f = f, .outcome = ret_outcome, .signals = -1, .pause_ms = PAUSE_FIRST_MS};
     sigset_t old;
     *ret_outcome = (struct follow_outcome){0};
-    int code = follow_cursor_seq(f->since, &r.seq, e);
+    int code = cursor_read(f->since, &r.cursor, e);
     if (code < 0)
         return code;
-    r.cursor = mem_strdup(f->since);
     c->wake_fd = r.signals = signals_open(&old);
-    code = reader_run(&r, ret_outcome, e);
+    code = reader_run(&r, e);
     struct signalfd_siginfo info;
     if (read(r.signals, &info, sizeof(info)) == sizeof(info))
         ret_outcome->signum = (int)info.ssi_signo;
     c->wake_fd = -1;
     (void)close(r.signals);
     (void)sigprocmask(SIG_SETMASK, &old, NULL);
-    free(r.cursor);
     return code;
 }

@@ -27,6 +27,3 @@ struct follow_outcome {
  * request fails, later ones are repeated (with a note) until the server answers. */
 CHECKED int follow_job(struct client *c, const struct follow *f,
                        struct follow_outcome *ret_outcome, struct err *e);
-
-/* The number in a cursor; E_INVAL when it is none. */
-CHECKED int follow_cursor_seq(const char *cursor, uint64_t *ret_seq, struct err *e);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/cursor.h"
 #include "cli/follow.h"
 
 enum { NAME_COLUMNS_MAX = 24 };
@@ -241,22 +242,20 @@ int view_job(struct client *c, const struct view_request *q, struct err *e)
     int r = tree_get(c, q->job_id, &tree, e);
     if (r >= 0 && q->step)
         r = step_check(tree, q->step, e);
-    const char *cursor = client_text(tree, "cursor");
     struct follow f = {.job_id = q->job_id,
                        .min_level = q->min_level,
                        .on_event = view_event,
                        .on_answer = view_answer,
                        .on_note = view_note};
-    uint64_t now = 0;
+    struct cursor now;
     if (r >= 0)
-        r = follow_cursor_seq(cursor, &now, e);
+        r = cursor_read(client_text(tree, "cursor"), &now, e);
     if (r < 0)
         return r;
     if (!q->follow)
-        f.until = now;
+        f.until = now.seq;
     /* "epoch:0" is before the first event of all */
-    const char *colon = strrchr(cursor, ':');
-    AUTO_FREE char *first = mem_printf("%.*s:0", (int)(colon - cursor), cursor);
+    AUTO_FREE char *first = mem_printf("%s:0", now.epoch);
     f.since = q->since ? q->since : first;
 
     struct view v;

@@ -1,6 +1,7 @@
 #include "feed/encode.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -20,12 +21,10 @@ static bool event_has_message(const struct event *e)
            e->type == EVENT_SYSTEM;
 }
 
-static void payload(struct json *j, const struct event_batch *b, const struct event *e)
+static void write_who(struct json *j, const struct event_batch *b, const struct event *e)
 {
     const struct event_source *s = &b->sources[e->source];
     bool of_job = e->type != EVENT_SYSTEM;
-    json_key(j, "payload");
-    json_begin_object(j);
     json_key_id(j, "job_id", of_job ? event_job_id(b, e) : ID_NONE);
     json_key_id(j, "parent_job_id", event_parent_id(b, e));
     json_key_id(j, "manager_id", of_job ? s->manager_id : ID_NONE);
@@ -33,6 +32,40 @@ static void payload(struct json *j, const struct event_batch *b, const struct ev
     json_key_c(j, "step_name", s->step_name);
     json_key_c(j, "source_type", s->source_type);
     json_key_c(j, "originator", event_originator_name(e->originator));
+}
+
+/* Who an event comes from is the same for a whole run of lines, and is most of their bytes; so
+ * the text of the last one is kept. What these ids name does not change its name. */
+static void put_who(struct json *j, const struct event_batch *b, const struct event *e)
+{
+    enum { WHO_BYTES = 1024 };
+    static _Thread_local char text[WHO_BYTES];
+    static _Thread_local size_t text_n;
+    static _Thread_local struct who {
+        struct id manager_id, step_id, task_id;
+        int originator;
+    } known;
+    const struct event_source *s = &b->sources[e->source];
+    struct who who = {s->manager_id, s->step_id, e->task_id, e->originator};
+    if (!text_n || memcmp(&who, &known, sizeof(who)) != 0) {
+        size_t at = j->out->n;
+        write_who(j, b, e);
+        bool fits = !j->out->overflow && j->out->n - at <= WHO_BYTES;
+        text_n = fits ? j->out->n - at : 0;
+        if (fits)
+            memcpy(text, j->out->p + at, text_n);
+        known = who;
+        return;
+    }
+    buf_add(j->out, text, text_n);
+    j->comma = true;
+}
+
+static void payload(struct json *j, const struct event_batch *b, const struct event *e)
+{
+    json_key(j, "payload");
+    json_begin_object(j);
+    put_who(j, b, e);
     json_key_time(j, "timestamp", e->ts_us);
     if (event_has_message(e)) {
         json_key_c(j, "level", event_level_name(e->level));

@@ -9,7 +9,7 @@
 struct span *span_new(uint64_t from, uint64_t to, struct str bytes)
 {
     struct span *s = mem_alloc(sizeof(*s) + bytes.n);
-    *s = (struct span){.refs = 1, .from = from, .to = to, .size = bytes.n};
+    *s = (struct span){.refs = 1, .from = from, .to = to, .size = bytes.n, .weight = bytes.n};
     if (bytes.n)
         memcpy(s->data, bytes.p, bytes.n);
     return s;

@@ -14,6 +14,7 @@ struct span {
     int refs;
     uint64_t from, to;
     size_t size;
+    size_t weight; /* bytes that the client has of it: unpacked, when it is compressed */
     unsigned char data[];
 };
 

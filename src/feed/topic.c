@@ -66,7 +66,9 @@ struct span *topic_make_frame(const struct form *form, const char *name, uint64_
     buf_add(&text, "]}", 2);
     form_add(form, &out, "events", to, buf_str(&text));
     ASSERT(!text.overflow && !out.overflow);
-    return span_new(from, to, buf_str(&out));
+    struct span *frame = span_new(from, to, buf_str(&out));
+    frame->weight = text.n;
+    return frame;
 }
 
 /* The oldest frames go when the ring is over its size; whoever still sends one holds a

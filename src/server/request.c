@@ -207,6 +207,8 @@ void request_fail(struct request *r, const struct err *e)
     struct MHD_Response *response = take_json(r);
     if (e->code == E_METHOD)
         add_header(response, "Allow", r->allow);
+    if (r->server->draining)
+        add_header(response, "Connection", "close");
     if (e->code == E_UPGRADE) {
         add_header(response, "Upgrade", "websocket");
         add_header(response, "Sec-WebSocket-Version", "13");
@@ -407,6 +409,8 @@ static void request_handle(struct request *r)
 {
     struct err e = r->failure;
     int code = e.code ? e.code : parse_body(r, &e);
+    if (code >= 0 && r->server->draining) /* on a connection that was kept alive */
+        code = fail(&e, E_BUSY, "the server is stopping");
     if (code >= 0)
         code = r->route->handle(r, &e);
     if (code < 0)

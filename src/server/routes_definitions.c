@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/answer.h"
+#include "server/chronicle.h"
 #include "server/request.h"
 #include "worker/worker.h"
 
@@ -68,6 +69,14 @@ int handle_definition_get(struct request *r, struct err *e)
     return 0;
 }
 
+static void reply_changed(struct request *r, struct catalog_entry *entry, const char *event)
+{
+    const struct definition *d = entry->definition;
+    chronicle_add(r->server, LEVEL_INFO, event, d->id, "definition '%s' is kept", d->name);
+    write_entry(entry, &r->j);
+    request_reply_committed(r);
+}
+
 int handle_definitions_add(struct request *r, struct err *e)
 {
     struct catalog_entry *entry;
@@ -75,8 +84,7 @@ int handle_definitions_add(struct request *r, struct err *e)
     if (code < 0)
         return code;
     r->status = MHD_HTTP_CREATED;
-    write_entry(entry, &r->j);
-    request_reply_committed(r);
+    reply_changed(r, entry, "definition_added");
     return 0;
 }
 
@@ -87,8 +95,7 @@ int handle_definition_replace(struct request *r, struct err *e)
                                body_format(r), &entry, e);
     if (code < 0)
         return code;
-    write_entry(entry, &r->j);
-    request_reply_committed(r);
+    reply_changed(r, entry, "definition_replaced");
     return 0;
 }
 
@@ -98,6 +105,8 @@ int handle_definition_delete(struct request *r, struct err *e)
     if (code < 0)
         return code;
     r->status = MHD_HTTP_NO_CONTENT;
+    chronicle_add(r->server, LEVEL_INFO, "definition_removed", param_text(r),
+                  "the definition was removed");
     request_reply_committed(r);
     return 0;
 }

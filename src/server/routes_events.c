@@ -69,7 +69,8 @@ static int read_events(struct request *r, struct store_reader *reader, struct er
     int code = 0;
     /* seq 0 has seen nothing, which is true of every history */
     bool foreign = p->from && strcmp(p->epoch, store_epoch(r->server->store)) != 0;
-    p->gone = foreign ? "epoch" : p->to > as_of ? "ahead" : NULL;
+    bool pruned = p->from && p->to < store_read_floor(reader, &p->topic);
+    p->gone = foreign ? "epoch" : p->to > as_of ? "ahead" : pruned ? "pruned" : NULL;
     if (p->gone)
         return 0;
     while (code >= 0 && events.count == 0 && q.after_seq < as_of) {
@@ -90,11 +91,13 @@ static int read_events(struct request *r, struct store_reader *reader, struct er
 static void reply_gone(struct request *r, const char *reason)
 {
     struct err e;
-    (void)fail(&e, E_GONE,
-               strcmp(reason, "epoch") == 0
-                   ? "the cursor is of another history; begin again without since"
-                   : "the cursor is ahead of the log; begin again without since");
+    const char *why = strcmp(reason, "epoch") == 0   ? "is of another history"
+                      : strcmp(reason, "ahead") == 0 ? "is ahead of the log"
+                                                     : "lies before a deletion";
+    (void)fail(&e, E_GONE, "the cursor %s; begin again without since", why);
     r->status = err_http_status(E_GONE);
+    buf_clear(&r->out); /* of the answer that nothing came for */
+    r->j = JSON_TO(&r->out);
     json_begin_object(&r->j);
     request_write_error(&r->j, &e);
     json_key_c(&r->j, "reason", reason);
@@ -150,7 +153,7 @@ int handle_events(struct request *r, struct err *e)
     int64_t wait_s;
     if (!topic.p)
         return fail_field(e, E_INVAL, "topic",
-                          "which topic? \"jobs\" or \"job:<id>\" is expected");
+                          "which topic? \"jobs\", \"job:<id>\" or \"system\" is expected");
     int code = topic_parse(topic, &p->topic, e);
     if (code >= 0)
         code = parse_since(r, p, e);

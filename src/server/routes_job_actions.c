@@ -1,5 +1,6 @@
 /* Cancel and delete. Both first look in the store whether there is such a job at all; what they
  * then do happens on the loop and is answered when it is durable. */
+#include "server/chronicle.h"
 #include "server/request.h"
 
 struct target {
@@ -67,6 +68,8 @@ static int delete_job(struct request *r, struct err *e)
         return fail(e, E_STATE, "job '%s' is %s; only a job that has ended can be deleted",
                     ID_TEXT(t->id), job_state_name(t->job->status));
     batch_delete_job(writer_batch(r->server->writer), t->id);
+    chronicle_add(r->server, LEVEL_INFO, "job_deleted", ID_TEXT(t->id), "%s was deleted",
+                  t->job->name);
     json_begin_object(&r->j);
     json_key_id(&r->j, "job_id", t->id);
     json_key_c(&r->j, "message", "the job was deleted");

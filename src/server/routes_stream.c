@@ -51,8 +51,6 @@ int handle_events_stream(struct request *r, struct err *e)
         code = parse_start(r, epoch, &wanted, e);
     if (code < 0)
         return code;
-    if (r->server->draining)
-        return fail(e, E_BUSY, "the server is stopping");
     streams_open(r->server->streams, r, &wanted, request_header(r, "Last-Event-ID").p != NULL);
     return 0;
 }

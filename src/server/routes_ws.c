@@ -52,8 +52,6 @@ static int check_handshake(struct request *r, char accept[WS_ACCEPT_LEN + 1], st
         return fail_field(e, E_INVAL, "Sec-WebSocket-Protocol",
                           "unknown sub-protocol '%.*s'; this server speaks %s, or none",
                           (int)MIN(wanted.n, (size_t)64), wanted.p, protocol);
-    if (r->server->draining)
-        return fail(e, E_BUSY, "the server is stopping");
     if (viewers_is_full(r->server->viewers))
         return fail(e, E_BUSY, "the server has as many connections as it can take");
     return 0;

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/chronicle.h"
 #include "server/guard.h"
 #include "server/http.h"
 #include "server/streams.h"
@@ -32,6 +33,7 @@ enum {
 
 static void end_of_turn(struct server *s)
 {
+    chronicle_turn(s);
     writer_turn(s->writer);
     http_turn(s->http);
     viewers_turn(s->viewers);
@@ -65,7 +67,7 @@ static void on_committed(void *context, const struct batch *b)
     if (s->feed)
         feed_publish(s->feed, b);
     if (s->waits)
-        waits_publish(s->waits, &b->events);
+        waits_publish(s->waits, b);
 }
 
 static void on_drained(void *context)
@@ -94,6 +96,7 @@ static void drain(struct server *s)
 {
     log_info("stopping");
     s->draining = true;
+    chronicle_add(s, LEVEL_INFO, "stopping", s->instance, "the server is stopping");
     http_quiesce(s->http);
     waits_drain(s->waits);
     streams_drain(s->streams);
@@ -192,7 +195,7 @@ static int server_open(struct server *s, struct err *e)
     if (r < 0)
         return r;
     s->waits = waits_new(&s->loop);
-    s->streams = streams_new(s);
+    s->streams = streams_new(s, s->options->heartbeat_ms);
     s->viewers = viewers_new(s, s->options->heartbeat_ms);
     s->catalog = catalog_new(s->writer);
     r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);
@@ -280,6 +283,8 @@ int server_run(const struct server_options *options, void (*ready)(const char *a
     int r = server_open(&s, e);
     if (r >= 0) {
         warn_if_open(options->listen);
+        chronicle_add(&s, LEVEL_INFO, "started", s.instance, "tailrace %s was started",
+                      VERSION);
         ready(s.address);
         (void)uv_run(&s.loop, UV_RUN_DEFAULT);
     }

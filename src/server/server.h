@@ -13,7 +13,7 @@ struct server_options {
     const char *listen;      /* "127.0.0.1:8085"; port 0 picks a free one */
     const char *data;        /* folder, made when it is not there */
     const char *definitions; /* folder, or NULL */
-    int64_t heartbeat_ms;    /* of WebSockets: after so much silence */
+    int64_t heartbeat_ms;    /* to viewers, after so much silence */
 };
 
 struct server {
@@ -33,6 +33,9 @@ struct server {
     int64_t started_at_us;
     bool draining;
     unsigned connections_max; /* HTTP and viewers: LIMIT_CONNECTIONS, or what files allow */
+
+    char trouble[ERR_TEXT_MAX]; /* of the store, as last noticed; "": none */
+    int64_t trouble_since_us;
 
     /* server.c's own */
     const struct server_options *options;

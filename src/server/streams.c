@@ -12,8 +12,7 @@
 #include "server/request.h"
 
 enum {
-    TICK_MS = 1000,
-    SILENCE_MS = 15000,
+    TICK_MS = 250,
     RETRY_MS = 1000,
     BLOCK_BYTES = 64 * 1024,
 };
@@ -23,6 +22,7 @@ struct streams {
     struct list all;
     uv_timer_t tick;
     size_t count;
+    int64_t silence_ms; /* broken by a comment after this: sooner than proxies cut */
 };
 
 struct stream {
@@ -65,7 +65,7 @@ static struct span *stream_next(struct stream *s)
     struct span *frame = s->over ? NULL : feed_next(&s->cursor);
     if (!frame && !s->over && s->cursor.end_sent)
         s->over = true;
-    if (!frame && !s->over && now_ms(s->all) - s->said_ms >= SILENCE_MS)
+    if (!frame && !s->over && now_ms(s->all) - s->said_ms >= s->all->silence_ms)
         frame = stream_text(": still here\n\n");
     return frame;
 }
@@ -170,14 +170,15 @@ static void on_tick(uv_timer_t *timer)
     struct streams *all = container_of(timer, struct streams, tick);
     int64_t now = now_ms(all);
     LIST_EACH (&all->all, struct stream, link, s)
-        if (s->begun && now - s->said_ms >= SILENCE_MS)
+        if (s->begun && now - s->said_ms >= all->silence_ms)
             request_resume(s->request);
 }
 
-struct streams *streams_new(struct server *server)
+struct streams *streams_new(struct server *server, int64_t heartbeat_ms)
 {
     struct streams *all = mem_alloc(sizeof(*all));
     all->server = server;
+    all->silence_ms = heartbeat_ms * 3 / 4;
     list_init(&all->all);
     ASSERT(uv_timer_init(&server->loop, &all->tick) == 0);
     ASSERT(uv_timer_start(&all->tick, on_tick, TICK_MS, TICK_MS) == 0);

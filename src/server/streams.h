@@ -12,7 +12,8 @@ struct server;
 struct request;
 struct streams;
 
-struct streams *streams_new(struct server *server);
+/* Silence is broken after three quarters of the heartbeat. */
+struct streams *streams_new(struct server *server, int64_t heartbeat_ms);
 
 /* Answers `r` with what its topic has. `again`: the client was here before; a job that has
  * ended, and of which it has all, is 204 for it: come back no more. */

@@ -26,7 +26,7 @@ struct sent {
 struct subscription {
     struct subscriber *subscriber;
     struct feed_cursor cursor;
-    char topic[TOPIC_NAME_MAX];
+    struct topic_filter topic;
     struct list link, ready_link;
     struct span *first;
     bool opening, behind;
@@ -64,10 +64,12 @@ void subscriber_done(struct subscriber *s)
         subscription_free(sub);
 }
 
-static struct subscription *subscription_find(struct subscriber *s, const char *topic)
+static struct subscription *subscription_find(struct subscriber *s,
+                                              const struct topic_filter *topic)
 {
     LIST_EACH (&s->all, struct subscription, link, sub)
-        if (strcmp(sub->topic, topic) == 0)
+        if (sub->topic.kind == topic->kind && sub->topic.min_level == topic->min_level &&
+            id_eq(sub->topic.job_id, topic->job_id))
             return sub;
     return NULL;
 }
@@ -106,7 +108,7 @@ static void subscription_open(struct subscriber *s, const struct feed_request *r
     sub->cursor.owner = sub;
     sub->cursor.on_opened = on_opened;
     sub->cursor.on_ready = on_ready;
-    topic_name(&request->topic, sub->topic);
+    sub->topic = request->topic;
     list_add(&s->all, &sub->link);
     s->count++;
     s->opening++;
@@ -128,15 +130,15 @@ static void count_sent(struct subscription *sub, const struct span *frame)
     struct subscriber *s = sub->subscriber;
     if (!s->counts)
         return;
-    s->unacked += frame->size;
+    s->unacked += frame->weight;
     if (sub->sent_count && sub->sent[sub->sent_count - 1].bytes < RECORD_BYTES) {
         struct sent *last = &sub->sent[sub->sent_count - 1];
         last->to = MAX(last->to, frame->to);
-        last->bytes += frame->size;
+        last->bytes += frame->weight;
         return;
     }
     MEM_GROW(sub->sent, sub->sent_count, sub->sent_cap);
-    sub->sent[sub->sent_count++] = (struct sent){frame->to, frame->size};
+    sub->sent[sub->sent_count++] = (struct sent){frame->to, frame->weight};
 }
 
 static void count_acked(struct subscription *sub, uint64_t to)
@@ -187,9 +189,11 @@ static struct span *number_frame(struct subscription *sub, const char *type, con
 {
     AUTO_BUF text = BUF_INIT(256);
     struct json j = JSON_TO(&text);
+    char name[TOPIC_NAME_MAX];
+    topic_name(&sub->topic, name);
     json_begin_object(&j);
     json_key_c(&j, "type", type);
-    json_key_c(&j, "topic", sub->topic);
+    json_key_c(&j, "topic", name);
     json_key_int(&j, key, (int64_t)value);
     json_end_object(&j);
     return text_frame(sub->cursor.seq, &text);
@@ -197,10 +201,12 @@ static struct span *number_frame(struct subscription *sub, const char *type, con
 
 static void subscription_fail(struct subscription *sub)
 {
+    char name[TOPIC_NAME_MAX];
+    topic_name(&sub->topic, name);
     if (sub->code == E_NOTFOUND)
-        say_error(sub->subscriber, "unknown_topic", sub->topic, sub->why);
+        say_error(sub->subscriber, "unknown_topic", name, sub->why);
     else
-        say(sub->subscriber, err_code_name(sub->code), sub->topic, sub->why, true);
+        say(sub->subscriber, err_code_name(sub->code), name, sub->why, true);
     subscription_free(sub);
 }
 
@@ -285,7 +291,6 @@ struct message {
     const struct node *root;
     const char *name; /* of the topic, as written */
     struct topic_filter topic;
-    char canonical[TOPIC_NAME_MAX];
 };
 
 /* since, snapshot or tail -> where to start. */
@@ -319,7 +324,7 @@ static void on_sub(struct subscriber *s, const struct message *m)
     struct err e;
     char epoch[EPOCH_MAX] = "";
     struct feed_request request = {.topic = m->topic, .form = s->form, .epoch = epoch};
-    struct subscription *old = subscription_find(s, m->canonical);
+    struct subscription *old = subscription_find(s, &m->topic);
     if (read_start(m, &request, epoch, &e) < 0) {
         say_error(s, "bad_cursor", m->name, e.text);
         return;
@@ -335,7 +340,7 @@ static void on_sub(struct subscriber *s, const struct message *m)
 
 static void on_unsub(struct subscriber *s, const struct message *m)
 {
-    struct subscription *sub = subscription_find(s, m->canonical);
+    struct subscription *sub = subscription_find(s, &m->topic);
     if (sub) /* if not, it has ended meanwhile */
         subscription_free(sub);
     s->wake(s); /* the window may be open again */
@@ -345,7 +350,7 @@ static void on_ack(struct subscriber *s, const struct message *m)
 {
     struct err e;
     int64_t to;
-    struct subscription *sub = subscription_find(s, m->canonical);
+    struct subscription *sub = subscription_find(s, &m->topic);
     const struct node *value = node_get(m->root, "to");
     if (!value || node_int(value, 0, INT64_MAX, &to, &e) < 0) {
         say_error(s, "bad_request", m->name,
@@ -399,6 +404,5 @@ void subscriber_receive(struct subscriber *s, struct str text)
         say_error(s, "unknown_topic", m.name, e.text);
         return;
     }
-    topic_name(&m.topic, m.canonical);
     op->run(s, &m);
 }

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -28,8 +29,10 @@ enum {
     STATUS_MS = 1500, /* plain clients are told at least every 2 s */
     CLOSE_MS = 2000,
     LAG_MS = 1000, /* a shorter pause is not worth a word */
-    TURN_BYTES = LIMIT_FRAME_BYTES,
+    TURN_BYTES = 4 * LIMIT_FRAME_BYTES, /* for one viewer in one call: the call itself costs
+                                           as much as 20 KiB of data */
     TURN_SPANS = 64,
+    TURN_US = 8000, /* for all viewers; the others are next, after a look at what else came */
     UNSENT_BYTES = 64 * 1024, /* in the socket: it counts as not writable above */
     OUT_BYTES = 1024 * 1024, /* above, the client is not read: it asks for more than it takes */
     OPENING_MAX = 8,         /* the same for subscriptions that are being opened */
@@ -42,6 +45,7 @@ struct viewers {
     struct server *server;
     struct list all, dirty, young;
     uv_timer_t tick, greet;
+    uv_idle_t busy; /* active while a turn could not reach all: the loop must not sleep */
     size_t count;
     int64_t heartbeat_ms;
     struct inflater *inflater; /* of whoever sent a compressed message */
@@ -59,10 +63,9 @@ struct viewer {
     size_t out_count, out_cap;
     size_t out_sent; /* bytes of out[0] that are away */
     size_t out_bytes;
-    unsigned char pong[125];
-    size_t pong_n;
+    struct span *pong; /* to the newest ping, between frames */
     bool v1, greeted, parked, closing, gone;
-    bool pong_due, deaf; /* deaf: its bytes make no sense any more */
+    bool deaf; /* its bytes make no sense any more */
     bool peer_closed, shut;
     int64_t greet_ms, received_ms, accepted_ms, sent_ms, status_ms, ping_ms, closing_ms;
     int64_t behind_ms; /* since when it is not up to date at the end of a turn; 0: it is */
@@ -92,11 +95,11 @@ static void out_add(struct viewer *v, struct span *frame)
     set_dirty(v);
 }
 
-static void out_add_control(struct viewer *v, enum ws_opcode opcode, struct str data)
+static struct span *control_frame(enum ws_opcode opcode, struct str data)
 {
     AUTO_BUF frame = BUF_INIT(256);
     ws_add_control(&frame, opcode, data);
-    out_add(v, span_new(0, 0, buf_str(&frame)));
+    return span_new(0, 0, buf_str(&frame));
 }
 
 /* Forgets the first n frames. */
@@ -176,6 +179,7 @@ static void viewer_end(struct viewer *v)
     subscriber_done(&v->subscriber);
     out_drop(v, v->out_count);
     mem_clear(&v->out);
+    span_unref(TAKE(v->pong));
     ws_parser_done(&v->parser);
     uv_close((uv_handle_t *)&v->poll, on_handle_closed);
 }
@@ -191,9 +195,8 @@ static void viewer_fill(struct viewer *v)
         bytes += frame->size;
         out_add(v, frame);
     }
-    if (v->pong_due && !v->closing)
-        out_add_control(v, WS_PONG, (struct str){(const char *)v->pong, v->pong_n});
-    v->pong_due = false;
+    if (v->pong && !v->closing)
+        out_add(v, TAKE(v->pong));
 }
 
 /* Gives the socket what there is. False: the connection is broken. */
@@ -280,14 +283,31 @@ static void viewer_turn(struct viewer *v)
         v->shut = true;
         (void)shutdown(v->fd, SHUT_WR);
     }
-    viewer_poll(v, v->parked || (!v->closing && subscriber_has_next(&v->subscriber)));
+    if (!v->parked && !v->closing && subscriber_has_next(&v->subscriber))
+        set_dirty(v); /* the socket took all: it is its turn again, behind the others */
+    viewer_poll(v, v->parked);
 }
 
+static void on_busy(uv_idle_t *idle)
+{
+    (void)idle; /* the turn of the loop goes on with viewers_turn() by itself */
+}
+
+/* Looking at the clock for each would cost more than some of them do. */
 void viewers_turn(struct viewers *all)
 {
+    enum { BETWEEN_LOOKS = 16 };
     struct viewer *v;
-    while ((v = LIST_TAKE(&all->dirty, struct viewer, dirty_link)))
+    int64_t until_us = clock_mono_us() + TURN_US;
+    for (int n = 1; (v = LIST_TAKE(&all->dirty, struct viewer, dirty_link)); n++) {
         viewer_turn(v);
+        if (n % BETWEEN_LOOKS == 0 && clock_mono_us() >= until_us)
+            break;
+    }
+    if (list_is_empty(&all->dirty))
+        (void)uv_idle_stop(&all->busy);
+    else
+        (void)uv_idle_start(&all->busy, on_busy);
 }
 
 /* ---- reading ---- */
@@ -307,9 +327,8 @@ static void on_message(struct viewer *v, const struct ws_message *m)
 {
     switch (m->opcode) {
     case WS_PING:
-        memcpy(v->pong, m->data.p, m->data.n);
-        v->pong_n = m->data.n;
-        v->pong_due = true;
+        span_unref(v->pong);
+        v->pong = control_frame(WS_PONG, m->data);
         set_dirty(v);
         break;
     case WS_CLOSE:
@@ -404,11 +423,20 @@ static void on_refuse(struct subscriber *s, const char *reason)
 
 /* ---- time ---- */
 
+/* Thousands of viewers come at once, after a restart for instance. So that their heartbeats do
+ * not, each has a rhythm of its own: from half of the heartbeat up to all of it. */
+static int64_t rhythm_ms(const struct viewer *v)
+{
+    enum { SCATTER = 2654435761u }; /* Knuth's multiplicative hash */
+    int64_t half = v->all->heartbeat_ms / 2;
+    return v->all->heartbeat_ms - (int64_t)((unsigned)v->fd * SCATTER >> 8) % half;
+}
+
 static void heartbeat(struct viewer *v, int64_t now)
 {
-    int64_t beat = v->all->heartbeat_ms;
+    int64_t beat = rhythm_ms(v);
     bool silent = now - v->sent_ms >= beat;
-    if (now - v->received_ms >= 3 * beat) {
+    if (now - v->received_ms >= 3 * v->all->heartbeat_ms) {
         viewer_close(v, WS_CLOSE_SILENT, "no answer to pings");
         return;
     }
@@ -418,7 +446,7 @@ static void heartbeat(struct viewer *v, int64_t now)
     }
     if ((silent || now - v->received_ms >= beat) && now - v->ping_ms >= beat) {
         v->ping_ms = now;
-        out_add_control(v, WS_PING, STR("tailrace"));
+        out_add(v, control_frame(WS_PING, STR("tailrace")));
     }
 }
 
@@ -538,6 +566,7 @@ struct viewers *viewers_new(struct server *server, int64_t heartbeat_ms)
     list_init(&all->young);
     ASSERT(uv_timer_init(&server->loop, &all->tick) == 0);
     ASSERT(uv_timer_init(&server->loop, &all->greet) == 0);
+    ASSERT(uv_idle_init(&server->loop, &all->busy) == 0);
     ASSERT(uv_timer_start(&all->tick, on_tick, TICK_MS, TICK_MS) == 0);
     return all;
 }
@@ -572,6 +601,7 @@ void viewers_stop(struct viewers *all)
         viewer_end(v);
     uv_close((uv_handle_t *)&all->tick, NULL);
     uv_close((uv_handle_t *)&all->greet, NULL);
+    uv_close((uv_handle_t *)&all->busy, NULL);
 }
 
 void viewers_free(struct viewers *all)

@@ -61,8 +61,14 @@ void waits_add(struct waits *all, struct wait *w, int64_t ms)
     arm(all);
 }
 
-static bool concerns(const struct wait *w, const struct event_batch *events)
+static bool concerns(const struct wait *w, const struct batch *batch)
 {
+    const struct event_batch *events = &batch->events;
+    for (size_t i = 0; i < batch->change_count; i++)
+        if (batch->changes[i].kind == CHANGE_JOB_DELETE &&
+            (w->topic.kind == TOPIC_JOBS ||
+             id_eq(w->topic.job_id, batch->changes[i].job_id)))
+            return true;
     for (size_t i = 0; i < events->count; i++)
         if (events->events[i].seq > w->after &&
             event_matches(events, &events->events[i], &w->topic))
@@ -70,10 +76,10 @@ static bool concerns(const struct wait *w, const struct event_batch *events)
     return false;
 }
 
-void waits_publish(struct waits *all, const struct event_batch *events)
+void waits_publish(struct waits *all, const struct batch *batch)
 {
     LIST_EACH (&all->list, struct wait, link, w)
-        if (concerns(w, events))
+        if (concerns(w, batch))
             end(w, false);
     arm(all);
 }

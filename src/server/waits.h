@@ -4,7 +4,7 @@
 #include <uv.h>
 
 #include "base/list.h"
-#include "job/event.h"
+#include "store/rows.h"
 
 struct waits;
 
@@ -22,8 +22,9 @@ struct waits *waits_new(uv_loop_t *loop);
  * ends at the next turn. */
 void waits_add(struct waits *all, struct wait *w, int64_t ms);
 
-/* What was published: ends the waits for a topic that has something in it. */
-void waits_publish(struct waits *all, const struct event_batch *events);
+/* What was published: ends the waits for a topic that has something in it, or whose past has
+ * changed because a job was deleted. */
+void waits_publish(struct waits *all, const struct batch *batch);
 
 /* Ends all, as timed out, now and from now on. */
 void waits_drain(struct waits *all);

@@ -62,13 +62,17 @@ bool ws_offers_deflate(struct str extensions)
 
 void ws_parser_init(struct ws_parser *p, size_t max_bytes, struct inflater *inflater)
 {
-    *p = (struct ws_parser){
-        .max_bytes = max_bytes, .inflater = inflater, .message = BUF_INIT(max_bytes)};
+    enum { CONTROL_BYTES = 125 };
+    *p = (struct ws_parser){.max_bytes = max_bytes,
+                            .inflater = inflater,
+                            .message = BUF_INIT(max_bytes),
+                            .control = BUF_INIT(CONTROL_BYTES)};
 }
 
 void ws_parser_done(struct ws_parser *p)
 {
     buf_done(&p->message);
+    buf_done(&p->control);
 }
 
 static enum ws_result refuse(struct ws_parser *p, int code, const char *reason)
@@ -135,7 +139,6 @@ static enum ws_result payload_begin(struct ws_parser *p)
         p->packed = p->head[0] & RSV1;
     }
     p->mask_at = 0;
-    p->control_n = 0;
     p->in_payload = true;
     return WS_MORE;
 }
@@ -145,18 +148,14 @@ static void payload_take(struct ws_parser *p, struct str *in)
     size_t n = p->left < in->n ? (size_t)p->left : in->n;
     if (n == 0)
         return;
-    bool control = is_control(p->opcode);
-    unsigned char *to =
-        control ? p->control + p->control_n : (unsigned char *)buf_room(&p->message, n);
+    struct buf *into = is_control(p->opcode) ? &p->control : &p->message;
+    unsigned char *to = (unsigned char *)buf_room(into, n);
     const unsigned char *mask = p->head + p->head_n - 4;
     for (size_t i = 0; i < n; i++)
         to[i] = (unsigned char)in->p[i] ^ mask[(p->mask_at + i) & 3];
     p->mask_at += n;
     p->left -= n;
-    if (control)
-        p->control_n += n;
-    else
-        p->message.n += n;
+    into->n += n;
     in->p += n;
     in->n -= n;
 }
@@ -180,7 +179,8 @@ static bool is_close_code(int code)
 
 static enum ws_result control_end(struct ws_parser *p, struct ws_message *ret)
 {
-    struct str data = {(const char *)p->control, p->control_n};
+    struct str data = buf_str(&p->control);
+    p->gave = true;
     *ret = (struct ws_message){.opcode = p->opcode, .data = data};
     if (p->opcode != WS_CLOSE)
         return WS_MESSAGE;
@@ -189,7 +189,7 @@ static enum ws_result control_end(struct ws_parser *p, struct ws_message *ret)
         return WS_MESSAGE;
     if (data.n == 1)
         return refuse(p, WS_CLOSE_PROTOCOL, "a close code has two bytes");
-    ret->close_code = p->control[0] << 8 | p->control[1];
+    ret->close_code = (unsigned char)data.p[0] << 8 | (unsigned char)data.p[1];
     ret->data = (struct str){data.p + 2, data.n - 2};
     if (!is_close_code(ret->close_code))
         return refuse(p, WS_CLOSE_PROTOCOL, "a close code that may not be sent");
@@ -225,8 +225,11 @@ static enum ws_result message_end(struct ws_parser *p, struct ws_message *ret)
 enum ws_result ws_parser_next(struct ws_parser *p, struct str *in, struct ws_message *ret)
 {
     ASSERT(p->close_code == 0);
-    if (p->gave)
-        buf_clear(&p->message);
+    if (p->gave) { /* clients say little: what most of them need is no memory */
+        buf_done(&p->control);
+        if (!p->message_opcode)
+            buf_done(&p->message);
+    }
     p->gave = false;
     for (;;) {
         while (!p->in_payload) {

@@ -69,13 +69,12 @@ struct ws_parser {
     uint64_t left;   /* bytes of payload that the current frame still has */
     size_t mask_at;  /* which byte of the mask comes next */
     bool in_payload; /* the head is complete */
-    bool gave;       /* the last call gave a message that lies in `message` */
+    bool gave;       /* the last call gave a message that lies in `message` or `control` */
     unsigned char opcode;
     unsigned char message_opcode; /* of the message in pieces, or 0 */
     bool packed;                  /* that message is compressed */
     struct buf message;           /* TEXT and BINARY, over all their frames */
-    unsigned char control[125];
-    size_t control_n;
+    struct buf control;           /* PING, PONG and CLOSE, which may come between them */
 };
 
 /* A message longer than max_bytes, unpacked too, is an error (WS_CLOSE_BAD_REQUEST). With an

@@ -26,6 +26,7 @@ import readline from "node:readline";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { MISTAKES } from "../model/mistakes.mjs";
 import { BINARY, folder, serve } from "./server.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
@@ -201,7 +202,8 @@ async function crawl(s) {
     assert.equal(tree.status, "completed", tree.cause);
     const beginning = await s.server.beginning();
     return { job, step: tree.steps[0].step_id, epoch: beginning.split(":")[0], beginning,
-        events: await s.server.events("job:" + job, beginning) };
+        events: [...(await s.server.events("job:" + job, beginning)),
+            ...(await s.server.get("/api/events?topic=system&since=" + beginning)).body.events] };
 }
 
 async function framesOf(s, run) {
@@ -385,4 +387,9 @@ test("every test that an invariant is guarded by exists", () => {
         assert.ok(names.length > 0, invariant);
         for (const name of names) assert.ok(all.includes(name), `${invariant}: there is no ${name}`);
     }
+});
+
+test("the mistakes that are seeded into the model, and who finds them out, are those written down", () => {
+    const written = table("docs/protocol.md", "mistake", "found out by the checker of");
+    assert.deepEqual(written, MISTAKES.map(({ who, invariant }) => [who, invariant]));
 });

@@ -257,6 +257,43 @@ story("tries come later and later, at most every 30 seconds, until one succeeds"
     assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
 });
 
+// What is waited before the first try after this close; by itself it would be 500 ms.
+async function waitAfter(t, code, reason) {
+    const s = await begun(t);
+    s.peer.ws.close(code, reason);
+    const offline = await s.statuses.until((x) => x.state === "offline");
+    const wait = offline.retryAt - offline.since;
+    s.clock.fire((ms) => ms === wait);
+    await s.arrivals.take();
+    return wait;
+}
+
+story("a server that restarts says when to come back, and that is kept to", async (t) => {
+    assert.equal(await waitAfter(t, 4001, "restart; retry_ms=734"), 734);
+    assert.equal(await waitAfter(t, 4001, "retry_ms=0"), 0);
+    assert.equal(await waitAfter(t, 4001, "restart; retry_ms=999999999"), 30000);
+});
+
+story("a wait that is no number, or of another close, is not kept to", async (t) => {
+    assert.equal(await waitAfter(t, 4001, "restart"), 500);
+    assert.equal(await waitAfter(t, 4001, "restart; retry_ms=-5"), 500);
+    assert.equal(await waitAfter(t, 4001, "restart; no_retry_ms=5"), 500);
+    assert.equal(await waitAfter(t, 4003, "retry_ms=734"), 500);
+});
+
+story("only the first try keeps to the wait that was told", async (t) => {
+    const s = await begun(t);
+    s.peer.ws.close(4001, "restart; retry_ms=734");
+    await s.statuses.until((x) => x.state === "offline");
+    s.live.retry();
+    (await s.arrivals.take()).ws.close(4001, "restart; retry_ms=734");
+    await s.statuses.until((x) => x.state === "offline" && x.retryAt !== null);
+    assert.deepEqual(
+        [...s.clock.timers.values()].map((x) => x.ms).filter((ms) => ms !== 400),
+        [1000],
+    );
+});
+
 story("silence longer than the heartbeat allows counts as lost, any frame as life", async (t) => {
     const s = await begun(t, {});
     s.peer.say(frame(100, 100, []));

@@ -51,7 +51,7 @@ test("health, version and status say what is running", async (t) => {
     assert.equal(body.trouble, "");
     assert.equal(body.job_definitions, 2);
     assert.equal(body.jobs.total_jobs, 0);
-    assert.match(body.cursor, /^[0-9a-z]+:0$/);
+    assert.match(body.cursor, /^[0-9a-z]+:\d+$/);
 });
 
 test("a finished job is told the same way by all routes", async (t) => {
@@ -189,7 +189,7 @@ test("a long-poll waits for the next event, and answers empty when none comes", 
     const id = await server.execute("lines");
     const { body } = await waiting;
     assert.equal(body.events[0].payload.job_id, id);
-    assert.equal(body.from, 0);
+    assert.equal(body.from, empty.to);
     assert.ok(body.to >= body.events.at(-1).seq, "what follows on other topics is covered as well");
     assert.ok(body.cursor.endsWith(`:${body.to}`));
     const { body: next } = await server.get(`/api/events?topic=jobs&since=${body.cursor}&wait=0`);
@@ -340,7 +340,8 @@ test("what was done is there after a restart", async (t) => {
     const data = one.child.spawnargs[one.child.spawnargs.indexOf("--data") + 1];
     assert.deepEqual(await one.stop(), { code: 0, signal: null });
     const two = await serve(t, { definitions, data });
-    assert.deepEqual((await two.get(`/api/jobs/${id}/tree`)).body, before.body);
+    const after = await two.get(`/api/jobs/${id}/tree`);
+    assert.deepEqual({ ...after.body, cursor: "" }, { ...before.body, cursor: "" });
 });
 
 test("the job's own lines are asked for with an empty step, and are numbered like a step's", async (t) => {

@@ -1,4 +1,5 @@
-/* Any bytes, in pieces whose lengths the input decides: the parser never crashes, reads past a
+/* Any bytes, in pieces whose lengths the input decides, with or without permessage-deflate: the
+ * parser never crashes, reads past a
  * piece or gives more than its limit, and gives the same messages as for the input in one
  * piece. */
 #include <stdint.h>
@@ -23,13 +24,14 @@ static void digest_add(struct digest *d, const struct ws_message *m)
         d->hash = d->hash * 31 + (unsigned char)m->data.p[i];
 }
 
-static struct digest run(const uint8_t *bytes, size_t size, unsigned piece)
+static struct digest run(const uint8_t *bytes, size_t size, unsigned piece, bool deflate)
 {
     struct digest d = {0};
     struct ws_parser p;
     struct ws_message m;
     enum ws_result r = WS_MORE;
-    ws_parser_init(&p, LIMIT_BYTES, NULL);
+    struct inflater *inflater = deflate ? inflater_new() : NULL;
+    ws_parser_init(&p, LIMIT_BYTES, inflater);
     for (size_t at = 0; at < size && r != WS_ERROR;) {
         size_t n = piece && piece < size - at ? piece : size - at;
         char *copy = malloc(n);
@@ -42,6 +44,7 @@ static struct digest run(const uint8_t *bytes, size_t size, unsigned piece)
     }
     d.close_code = r == WS_ERROR ? p.close_code : 0;
     ws_parser_done(&p);
+    inflater_free(inflater);
     return d;
 }
 
@@ -50,8 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     if (size < 1)
         return 0;
-    struct digest whole = run(bytes + 1, size - 1, 0);
-    struct digest pieces = run(bytes + 1, size - 1, 1 + bytes[0] % 16);
+    bool deflate = bytes[0] & 0x80;
+    struct digest whole = run(bytes + 1, size - 1, 0, deflate);
+    struct digest pieces = run(bytes + 1, size - 1, 1 + bytes[0] % 16, deflate);
     ASSERT(whole.hash == pieces.hash && whole.messages == pieces.messages &&
            whole.close_code == pieces.close_code);
     return 0;

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "feed/feed.h"
 #include "store/writer.h"
@@ -108,6 +109,16 @@ static void add_lines(struct world *w, int count)
     put_job(w, JOB_RUNNING);
 }
 
+static void delete_job(struct world *w)
+{
+    struct event_source source = {ID_SYSTEM, ID_NONE, "", "system"};
+    struct event event = {.type = EVENT_SYSTEM, .ts_us = 1700000000000000};
+    batch_delete_job(writer_batch(w->writer), w->job);
+    event_batch_add(&writer_batch(w->writer)->events, &event, &source, str_of("deleted"),
+                    str_of(""));
+    world_commit(w);
+}
+
 /* ---- a client ---- */
 
 struct client {
@@ -116,7 +127,8 @@ struct client {
     enum feed_form form;
     uint64_t seen; /* the client's own cursor */
     uint64_t lines, first_line;
-    int resets, snapshots, ends, caught_up;
+    int resets, snapshots, ends, caught_up, packed;
+    char reason[16]; /* of the last reset */
     bool opened, ready, failed;
 };
 
@@ -166,22 +178,66 @@ static void client_text(struct client *c, const char *p, size_t n)
                   c->lines);
     } else {
         c->resets += strcmp(type, "reset") == 0;
+        if (strcmp(type, "reset") == 0)
+            text_copy(c->reason, sizeof(c->reason),
+                      json_string_value(json_object_get(frame, "reason")));
         c->caught_up += strcmp(type, "caught_up") == 0;
     }
     json_decref(frame);
 }
 
+/* Takes an event stream apart: an id must be the cursor that its data ends at. */
+static void client_stream(struct client *c, struct span *s)
+{
+    struct str rest = {(const char *)s->data, s->size}, line, id = {NULL, 0};
+    while (rest.p && rest.n) {
+        line = str_cut(&rest, '\n');
+        if (str_starts(line, STR("id: ")))
+            id = (struct str){line.p + 4, line.n - 4};
+        if (!str_starts(line, STR("data: ")))
+            continue;
+        client_text(c, line.p + 6, line.n - 6);
+        if (id.p) {
+            char epoch[40];
+            uint64_t seq;
+            CHECK(cursor_parse(id, epoch, sizeof(epoch), &seq));
+            CHECK_INT(seq, c->seen);
+            CHECK_TEXT(epoch, feed_epoch(c->world->feed));
+        }
+        id.p = NULL;
+    }
+    span_unref(s);
+}
+
+static void client_frame(struct client *c, bool packed, const char *p, size_t n)
+{
+    struct buf text = BUF_INIT(LIMIT_REPLY_BYTES);
+    struct inflater *inflater = inflater_new();
+    CHECK(!packed || c->form == FEED_DEFLATED);
+    if (packed)
+        CHECK(inflater_run(inflater, (struct str){p, n}, &text));
+    c->packed += packed;
+    client_text(c, packed ? text.p : p, packed ? text.n : n);
+    buf_done(&text);
+    inflater_free(inflater);
+}
+
 /* Takes the WebSocket frames apart. */
 static void client_span(struct client *c, struct span *s)
 {
+    if (c->form == FEED_SSE) {
+        client_stream(c, s);
+        return;
+    }
     for (size_t at = 0; at < s->size;) {
-        CHECK_INT(s->data[at], 0x81);
+        bool packed = s->data[at] == 0xc1;
+        CHECK(packed || s->data[at] == 0x81);
         size_t n = s->data[at + 1], head = 2;
         int width = n == 126 ? 2 : n == 127 ? 8 : 0;
         for (int i = 0; i < width; i++)
             n = (i ? n << 8 : 0) | s->data[at + 2 + (size_t)i];
         head += (size_t)width;
-        client_text(c, (const char *)s->data + at + head, n);
+        client_frame(c, packed, (const char *)s->data + at + head, n);
         at += head + n;
     }
     span_unref(s);
@@ -218,6 +274,18 @@ static void client_open(struct client *c, struct world *w, enum feed_form form,
     c->cursor = (struct feed_cursor){.owner = c, .on_opened = on_opened, .on_ready = on_ready};
     if (form == FEED_PLAIN)
         request.topic.kind = TOPIC_ALL;
+    feed_open(w->feed, &c->cursor, &request);
+}
+
+static void client_open_topic(struct client *c, struct world *w, enum topic_kind kind,
+                              enum feed_start start)
+{
+    struct feed_request request = {.topic = {.kind = kind},
+                                   .start = start,
+                                   .since = c->seen,
+                                   .epoch = feed_epoch(w->feed)};
+    c->world = w;
+    c->cursor = (struct feed_cursor){.owner = c, .on_opened = on_opened, .on_ready = on_ready};
     feed_open(w->feed, &c->cursor, &request);
 }
 
@@ -353,10 +421,84 @@ TEST(end_comes_after_the_last_event_and_its_totals_match)
     world_done(&w);
 }
 
+TEST(a_viewer_of_all_jobs_is_given_the_state_again_when_a_job_was_deleted)
+{
+    struct world w;
+    struct client live = {0}, back = {0};
+    world_init(&w);
+    add_lines(&w, 3);
+    world_commit(&w);
+    client_open_topic(&live, &w, TOPIC_JOBS, FEED_SNAPSHOT);
+    client_wait_open(&live);
+    client_take_all(&live);
+    CHECK_INT(live.snapshots, 1);
+    delete_job(&w);
+    client_take_all(&live);
+    CHECK(live.snapshots == 2 && live.resets == 1);
+    CHECK_TEXT(live.reason, "pruned");
+    back.seen = 2; /* of before the deletion */
+    client_open_topic(&back, &w, TOPIC_JOBS, FEED_SINCE);
+    client_wait_open(&back);
+    CHECK(back.snapshots == 1 && back.resets == 1);
+    CHECK_TEXT(back.reason, "pruned");
+    client_take_all(&live);
+    CHECK_INT(live.resets, 1); /* once */
+    feed_close(&live.cursor);
+    feed_close(&back.cursor);
+    world_done(&w);
+}
+
+TEST(a_viewer_of_a_job_is_told_when_it_was_deleted)
+{
+    struct world w;
+    struct client c = {0};
+    world_init(&w);
+    client_open(&c, &w, FEED_V1, FEED_SNAPSHOT, NULL);
+    client_wait_open(&c);
+    client_take_all(&c);
+    delete_job(&w);
+    while (!c.failed) {
+        client_take(&c, 1);
+        uv_run(&w.loop, UV_RUN_ONCE);
+    }
+    feed_close(&c.cursor);
+    world_done(&w);
+}
+
+TEST(viewers_that_are_behind_share_what_is_read_back)
+{
+    struct world w;
+    struct client clients[20] = {0};
+    world_init(&w);
+    add_lines(&w, 3000);
+    world_commit(&w);
+    for (int i = 0; i < 20; i++) {
+        client_open(&clients[i], &w, FEED_V1, FEED_SINCE, NULL);
+        client_wait_open(&clients[i]);
+    }
+    struct span *frames[20] = {NULL};
+    for (int i = 0; i < 20; i++)
+        CHECK(!feed_next(&clients[i].cursor)); /* nothing is in memory */
+    for (int i = 0; i < 20; i++)
+        while (!(frames[i] = feed_next(&clients[i].cursor)))
+            uv_run(&w.loop, UV_RUN_ONCE);
+    for (int i = 1; i < 20; i++)
+        CHECK(frames[i] == frames[0]);
+    for (int i = 0; i < 20; i++) {
+        client_span(&clients[i], frames[i]);
+        client_take_all(&clients[i]);
+        CHECK_INT(clients[i].lines, 3000);
+        feed_close(&clients[i].cursor);
+    }
+    world_done(&w);
+}
+
 /* Random appends, commits, stalls, cuts and returns; every client must end with what the store
  * has. */
 static void random_walk(unsigned seed)
 {
+    static const enum feed_form forms[5] = {FEED_V1, FEED_DEFLATED, FEED_SSE, FEED_V1,
+                                            FEED_PLAIN};
     struct world w;
     struct client clients[5] = {0};
     bool open[5] = {false};
@@ -376,8 +518,7 @@ static void random_walk(unsigned seed)
             feed_close(&c->cursor);
             open[i] = false;
         } else if (what < 70 && !open[i]) {
-            enum feed_form form = i == 4 ? FEED_PLAIN : FEED_V1;
-            client_open(c, &w, form, form == FEED_PLAIN ? FEED_NOW : FEED_SINCE, NULL);
+            client_open(c, &w, forms[i], i == 4 ? FEED_NOW : FEED_SINCE, NULL);
             open[i] = true;
         } else if (open[i] && c->opened) {
             client_take(c, (int)(random() % 4));
@@ -387,8 +528,7 @@ static void random_walk(unsigned seed)
     world_commit(&w);
     for (int i = 0; i < 5; i++) {
         if (!open[i])
-            client_open(&clients[i], &w, i == 4 ? FEED_PLAIN : FEED_V1,
-                        i == 4 ? FEED_NOW : FEED_SINCE, NULL);
+            client_open(&clients[i], &w, forms[i], i == 4 ? FEED_NOW : FEED_SINCE, NULL);
         client_wait_open(&clients[i]);
         client_take_all(&clients[i]);
         CHECK_INT(clients[i].seen, feed_head(w.feed));
@@ -397,6 +537,7 @@ static void random_walk(unsigned seed)
         CHECK_INT(clients[i].resets, 0);
         feed_close(&clients[i].cursor);
     }
+    CHECK(clients[1].packed > 0);
     world_done(&w);
 }
 

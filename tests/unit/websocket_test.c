@@ -184,3 +184,96 @@ TEST(a_long_reason_is_cut_between_characters)
     CHECK_INT(out.p[1], 124);
     CHECK_INT((unsigned char)out.p[2] << 8 | (unsigned char)out.p[3], WS_CLOSE_RESTART);
 }
+
+/* ---- permessage-deflate ---- */
+
+TEST(an_offer_of_deflate_is_taken_when_its_words_are_known)
+{
+    static const struct {
+        const char *offer;
+        bool taken;
+    } offers[] = {
+        {"permessage-deflate", true},
+        {"permessage-deflate; client_max_window_bits", true},
+        {"permessage-deflate; server_no_context_takeover;client_max_window_bits=10", true},
+        {"x-webkit-deflate-frame, permessage-deflate", true},
+        {"permessage-deflate; server_max_window_bits=15", true},
+        {"permessage-deflate; server_max_window_bits=10", false},
+        {"permessage-deflate; server_max_window_bits=10, permessage-deflate", true},
+        {"permessage-deflate; server_max_window_bits", false},
+        {"permessage-deflate; unknown=1", false},
+        {"permessage-deflated", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++)
+        if (ws_offers_deflate(str_of(offers[i].offer)) != offers[i].taken)
+            test_fail(__FILE__, __LINE__, "\"%s\"", offers[i].offer);
+    CHECK(!ws_offers_deflate((struct str){NULL, 0}));
+}
+
+/* A client's frame with mask 0, RSV1 set. */
+static void add_packed(struct buf *out, struct str text)
+{
+    struct deflater *deflater = deflater_new();
+    AUTO_BUF packed = BUF_INIT(1 << 20);
+    deflater_add(deflater, &packed, text);
+    CHECK(packed.n < 126);
+    buf_add(out, (char[]){(char)0xc1, (char)(0x80 | packed.n), 0, 0, 0, 0}, 6);
+    buf_add_str(out, buf_str(&packed));
+    deflater_free(deflater);
+}
+
+TEST(a_compressed_message_is_unpacked_and_the_next_one_is_by_itself)
+{
+    AUTO_BUF in = BUF_INIT(4096);
+    struct inflater *inflater = inflater_new();
+    struct ws_parser p;
+    struct ws_message m;
+    add_packed(&in, STR("{\"op\":\"sub\",\"topic\":\"jobs\"}"));
+    buf_add(&in, "\x81\x82\0\0\0\0hi", 8);
+    add_packed(&in, STR(""));
+    add_packed(&in, STR("once more, once more"));
+    ws_parser_init(&p, LIMIT_BYTES, inflater);
+    struct str rest = buf_str(&in);
+    static const char *const want[] = {"{\"op\":\"sub\",\"topic\":\"jobs\"}", "hi", "",
+                                       "once more, once more"};
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(ws_parser_next(&p, &rest, &m), WS_MESSAGE);
+        CHECK(str_eq_c(m.data, want[i]));
+    }
+    ws_parser_done(&p);
+    inflater_free(inflater);
+}
+
+static int close_code_of(struct str in, struct inflater *inflater)
+{
+    struct ws_parser p;
+    struct ws_message m;
+    ws_parser_init(&p, LIMIT_BYTES, inflater);
+    while (ws_parser_next(&p, &in, &m) == WS_MESSAGE)
+        ;
+    int code = p.close_code;
+    ws_parser_done(&p);
+    return code;
+}
+
+TEST(a_compressed_message_that_was_not_agreed_on_is_broken_or_grows_too_large_is_refused)
+{
+    char many[LIMIT_BYTES + 1];
+    struct inflater *inflater = inflater_new();
+    AUTO_BUF bomb = BUF_INIT(4096);
+    AUTO_BUF fine = BUF_INIT(4096);
+    memset(many, 'x', sizeof(many));
+    add_packed(&bomb, (struct str){many, sizeof(many)});
+    add_packed(&fine, (struct str){many, LIMIT_BYTES});
+    CHECK_INT(close_code_of(buf_str(&fine), NULL), WS_CLOSE_PROTOCOL);
+    CHECK_INT(close_code_of(buf_str(&fine), inflater), 0);
+    CHECK_INT(close_code_of(buf_str(&bomb), inflater), WS_CLOSE_BAD_REQUEST);
+    CHECK_INT(close_code_of(STR("\xc1\x83\0\0\0\0\xff\xff\xff"), inflater), WS_CLOSE_TEXT);
+    /* only the first frame of a message says that it is compressed; a ping never is */
+    CHECK_INT(close_code_of(STR("\x01\x81\0\0\0\0x\xc0\x81\0\0\0\0x"), inflater),
+              WS_CLOSE_PROTOCOL);
+    CHECK_INT(close_code_of(STR("\xc9\x80\0\0\0\0"), inflater), WS_CLOSE_PROTOCOL);
+    CHECK_INT(close_code_of(buf_str(&fine), inflater), 0); /* it works after an error too */
+    inflater_free(inflater);
+}
