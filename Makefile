@@ -35,8 +35,8 @@ NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
 UI := $(wildcard ui/*)
 
-.PHONY: all run demo test unit model api browser crash fuzz fuzz-replay bench lint format layers \
-	tsan asan coverage pictures install deps deps-all clean help FORCE
+.PHONY: all run demo test unit model api browser crash faults soak fuzz fuzz-replay bench lint \
+	format layers tsan asan coverage pictures install deps deps-all clean help FORCE
 
 ##@ Everyday
 all: $(B)/tailrace $(B)/newsroom  ## build the server and the example site
@@ -67,6 +67,12 @@ browser: all node_modules/.ready  ## the page in Chromium
 
 crash: all node_modules/.ready  ## kill -9 and full disks at every named place
 	tools/node-test tests/crash
+
+faults: all node_modules/.ready  ## what viewers were told through kills, cuts and full disks, against the store
+	tools/node-test tests/faults
+
+soak: all node_modules/.ready  ## 1000 kill loops; LOOPS=n SEED=n MINUTES=n BIN=build/address/tailrace, STEADY=1
+	tools/soak
 
 asan: deps-all  ## every suite under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory SAN=address all build/address/unit build/address/record-stream \

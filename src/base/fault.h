@@ -7,7 +7,9 @@
  * Without the variable a place costs one load and one branch.
  *
  * Places: store.commit.before, store.commit.before_fsync (before COMMIT), store.commit.after,
- * feed.publish.before, feed.catch_up, feed.end, store.compact.before_switch. */
+ * store.delete (of a job, in its transaction), store.compact.before_switch,
+ * feed.publish.before, feed.catch_up, feed.end, viewer.send.partial (a part of a frame is in
+ * the socket; to fail is to break the connection). */
 #pragma once
 
 #include <stdbool.h>

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "server/server.h"
@@ -218,7 +219,7 @@ static bool viewer_send(struct viewer *v)
         left -= parts[whole++].iov_len;
     v->out_sent = whole ? left : v->out_sent + left;
     out_drop(v, whole);
-    return true;
+    return left == 0 || !FAULT("viewer.send.partial");
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);

@@ -369,6 +369,8 @@ static int change_write(struct sqlite_store *s, struct change *change, uint64_t 
     case CHANGE_DEFINITION_DELETE:
         return definition_delete(s->writer, change->definition_id, e);
     case CHANGE_JOB_DELETE:
+        if (FAULT("store.delete"))
+            return fail(e, E_IO, "the fault place store.delete was told to fail");
         return job_delete(s, change->job_id, last_seq, e);
     }
     return 0;

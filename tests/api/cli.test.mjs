@@ -139,8 +139,8 @@ async function serve(t) {
     server.child.kill("SIGKILL");
     await server.exited;
   });
-  server.kill = async () => {
-    server.child.kill("SIGKILL");
+  server.kill = async (signal = "SIGKILL") => {
+    server.child.kill(signal);
     await server.exited;
   };
   server.restart = () => begin(new URL(server.url).host);
@@ -297,21 +297,22 @@ test("Ctrl-C leaves the job running and says so", async (t) => {
   await run(["cancel", "latest"], { url });
 });
 
-test("logs --follow survives a server that is killed and comes back: each line once", async (t) => {
-  const server = await serve(t);
-  const id = (await run(["run", "slow"], server)).stdout.trim();
-  const follower = start(["logs", id, "--follow"], server);
-  await follower.until(() => follower.lines.length > 50);
-  await server.kill();
-  await follower.until(() => follower.stderr.includes("trying again"));
-  await server.restart();
-  const followed = await follower.ended;
-  assert.equal(followed.code, 0, followed.stderr);
-  assert.match(followed.stderr, /trying again.*\n.*the server answers again\n/);
-  assertNumbered(followed.lines);
-  const stored = await run(["logs", id], server);
-  assert.equal(followed.stdout, stored.stdout);
-});
+for (const [signal, does] of [["SIGKILL", "is killed"], ["SIGTERM", "stops in good order"]])
+  test(`logs --follow survives a server that ${does} and comes back: each line once`, async (t) => {
+    const server = await serve(t);
+    const id = (await run(["run", "slow"], server)).stdout.trim();
+    const follower = start(["logs", id, "--follow"], server);
+    await follower.until(() => follower.lines.length > 50);
+    await server.kill(signal);
+    await follower.until(() => follower.stderr.includes("trying again"));
+    await server.restart();
+    const followed = await follower.ended;
+    assert.equal(followed.code, 0, followed.stderr);
+    assert.match(followed.stderr, /trying again.*\n.*the server answers again\n/);
+    assertNumbered(followed.lines);
+    const stored = await run(["logs", id], server);
+    assert.equal(followed.stdout, stored.stdout);
+  });
 
 test("a job can be run without waiting, with parameters, and wrong ones are named", async (t) => {
   const { url } = await serve(t);

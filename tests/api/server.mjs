@@ -42,7 +42,7 @@ export class Server {
         this.pid = child.pid;
         this.stderr = "";
         this.ended = once(child, "close").then(([code, signal]) => {
-            if (code !== 0) console.error(`server ${this.pid} ended with ${code ?? signal}:\n${this.stderr}`);
+            if (code !== 0 && signal !== this.asked) console.error(`server ${this.pid} ended with ${code ?? signal}:\n${this.stderr}`);
             return { code, signal };
         });
     }
@@ -110,6 +110,7 @@ export class Server {
     }
 
     async stop(signal = "SIGTERM") {
+        this.asked = signal;
         if (this.child.exitCode === null && this.child.signalCode === null) process.kill(this.pid, signal);
         return this.ended;
     }
@@ -161,7 +162,7 @@ export class Socket {
 }
 
 // Starts a server and stops it when the test `t` ends. options: definitions {file: text}, args,
-// env, data (a folder that outlives it).
+// env, data (a folder that outlives it), binary (another program).
 export async function serve(t, options = {}) {
     const home = await folder(t);
     const definitions = path.join(home, "definitions");
@@ -169,7 +170,7 @@ export async function serve(t, options = {}) {
     for (const [name, text] of Object.entries(options.definitions || {})) await writeFile(path.join(definitions, name), text);
     const args = ["serve", "--listen", "127.0.0.1:0", "--data", options.data || path.join(home, "data"),
         "--definitions", definitions, ...(options.args || [])];
-    const child = spawn(BINARY, args, {
+    const child = spawn(options.binary || BINARY, args, {
         cwd: home,
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...options.env },

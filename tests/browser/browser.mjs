@@ -274,6 +274,42 @@ export const painted = (reader) =>
         return { state, ticks };
     });
 
+// All lines of a step as the page shows them: asks for the earlier ones, then walks through the log
+// from its top, as only what is in sight is in the page.
+export async function everyLine(reader, stepId) {
+    const within = `.tree-step[data-step-id="${stepId}"]`;
+    const button = reader.locator(within + " .log-earlier");
+    while (await button.isVisible()) {
+        const first = await reader.evaluate((within) => {
+            return document.querySelector(within + " .tree-log-line").dataset.line;
+        }, within);
+        await button.click();
+        await until(
+            reader,
+            ([within, first]) => {
+                const el = document.querySelector(within + " .log-earlier");
+                const row = document.querySelector(within + " .tree-log-line");
+                return el.hidden || el.innerText === "" || row.dataset.line !== first;
+            },
+            [within, first],
+        );
+    }
+    return reader.evaluate(async (within) => {
+        const scroller = document.querySelector(within + " .log-scroll");
+        const found = new Map();
+        for (let top = 0; ; top += 200) {
+            scroller.scrollTop = top;
+            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+            for (const row of scroller.querySelectorAll(".tree-log-line"))
+                found.set(
+                    Number(row.querySelector(".tree-log-num").textContent),
+                    row.querySelector(".tree-log-text").textContent,
+                );
+            if (top >= scroller.scrollHeight) return [...found].sort((a, b) => a[0] - b[0]);
+        }
+    }, within);
+}
+
 // The same as a picture of the jobs, without the times that tick.
 export const pictured = (reader) =>
     reader.locator("main").screenshot({
