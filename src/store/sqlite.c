@@ -228,6 +228,8 @@ static void sqlite_close(struct store *base)
     }
     compactor_free(s->compactor);
     conn_free(s->writer); /* the last one: SQLite folds the WAL into the file */
+    if (s->mark_fd >= 0)
+        close(s->mark_fd);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     pthread_mutex_destroy(&s->commit_lock);
@@ -273,7 +275,7 @@ int store_open_sqlite(const char *folder, struct store **ret_store, struct err *
     s->base.ops = &sqlite_ops;
     s->folder = mem_strdup(folder);
     s->path = mem_printf("%s/tailrace.db", folder);
-    s->lock_fd = -1;
+    s->lock_fd = s->mark_fd = -1;
     s->compactor = compactor_new();
     pthread_mutex_init(&s->commit_lock, NULL);
     pthread_mutex_init(&s->pool_lock, NULL);
@@ -286,6 +288,8 @@ int store_open_sqlite(const char *folder, struct store **ret_store, struct err *
         r = writer_open(s, e);
     if (r >= 0)
         r = store_recall(s, e);
+    if (r >= 0)
+        r = mark_check(s, e);
     if (r >= 0)
         r = sqlite_clean(s, e);
     if (r >= 0)

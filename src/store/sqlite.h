@@ -39,7 +39,7 @@ struct journal_size {
 struct sqlite_store {
     struct store base;
     char *folder, *path;
-    int lock_fd;
+    int lock_fd, mark_fd;
     struct conn *writer;
     _Atomic uint64_t head;
 
@@ -79,6 +79,11 @@ static inline struct sqlite_reader *sqlite_reader(struct store_reader *r)
 /* sqlite_schema.c: makes the tables in a new file, or checks that the file is one of ours and
  * whole as far as that can be seen quickly. E_VERSION, E_CORRUPT. */
 CHECKED int schema_prepare(struct conn *c, struct err *e);
+
+/* sqlite_mark.c: notices, when the store is opened, that an older copy of the database was put
+ * back, and gives it a new epoch; and what it notices it by, after a commit. */
+CHECKED int mark_check(struct sqlite_store *s, struct err *e);
+void mark_write(const struct sqlite_store *s, uint64_t seq);
 
 /* sqlite_append.c */
 CHECKED int sqlite_append(struct store *s, struct batch *batch, struct err *e);

@@ -472,5 +472,6 @@ int sqlite_append(struct store *base, struct batch *batch, struct err *e)
     s->journal.rows += size.rows;
     s->journal.bytes += size.bytes;
     atomic_store(&s->head, last_seq);
+    mark_write(s, last_seq);
     return 0;
 }
