@@ -74,6 +74,7 @@ static void check_doors(struct str host, struct str origin)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str rest = {(const char *)data, size};
+    rest.n = strnlen(rest.p, size); /* what comes from libmicrohttpd are C strings */
     struct str line = str_cut(&rest, '\n');
     struct str host = str_cut(&rest, '\n');
     check_route(line);
