@@ -87,6 +87,7 @@ static void *checkpointer_run(void *ctx)
 {
     struct checkpointer *c = ctx;
     bool high;
+    (void)pthread_setname_np(pthread_self(), "checkpoint");
     pthread_mutex_lock(&c->lock);
     while (checkpointer_wait(c, &high)) {
         c->wal_pages = 0;

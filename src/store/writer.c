@@ -136,6 +136,7 @@ static void on_thread(void *arg)
 {
     struct writer *w = arg;
     bool more = false, idle;
+    (void)pthread_setname_np(pthread_self(), "store");
     uv_mutex_lock(&w->lock);
     for (;;) {
         bool has_batch = wait_for_batch(w, more, &idle);
