@@ -62,8 +62,9 @@ struct writer {
 
     /* loop thread only */
     struct load filling;
-    struct load spare;  /* what came back, emptied: its memory is used again */
+    struct load spare;  /* to be filled next; it is here when no batch is away */
     int64_t not_before; /* mono time: the end of the window */
+    int64_t wakes_at;   /* mono time for which window_fd is or was set */
     uv_poll_t window;
     int window_fd;
     bool told_full; /* someone waits for on_drained() */
@@ -236,10 +237,14 @@ int64_t writer_window_us(size_t events)
            WINDOW_FULL_EVENTS;
 }
 
-static void window_sleep(struct writer *w, int64_t us)
+static void window_wait(struct writer *w)
 {
-    struct itimerspec once = {.it_value = {.tv_nsec = us * 1000}};
-    ASSERT(timerfd_settime(w->window_fd, 0, &once, NULL) == 0);
+    struct itimerspec once = {
+        .it_value = {w->not_before / 1000000, w->not_before % 1000000 * 1000}};
+    if (w->wakes_at == w->not_before)
+        return;
+    w->wakes_at = w->not_before;
+    ASSERT(timerfd_settime(w->window_fd, TFD_TIMER_ABSTIME, &once, NULL) == 0);
 }
 
 static void on_window(uv_poll_t *poll, int status, int events)
@@ -267,7 +272,7 @@ static void send_away(struct writer *w)
 /* Is there a batch to send, and is the store there to take it? */
 static bool may_send(const struct writer *w)
 {
-    return !w->away.batch && !w->stopped &&
+    return w->spare.batch && !w->stopped &&
            (!batch_is_empty(w->filling.batch) || w->filling.after.count > 0);
 }
 
@@ -275,11 +280,10 @@ void writer_turn(struct writer *w)
 {
     if (!may_send(w))
         return;
-    int64_t left_us = w->not_before - clock_mono_us();
-    if (left_us <= 0 || batch_bytes(w->filling.batch) >= LARGE_BYTES)
+    if (clock_mono_us() >= w->not_before || batch_bytes(w->filling.batch) >= LARGE_BYTES)
         send_away(w);
     else
-        window_sleep(w, left_us);
+        window_wait(w);
 }
 
 int writer_new(uv_loop_t *loop, struct store *store, const struct writer_hooks *hooks,

@@ -50,7 +50,7 @@ TEST(no_answer_changes_between_the_steps_of_the_compactor)
     dump_store(s, 9, &before);
     int r, steps = 0;
     while ((r = store_compact(s, false, &e)) > 0) {
-        if (steps++ % 5 == 0) {
+        if (steps++ % 13 == 0) {
             dump_store(s, 9, &now);
             check_same("between two steps", &now, &before);
         }
