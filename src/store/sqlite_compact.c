@@ -396,11 +396,8 @@ int sqlite_compact(struct store *base, bool idle, struct err *e)
     int r = 0;
     switch (k->phase) {
     case COMPACT_NONE:
-        if (!pass_is_due(s, idle)) {
-            if (idle)
-                parts_clear(k, 0);
+        if (!pass_is_due(s, idle))
             return 0;
-        }
         r = pass_begin(s, k, e);
         break;
     case COMPACT_READ:
