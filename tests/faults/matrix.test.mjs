@@ -223,7 +223,7 @@ row("a delete whose commit fails at first (store.delete)", (t) =>
 for (const [place, definition, says] of [
     ["store.commit.before", "lines", /cannot commit, trying again/],
     ["store.commit.before_fsync", "lines", /cannot commit, trying again/],
-    ["feed.catch_up", "flood", /cannot read the log for job:/],
+    ["feed.catch_up", "flood", /cannot read the log for/],
     ["feed.end", "lines", null], // told to the viewer, who asks again
 ])
     row(`EIO at ${place}`, (t) =>
