@@ -145,7 +145,7 @@ $(B)/unit: $(UNIT_OBJ) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 
-$(B)/store-bench: $(B)/tests/bench/store_bench.o $(LIB)
+$(B)/store-bench $(B)/commit-bench: $(B)/%-bench: $(B)/tests/bench/%_bench.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 

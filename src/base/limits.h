@@ -29,5 +29,5 @@ enum {
     LIMIT_TASK_KEY_BYTES = 8 * 1024, /* a task's key (a URL): refused */
     LIMIT_DOCUMENT_BYTES =
         4 * 1024 * 1024,            /* kept text of a page: cut, marked in its metadata */
-    LIMIT_CHUNK_BYTES = 256 * 1024, /* raw bytes of a compacted chunk */
+    LIMIT_CHUNK_BYTES = 256 * 1024, /* raw bytes of a journal row, of a compacted chunk */
 };

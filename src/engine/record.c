@@ -315,7 +315,7 @@ void engine_on_closing(struct engine *g, struct batch *b)
     struct step *step;
     while ((step = LIST_TAKE(&g->dirty_steps, struct step, link_dirty))) {
         step->row.updated_at_us = now_us;
-        batch_put_step(b, &step->row);
+        batch_put_step_state(b, &step->row);
     }
     while ((job = LIST_TAKE(&g->dirty_jobs, struct job, link_dirty))) {
         job->row.updated_at_us = now_us;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/map.h"
-#include "feed/alarm.h"
+#include "base/alarm.h"
 #include "feed/reading.h"
 
 struct feed {

@@ -30,14 +30,20 @@ void event_batch_clear(struct event_batch *b)
     buf_clear(&b->text);
 }
 
+static bool source_eq(const struct event_source *a, const struct event_source *b)
+{
+    return id_eq(a->step_id, b->step_id) && id_eq(a->manager_id, b->manager_id);
+}
+
 uint32_t event_batch_source(struct event_batch *b, const struct event_source *source)
 {
-    for (size_t i = b->source_count; i-- > 0;) {
-        const struct event_source *known = &b->sources[i];
-        if (id_eq(known->step_id, source->step_id) &&
-            id_eq(known->manager_id, source->manager_id))
+    /* lines come in runs: most are of the source of the line before */
+    uint32_t newest = b->count ? b->events[b->count - 1].source : 0;
+    if (b->count && source_eq(&b->sources[newest], source))
+        return newest;
+    for (size_t i = b->source_count; i-- > 0;)
+        if (source_eq(&b->sources[i], source))
             return (uint32_t)i;
-    }
     MEM_GROW(b->sources, b->source_count, b->source_cap);
     struct event_source *added = &b->sources[b->source_count];
     *added = *source;
@@ -50,17 +56,22 @@ struct event *event_batch_add(struct event_batch *b, const struct event *event,
                               const struct event_source *source, struct str message,
                               struct str members)
 {
+    uint32_t source_index = event_batch_source(b, source);
     MEM_GROW(b->events, b->count, b->cap);
     struct event *e = &b->events[b->count++];
     *e = *event;
-    e->source = event_batch_source(b, source);
+    e->source = source_index;
+    char *to = buf_room(&b->text, message.n + members.n);
+    ASSERT(to);
+    if (message.n)
+        memcpy(to, message.p, message.n);
+    if (members.n)
+        memcpy(to + message.n, members.p, members.n);
     e->message_at = (uint32_t)b->text.n;
     e->message_n = (uint32_t)message.n;
-    buf_add_str(&b->text, message);
-    e->members_at = (uint32_t)b->text.n;
+    e->members_at = e->message_at + e->message_n;
     e->members_n = (uint32_t)members.n;
-    buf_add_str(&b->text, members);
-    ASSERT(!b->text.overflow);
+    b->text.n += message.n + members.n;
     return e;
 }
 

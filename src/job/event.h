@@ -69,7 +69,7 @@ void event_batch_done(struct event_batch *b);
 void event_batch_clear(struct event_batch *b); /* empty, memory kept */
 
 /* Index of a source equal to `source`, added (with copies of its strings) when it is new. The
- * search starts at the newest. */
+ * search starts at that of the newest event. */
 uint32_t event_batch_source(struct event_batch *b, const struct event_source *source);
 
 /* Appends an event; message, members and source index in *event are filled from the arguments.

@@ -26,7 +26,7 @@
 enum {
     DRAIN_MS = 10000,
     SPARE_FILES = 512, /* besides connections */
-    FEW_CONNECTIONS = 1000,
+    FEW_CONNECTIONS = 10000, /* fewer is worth a word */
 };
 
 /* ---- the turn of the loop ---- */
@@ -135,6 +135,7 @@ static void raise_file_limit(struct server *s)
 static void process_prepare(struct server *s)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is a full disk like any other */
     raise_file_limit(s);
 }
 

@@ -9,7 +9,12 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { CODEC_VERSION = 1, CODEC_HEADER_BYTES = 3, VARINT_MAX_BYTES = 10 };
+enum {
+    CODEC_VERSION = 1,
+    CODEC_HEADER_BYTES = 3,
+    VARINT_MAX_BYTES = 10,
+    LEVEL = 1, /* of zstd; on lines 3 costs a quarter more and saves 0 to 4 % */
+};
 
 enum {
     COLUMNS_MIN_BYTES = 9, /* one byte a column and event */
@@ -186,6 +191,17 @@ static void put_columns(struct buf *out, const struct event *events, size_t n,
     out->n = (size_t)(p - out->p);
 }
 
+/* They lie in the batch as they are wanted here: one behind the other, in order. */
+static void put_texts(struct buf *out, const struct event_batch *b, const struct event *first,
+                      const struct event *last)
+{
+    size_t bytes = 0, all = (size_t)last->members_at + last->members_n - first->message_at;
+    for (const struct event *e = first; e <= last; e++)
+        bytes += (size_t)e->message_n + e->members_n;
+    ASSERT(bytes == all);
+    buf_add(out, b->text.p + first->message_at, all);
+}
+
 static void put_raw(struct buf *out, const struct event_batch *b, size_t from, size_t to)
 {
     struct tables t = {0};
@@ -194,15 +210,12 @@ static void put_raw(struct buf *out, const struct event_batch *b, size_t from, s
     put_number(out, to - from);
     put_tables(out, b, &t);
     put_columns(out, b->events + from, to - from, &t);
-    for (size_t i = from; i < to; i++) {
-        buf_add_str(out, event_message(b, &b->events[i]));
-        buf_add_str(out, event_members(b, &b->events[i]));
-    }
+    put_texts(out, b, &b->events[from], &b->events[to - 1]);
     tables_done(&t);
 }
 
 int codec_encode(struct codec *c, const struct event_batch *b, size_t from, size_t to,
-                 int level, struct str *ret_blob, struct err *e)
+                 struct str *ret_blob, struct err *e)
 {
     ASSERT(from < to && to <= b->count);
     buf_clear(&c->raw);
@@ -215,7 +228,7 @@ int codec_encode(struct codec *c, const struct event_batch *b, size_t from, size
     size_t bound = ZSTD_compressBound(c->raw.n);
     char *room = buf_room(&c->packed, bound);
     ASSERT(room);
-    ZSTD_CCtx_setParameter(c->pack, ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(c->pack, ZSTD_c_compressionLevel, LEVEL);
     ZSTD_CCtx_setParameter(c->pack, ZSTD_c_checksumFlag, 1);
     size_t n = ZSTD_compress2(c->pack, room, bound, c->raw.p, c->raw.n);
     ASSERT(!ZSTD_isError(n)); /* the room is enough, nothing else can fail */

@@ -24,8 +24,6 @@
 #include "job/event.h"
 
 enum {
-    CODEC_LEVEL_JOURNAL = 1, /* on the way of a commit */
-    CODEC_LEVEL_CHUNK = 3,
     CODEC_RAW_MAX_BYTES = 128 * 1024 * 1024, /* unpacked: E_TOOBIG, E_CORRUPT */
 };
 
@@ -37,7 +35,7 @@ void codec_free(struct codec *c); /* NULL is fine */
 /* Encodes events [from, to) of a batch, whose seq are ascending, to > from. The bytes are the
  * codec's and valid until its next use. E_TOOBIG. */
 CHECKED int codec_encode(struct codec *c, const struct event_batch *b, size_t from, size_t to,
-                         int level, struct str *ret_blob, struct err *e);
+                         struct str *ret_blob, struct err *e);
 
 /* Decodes into a batch, which is cleared first; on failure it is empty. E_CORRUPT. */
 CHECKED int codec_decode(struct codec *c, struct str blob, struct event_batch *into,

@@ -107,6 +107,9 @@ static int change_check(struct memory_store *s, struct coming *coming, struct ch
 {
     if (c->kind == CHANGE_STEP)
         map_set(&coming->ids, ID_KEY(c->step->id), c->step);
+    if (c->kind == CHANGE_STEP_STATE && !shelf_get(&s->steps, ID_KEY(c->step->id)) &&
+        !map_get(&coming->ids, ID_KEY(c->step->id)))
+        return fail(e, E_NOTFOUND, "there is no step %s", ID_TEXT(c->step->id));
     if (c->kind == CHANGE_TASK)
         return task_check(s, coming, c->task, e);
     if (c->kind == CHANGE_TASK_STATE && !shelf_get(&s->tasks, ID_KEY(c->task->id)) &&
@@ -157,6 +160,18 @@ static void task_apply_state(struct memory_store *s, const struct task_row *stat
     shelf_put(&s->tasks, ID_KEY(row.id), &row);
 }
 
+static void step_apply_state(struct memory_store *s, const struct step_row *state)
+{
+    const struct step_row *old = shelf_get(&s->steps, ID_KEY(state->id));
+    struct step_row row = *state;
+    row.job_id = old->job_id;
+    row.number = old->number;
+    row.name = old->name;
+    row.type = old->type;
+    row.depends = old->depends;
+    shelf_put(&s->steps, ID_KEY(row.id), &row);
+}
+
 static void definition_remove(struct memory_store *s, const char *id)
 {
     struct slot *slot = map_remove(&s->definitions.by_key, str_of(id));
@@ -195,6 +210,9 @@ static void change_apply(struct memory_store *s, struct change *c, uint64_t last
         break;
     case CHANGE_STEP:
         shelf_put(&s->steps, ID_KEY(c->step->id), c->step);
+        break;
+    case CHANGE_STEP_STATE:
+        step_apply_state(s, c->step);
         break;
     case CHANGE_TASK:
         task_apply(s, c->task);

@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "store/row_shape.h"
 
+enum { KEEP_BYTES = 1024 * 1024 }; /* an empty batch keeps so much, however little it held */
+
 #define SHAPE(kind, ...)                                                                       \
     static const size_t kind##_strings[] = {__VA_ARGS__};                                      \
     const struct row_shape shape_##kind = {sizeof(struct kind##_row), kind##_strings,          \
@@ -108,6 +110,18 @@ void batch_free(struct batch *b)
     free(b);
 }
 
+void batch_clear(struct batch *b)
+{
+    const struct buf *text = &b->events.text;
+    if (text->cap > KEEP_BYTES && text->n < text->cap / 16) /* a burst is over */
+        event_batch_done(&b->events);
+    else
+        event_batch_clear(&b->events);
+    arena_done(&b->arena);
+    b->change_count = 0;
+    b->first_seq = 0;
+}
+
 size_t batch_bytes(const struct batch *b)
 {
     return b->events.text.n + b->events.count * sizeof(struct event) + b->arena.bytes +
@@ -130,6 +144,14 @@ void batch_put_job(struct batch *b, const struct job_row *row)
 void batch_put_step(struct batch *b, const struct step_row *row)
 {
     batch_add_change(b, CHANGE_STEP)->step = step_row_copy(&b->arena, row);
+}
+
+/* What the definition says of a step stays as it is in the store. */
+void batch_put_step_state(struct batch *b, const struct step_row *row)
+{
+    struct step_row state = *row;
+    state.name = state.type = state.depends = NULL;
+    batch_add_change(b, CHANGE_STEP_STATE)->step = step_row_copy(&b->arena, &state);
 }
 
 void batch_put_task(struct batch *b, const struct task_row *row)

@@ -73,6 +73,7 @@ struct definition_row {
 enum change_kind {
     CHANGE_JOB,
     CHANGE_STEP,
+    CHANGE_STEP_STATE, /* of a step that is there: all but what the definition says of it */
     CHANGE_TASK,       /* all of it */
     CHANGE_TASK_STATE, /* of a task that is there: status, attempt, started, completed, cause */
     CHANGE_DOCUMENT,
@@ -105,11 +106,13 @@ struct batch {
 /* The life of a batch. */
 struct batch *batch_new(void);
 void batch_free(struct batch *b);
+void batch_clear(struct batch *b);         /* empty, memory for events kept */
 size_t batch_bytes(const struct batch *b); /* memory that it holds for its contents */
 
 /* Appends a change with a deep copy of the row. */
 void batch_put_job(struct batch *b, const struct job_row *row);
 void batch_put_step(struct batch *b, const struct step_row *row);
+void batch_put_step_state(struct batch *b, const struct step_row *row);
 void batch_put_task(struct batch *b, const struct task_row *row);
 void batch_put_task_state(struct batch *b, const struct task_row *row);
 void batch_put_document(struct batch *b, const struct document_row *row);

@@ -196,9 +196,9 @@ static int store_recall(struct sqlite_store *s, struct err *e)
     if (r >= 0)
         r = conn_number(c, "SELECT max(last_seq) FROM journal", compacted, &head, e);
     if (r >= 0)
-        r = conn_number(c, "SELECT count(*) FROM journal", 0, &s->journal_rows, e);
+        r = conn_number(c, "SELECT count(*) FROM journal", 0, &s->journal.rows, e);
     if (r >= 0)
-        r = conn_number(c, "SELECT sum(length(blob)) FROM journal", 0, &s->journal_bytes, e);
+        r = conn_number(c, "SELECT sum(length(blob)) FROM journal", 0, &s->journal.bytes, e);
     if (r < 0)
         return r;
     s->compacted_seq = (uint64_t)compacted;
@@ -228,6 +228,8 @@ static void sqlite_close(struct store *base)
     }
     compactor_free(s->compactor);
     conn_free(s->writer); /* the last one: SQLite folds the WAL into the file */
+    if (s->mark_fd >= 0)
+        close(s->mark_fd);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     pthread_mutex_destroy(&s->commit_lock);
@@ -266,11 +268,14 @@ static const struct store_ops sqlite_ops = {
 
 int store_open_sqlite(const char *folder, struct store **ret_store, struct err *e)
 {
+    /* SQLite would count its allocations, under a lock that all connections share; refused when
+     * it is in use already */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct sqlite_store *s = mem_alloc(sizeof(*s));
     s->base.ops = &sqlite_ops;
     s->folder = mem_strdup(folder);
     s->path = mem_printf("%s/tailrace.db", folder);
-    s->lock_fd = -1;
+    s->lock_fd = s->mark_fd = -1;
     s->compactor = compactor_new();
     pthread_mutex_init(&s->commit_lock, NULL);
     pthread_mutex_init(&s->pool_lock, NULL);
@@ -283,6 +288,8 @@ int store_open_sqlite(const char *folder, struct store **ret_store, struct err *
         r = writer_open(s, e);
     if (r >= 0)
         r = store_recall(s, e);
+    if (r >= 0)
+        r = mark_check(s, e);
     if (r >= 0)
         r = sqlite_clean(s, e);
     if (r >= 0)

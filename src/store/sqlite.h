@@ -2,7 +2,8 @@
  *
  * The tables:
  *   meta         epoch, compacted_seq
- *   journal      one row per commit: all its events, of all jobs
+ *   journal      one row per commit: all its events, of all jobs; a commit of more than
+ *                LIMIT_CHUNK_BYTES has several
  *   chunks       the events of one stream in pieces of up to LIMIT_CHUNK_BYTES, made from
  *                journal rows. A chunk counts once its pass_seq <= compacted_seq
  *   streams      numbers for (job, step); step none: the job itself. Stream 1 is `jobs`, which
@@ -31,17 +32,21 @@ struct compactor;
 struct checkpointer;
 struct sqlite_reader;
 
+struct journal_size {
+    int64_t rows, bytes; /* of compressed text */
+};
+
 struct sqlite_store {
     struct store base;
     char *folder, *path;
-    int lock_fd;
+    int lock_fd, mark_fd;
     struct conn *writer;
     _Atomic uint64_t head;
 
     /* of the store thread */
     uint64_t compacted_seq;
-    int64_t journal_rows, journal_bytes; /* not compacted yet */
-    int64_t journal_since_us;            /* mono time of the oldest of them */
+    struct journal_size journal; /* not compacted yet */
+    int64_t journal_since_us;    /* mono time of the oldest of them */
     struct compactor *compactor;
 
     /* Held during every write transaction, so that the checkpointer can finish undisturbed. */
@@ -75,6 +80,11 @@ static inline struct sqlite_reader *sqlite_reader(struct store_reader *r)
  * whole as far as that can be seen quickly. E_VERSION, E_CORRUPT. */
 CHECKED int schema_prepare(struct conn *c, struct err *e);
 
+/* sqlite_mark.c: notices, when the store is opened, that an older copy of the database was put
+ * back, and gives it a new epoch; and what it notices it by, after a commit. */
+CHECKED int mark_check(struct sqlite_store *s, struct err *e);
+void mark_write(const struct sqlite_store *s, uint64_t seq);
+
 /* sqlite_append.c */
 CHECKED int sqlite_append(struct store *s, struct batch *batch, struct err *e);
 
@@ -83,6 +93,10 @@ CHECKED int sqlite_append(struct store *s, struct batch *batch, struct err *e);
  * gives the first failure of both. */
 CHECKED int sqlite_begin(struct sqlite_store *s, struct err *e);
 CHECKED int sqlite_end(struct sqlite_store *s, int r, struct err *e);
+
+/* The end of a piece of events that begins at `from` and may be one journal row or chunk. Adds
+ * the bytes of its texts to *bytes. */
+size_t sqlite_slice(const struct event_batch *events, size_t from, size_t *bytes);
 
 CHECKED int sqlite_stream(struct conn *c, struct id job_id, struct id step_id,
                           int64_t *ret_stream, struct err *e); /* found or added */

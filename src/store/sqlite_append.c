@@ -1,36 +1,39 @@
-/* The happy path of a batch: its events get their numbers and become one blob, before the
- * transaction begins; then the blob and all rows are written in one transaction, and COMMIT
- * brings them to the disk. When anything fails, the transaction is rolled back and the batch is
- * as it was. */
+/* The happy path of a batch: its events get their numbers; then, in one transaction, they
+ * become a journal row (or several, when they are many: who reads a few lines, and the
+ * compactor between two commits, must not have to unpack them all), all rows are written, and
+ * COMMIT brings that to the disk. When anything fails, the transaction is rolled back and the
+ * batch is as it was. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "store/sqlite.h"
 
 /* ---- transactions ---- */
 
+/* Like conn_exec(), but stays prepared. */
+static int run(struct conn *c, const char *sql, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c, sql, e);
+    return r < 0 ? r : query_run(&q, e);
+}
+
 int sqlite_begin(struct sqlite_store *s, struct err *e)
 {
     pthread_mutex_lock(&s->commit_lock);
-    int r = conn_exec(s->writer, "BEGIN IMMEDIATE", e);
+    int r = run(s->writer, "BEGIN IMMEDIATE", e);
     if (r < 0)
         pthread_mutex_unlock(&s->commit_lock);
     return r;
 }
 
-static int commit(struct conn *c, struct err *e)
-{
-    AUTO_QUERY q;
-    int r = query_open(&q, c, "COMMIT", e);
-    return r < 0 ? r : query_run(&q, e);
-}
-
 int sqlite_end(struct sqlite_store *s, int r, struct err *e)
 {
     if (r >= 0)
-        r = commit(s->writer, e);
+        r = run(s->writer, "COMMIT", e);
     if (r < 0 && !sqlite3_get_autocommit(s->writer->db)) /* some errors roll back themselves */
         (void)sqlite3_exec(s->writer->db, "ROLLBACK", NULL, NULL, NULL);
     pthread_mutex_unlock(&s->commit_lock);
@@ -82,6 +85,23 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
     return query_run(&q, e);
 }
 
+static void bind_step_state(struct query *q, const struct step_row *row)
+{
+    bind_number(q, row->status);
+    bind_number(q, row->started_at_us);
+    bind_number(q, row->completed_at_us);
+    bind_number(q, row->updated_at_us);
+    bind_text(q, row->error);
+    bind_text(q, row->cause);
+    bind_text(q, row->progress_text);
+    for (int i = 0; i < TASK_COUNTS; i++)
+        bind_number(q, row->tasks[i]);
+    bind_number(q, (int64_t)row->lines);
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        bind_number(q, (int64_t)row->lines_by_level[i]);
+    bind_number(q, row->documents);
+}
+
 static int step_write(struct conn *c, const struct step_row *row, struct err *e)
 {
     AUTO_QUERY q;
@@ -112,20 +132,29 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
     bind_text(&q, row->name);
     bind_text(&q, row->type);
     bind_text(&q, row->depends);
-    bind_number(&q, row->status);
-    bind_number(&q, row->started_at_us);
-    bind_number(&q, row->completed_at_us);
-    bind_number(&q, row->updated_at_us);
-    bind_text(&q, row->error);
-    bind_text(&q, row->cause);
-    bind_text(&q, row->progress_text);
-    for (int i = 0; i < TASK_COUNTS; i++)
-        bind_number(&q, row->tasks[i]);
-    bind_number(&q, (int64_t)row->lines);
-    for (int i = 0; i < LEVEL_COUNT; i++)
-        bind_number(&q, (int64_t)row->lines_by_level[i]);
-    bind_number(&q, row->documents);
+    bind_step_state(&q, row);
     return query_run(&q, e);
+}
+
+/* Of every step that wrote, with each commit: no index is touched. */
+static int step_write_state(struct conn *c, const struct step_row *row, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c,
+                       "UPDATE steps SET status = ?, started_at = ?, completed_at = ?,"
+                       " updated_at = ?, error = ?, cause = ?, progress_text = ?, pending = ?,"
+                       " running = ?, completed = ?, failed = ?, cancelled = ?, lines = ?,"
+                       " debug = ?, info = ?, warn = ?, error_lines = ?, documents = ?"
+                       " WHERE id = ?",
+                       e);
+    if (r < 0)
+        return r;
+    bind_step_state(&q, row);
+    bind_id(&q, row->id);
+    r = query_run(&q, e);
+    if (r >= 0 && sqlite3_changes(c->db) == 0)
+        return fail(e, E_NOTFOUND, "there is no step %s", ID_TEXT(row->id));
+    return r;
 }
 
 /* FNV-1a. It need not resist anyone: equal hashes are told apart by their keys. */
@@ -327,6 +356,8 @@ static int change_write(struct sqlite_store *s, struct change *change, uint64_t 
         return job_write(s->writer, change->job, last_seq, e);
     case CHANGE_STEP:
         return step_write(s->writer, change->step, e);
+    case CHANGE_STEP_STATE:
+        return step_write_state(s->writer, change->step, e);
     case CHANGE_TASK:
         return task_write(s->writer, change->task, e);
     case CHANGE_TASK_STATE:
@@ -366,25 +397,43 @@ int sqlite_stream(struct conn *c, struct id job_id, struct id step_id, int64_t *
     return query_run(&q, e);
 }
 
-static int journal_write(struct conn *c, uint64_t first_seq, uint64_t last_seq, struct str blob,
-                         struct err *e)
+static int journal_write_row(struct conn *c, const struct event_batch *events, size_t from,
+                             size_t to, struct journal_size *size, struct err *e)
 {
-    AUTO_QUERY q;
-    int r = query_open(&q, c, "INSERT INTO journal VALUES(?,?,?)", e);
+    struct str blob;
+    int r = codec_encode(c->codec, events, from, to, &blob, e);
     if (r < 0)
         return r;
-    bind_number(&q, (int64_t)first_seq);
-    bind_number(&q, (int64_t)last_seq);
+    AUTO_QUERY q;
+    r = query_open(&q, c, "INSERT INTO journal VALUES(?,?,?)", e);
+    if (r < 0)
+        return r;
+    bind_number(&q, (int64_t)events->events[from].seq);
+    bind_number(&q, (int64_t)events->events[to - 1].seq);
     bind_blob(&q, blob);
+    size->rows++;
+    size->bytes += (int64_t)blob.n;
     return query_run(&q, e);
 }
 
+size_t sqlite_slice(const struct event_batch *events, size_t from, size_t *bytes)
+{
+    size_t n = 0, to = from;
+    for (; to < events->count && n < LIMIT_CHUNK_BYTES; to++)
+        n += events->events[to].message_n + events->events[to].members_n;
+    *bytes += n;
+    return to;
+}
+
 static int batch_write(struct sqlite_store *s, struct batch *batch, uint64_t last_seq,
-                       struct str blob, struct err *e)
+                       struct journal_size *size, struct err *e)
 {
     int r = 0;
-    if (blob.n > 0)
-        r = journal_write(s->writer, batch->first_seq, last_seq, blob, e);
+    size_t bytes = 0;
+    for (size_t from = 0, to; from < batch->events.count && r >= 0; from = to) {
+        to = sqlite_slice(&batch->events, from, &bytes);
+        r = journal_write_row(s->writer, &batch->events, from, to, size, e);
+    }
     for (size_t i = 0; i < batch->change_count && r >= 0; i++)
         r = change_write(s, &batch->changes[i], last_seq, e);
     if (r >= 0 && FAULT("store.commit.before_fsync"))
@@ -393,14 +442,14 @@ static int batch_write(struct sqlite_store *s, struct batch *batch, uint64_t las
 }
 
 static int batch_commit(struct sqlite_store *s, struct batch *batch, uint64_t last_seq,
-                        struct str blob, struct err *e)
+                        struct journal_size *size, struct err *e)
 {
     if (FAULT("store.commit.before"))
         return fail(e, E_IO, "the fault place store.commit.before was told to fail");
     int r = sqlite_begin(s, e);
     if (r < 0)
         return r;
-    r = sqlite_end(s, batch_write(s, batch, last_seq, blob, e), e);
+    r = sqlite_end(s, batch_write(s, batch, last_seq, size, e), e);
     if (r >= 0) /* a failure after the commit has nothing left to undo: only a kill counts */
         (void)FAULT("store.commit.after");
     return r;
@@ -411,23 +460,18 @@ int sqlite_append(struct store *base, struct batch *batch, struct err *e)
     struct sqlite_store *s = sqlite_store(base);
     uint64_t head = atomic_load(&s->head);
     uint64_t last_seq = head + batch->events.count;
-    struct str blob = {NULL, 0};
+    struct journal_size size = {0};
     store_number_events(batch, head);
-    int r = 0;
-    if (batch->events.count > 0)
-        r = codec_encode(s->writer->codec, &batch->events, 0, batch->events.count,
-                         CODEC_LEVEL_JOURNAL, &blob, e);
-    if (r >= 0)
-        r = batch_commit(s, batch, last_seq, blob, e);
+    int r = batch_commit(s, batch, last_seq, &size, e);
     if (r < 0) {
         store_unnumber_events(batch);
         return r;
     }
-    if (blob.n > 0) {
-        if (s->journal_rows++ == 0)
-            s->journal_since_us = clock_mono_us();
-        s->journal_bytes += (int64_t)blob.n;
-    }
+    if (s->journal.rows == 0)
+        s->journal_since_us = clock_mono_us();
+    s->journal.rows += size.rows;
+    s->journal.bytes += size.bytes;
     atomic_store(&s->head, last_seq);
+    mark_write(s, last_seq);
     return 0;
 }

@@ -1,10 +1,13 @@
 /* Checkpoints: copying what was committed from the WAL into the database file.
  *
  * The happy path: after each commit SQLite tells how many pages the WAL has. When it has grown
- * past WAL_PAGES_HIGH, or when nothing was committed for a while, the thread copies, without
- * holding anybody up. While commits go on, such a pass never gets to the end of the WAL, so the
- * file would grow; then a second, short pass is done while commits wait for it, and SQLite
- * begins the WAL from its start again. */
+ * by WAL_PAGES_HIGH since the last checkpoint, or when nothing was committed for a while, the
+ * thread copies, without holding anybody up. While commits go on, such a pass never gets to the
+ * end of the WAL: it sees what was there when it began. So a second, short pass is done while
+ * commits wait for it, and SQLite begins the WAL from its start again. That matters beyond the
+ * size of the file: an fdatasync() of a file that grows writes its inode too and costs twice
+ * as much. A reader that still needs old pages forbids the new start; then the next checkpoint
+ * tries again. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -24,55 +27,62 @@ struct checkpointer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    int wal_pages;     /* at the last commit; 0: nothing since the last checkpoint */
+    int wal_pages;     /* at the last commit */
+    int copied_pages;  /* so many were there at the last checkpoint */
     int64_t commit_us; /* mono time of the last commit */
     bool stop;
 };
+
+static bool checkpoint_is_urgent(const struct checkpointer *c)
+{
+    return c->wal_pages - c->copied_pages >= WAL_PAGES_HIGH;
+}
 
 static int on_wal_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 {
     (void)db, (void)name;
     struct checkpointer *c = ctx;
     pthread_mutex_lock(&c->lock);
-    bool first = c->wal_pages == 0;
+    if (pages < c->copied_pages) /* it began from its start again */
+        c->copied_pages = 0;
+    bool first = c->wal_pages == c->copied_pages;
     c->wal_pages = pages;
     c->commit_us = clock_mono_us();
-    if (first || pages >= WAL_PAGES_HIGH)
+    if (first || checkpoint_is_urgent(c))
         pthread_cond_signal(&c->wake);
     pthread_mutex_unlock(&c->lock);
     return SQLITE_OK;
 }
 
-/* Returns how many pages of the WAL are not copied yet. Errors are logged, not returned:
- * nothing is lost by them, and the next checkpoint tries again. */
-static int checkpoint_pass(struct checkpointer *c)
+/* Errors are logged, not returned: nothing is lost by them, and the next one tries again. */
+static void checkpoint_pass(struct checkpointer *c)
 {
-    int in_wal = 0, copied = 0;
-    int rc = sqlite3_wal_checkpoint_v2(c->conn->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal,
-                                       &copied);
+    int rc =
+        sqlite3_wal_checkpoint_v2(c->conn->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
         log_warn("checkpoint of %s: %s", c->conn->path, sqlite3_errmsg(c->conn->db));
-    return rc == SQLITE_OK ? in_wal - copied : 0;
 }
 
-static void checkpoint(struct checkpointer *c, bool high)
+static void checkpoint(struct checkpointer *c, bool urgent)
 {
-    if (checkpoint_pass(c) > 0 && high) {
-        pthread_mutex_lock(&c->store->commit_lock);
-        (void)checkpoint_pass(c);
-        pthread_mutex_unlock(&c->store->commit_lock);
-    }
+    checkpoint_pass(c);
+    if (!urgent)
+        return;
+    pthread_mutex_lock(&c->store->commit_lock);
+    checkpoint_pass(c);
+    pthread_mutex_unlock(&c->store->commit_lock);
 }
 
 /* Waits under the lock until there is something to do. False: the store closes. */
-static bool checkpointer_wait(struct checkpointer *c, bool *ret_high)
+static bool checkpointer_wait(struct checkpointer *c, bool *ret_urgent)
 {
     while (!c->stop) {
         int64_t quiet_us = clock_mono_us() - c->commit_us;
-        *ret_high = c->wal_pages >= WAL_PAGES_HIGH;
-        if (*ret_high || (c->wal_pages > 0 && quiet_us >= WAL_IDLE_US))
+        bool news = c->wal_pages > c->copied_pages;
+        *ret_urgent = checkpoint_is_urgent(c);
+        if (*ret_urgent || (news && quiet_us >= WAL_IDLE_US))
             return true;
-        if (c->wal_pages == 0) {
+        if (!news) {
             pthread_cond_wait(&c->wake, &c->lock);
             continue;
         }
@@ -86,12 +96,13 @@ static bool checkpointer_wait(struct checkpointer *c, bool *ret_high)
 static void *checkpointer_run(void *ctx)
 {
     struct checkpointer *c = ctx;
-    bool high;
+    bool urgent;
+    (void)pthread_setname_np(pthread_self(), "checkpoint");
     pthread_mutex_lock(&c->lock);
-    while (checkpointer_wait(c, &high)) {
-        c->wal_pages = 0;
+    while (checkpointer_wait(c, &urgent)) {
+        c->copied_pages = c->wal_pages;
         pthread_mutex_unlock(&c->lock);
-        checkpoint(c, high);
+        checkpoint(c, urgent);
         pthread_mutex_lock(&c->lock);
     }
     pthread_mutex_unlock(&c->lock);
@@ -116,7 +127,11 @@ int checkpointer_start(struct sqlite_store *s, struct err *e)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* what clock_mono_us() reads */
     pthread_cond_init(&c->wake, &attr);
     pthread_condattr_destroy(&attr);
+    int64_t tables;
     int r = conn_open(s->path, SQLITE_OPEN_READWRITE, &c->conn, e);
+    if (r >=
+        0) /* a connection that has never read does not know of the WAL: it copies nothing */
+        r = conn_number(c->conn, "SELECT count(*) FROM sqlite_master", 0, &tables, e);
     if (r >= 0) {
         int errnum = pthread_create(&c->thread, NULL, checkpointer_run, c);
         if (errnum)

@@ -2,7 +2,7 @@
  *
  * The happy path of a pass: READ takes journal rows from the oldest on and deals their events
  * out to streams, until it has PASS_RAW_BYTES of text; WRITE compresses slices of streams and
- * inserts them, CHUNKS_PER_STEP a transaction; SWITCH moves compacted_seq to the end of the
+ * inserts them, STEP_RAW_BYTES a transaction; SWITCH moves compacted_seq to the end of the
  * pass and deletes its journal rows. Each call of sqlite_compact() does one small step, so that
  * commits can go between.
  *
@@ -24,9 +24,10 @@ enum {
     DUE_IDLE_ROWS = 32, /* when idle, and the oldest row is older than DUE_IDLE_US */
     DUE_IDLE_US = 3 * 1000 * 1000,
     PASS_RAW_BYTES = 8 * 1024 * 1024,
-    PASS_ROWS = 4096,
-    READ_BYTES_PER_STEP = 1024 * 1024,
-    CHUNKS_PER_STEP = 2,
+    PASS_ROWS = 1024,
+    KEEP_BYTES = 3 * PASS_RAW_BYTES,
+    STEP_RAW_BYTES = LIMIT_CHUNK_BYTES, /* read, or written, between two commits */
+    STEP_CHUNKS = 8,
 };
 
 /* What a pass holds of one stream. */
@@ -40,13 +41,14 @@ struct part {
 struct compactor {
     enum { COMPACT_NONE, COMPACT_READ, COMPACT_WRITE, COMPACT_SWITCH } phase;
     uint64_t to_seq; /* the pass is (compacted_seq, to_seq] */
-    int64_t rows, blob_bytes;
+    struct journal_size taken;
     size_t raw_bytes;
     struct part **parts;
-    size_t part_count, part_cap, part_at;
-    struct map by_source;   /* job id and step id → struct part */
-    struct event_batch row; /* the journal row at hand */
-    bool leftovers;         /* chunks beyond compacted_seq may be there */
+    size_t part_count, part_at;
+    size_t part_made, part_cap; /* those behind part_count wait, empty, to be used again */
+    struct map by_source;       /* job id and step id → struct part */
+    struct event_batch row;     /* the journal row at hand */
+    bool leftovers;             /* chunks beyond compacted_seq may be there */
 };
 
 struct compactor *compactor_new(void)
@@ -56,23 +58,42 @@ struct compactor *compactor_new(void)
     return k;
 }
 
+/* Empties the parts. Their memory stays for the next pass up to `keep` bytes: growing into
+ * fresh pages would cost more than the copying. */
+static void parts_clear(struct compactor *k, size_t keep)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < k->part_made; i++) {
+        struct event_batch *events = &k->parts[i]->events;
+        kept += events->text.cap + events->cap * sizeof(struct event);
+        if (kept <= keep)
+            event_batch_clear(events);
+        else
+            event_batch_done(events);
+    }
+    k->part_count = k->part_at = 0;
+}
+
 void compactor_drop_pass(struct compactor *k)
 {
-    for (size_t i = 0; i < k->part_count; i++) {
-        event_batch_done(&k->parts[i]->events);
-        free(k->parts[i]);
-    }
-    free(k->parts);
+    parts_clear(k, KEEP_BYTES);
     map_done(&k->by_source);
-    event_batch_done(&k->row);
-    *k = (struct compactor){.row = EVENT_BATCH_INIT, .leftovers = true};
+    k->phase = COMPACT_NONE;
+    k->taken = (struct journal_size){0};
+    k->raw_bytes = 0;
+    k->leftovers = true;
 }
 
 void compactor_free(struct compactor *k)
 {
     if (!k)
         return;
-    compactor_drop_pass(k);
+    parts_clear(k, 0);
+    for (size_t i = 0; i < k->part_made; i++)
+        free(k->parts[i]);
+    free(k->parts);
+    map_done(&k->by_source);
+    event_batch_done(&k->row);
     free(k);
 }
 
@@ -97,10 +118,17 @@ int sqlite_clean(struct sqlite_store *s, struct err *e)
 
 static struct part *part_add(struct compactor *k, struct id job_id, struct id step_id)
 {
-    struct part *p = mem_alloc(sizeof(*p));
-    *p = (struct part){.job_id = job_id, .step_id = step_id, .events = EVENT_BATCH_INIT};
-    MEM_GROW(k->parts, k->part_count, k->part_cap);
-    k->parts[k->part_count++] = p;
+    if (k->part_count == k->part_made) {
+        MEM_GROW(k->parts, k->part_made, k->part_cap);
+        struct part *made = mem_alloc(sizeof(*made));
+        made->events = (struct event_batch)EVENT_BATCH_INIT;
+        k->parts[k->part_made++] = made;
+    }
+    struct part *p = k->parts[k->part_count++];
+    p->job_id = job_id;
+    p->step_id = step_id;
+    p->is_jobs = false;
+    p->written = 0;
     return p;
 }
 
@@ -171,8 +199,8 @@ static int pass_read_row(struct sqlite_store *s, struct compactor *k, struct err
     if (r < 0)
         return r;
     k->to_seq = last_seq;
-    k->rows++;
-    k->blob_bytes += (int64_t)blob.n;
+    k->taken.rows++;
+    k->taken.bytes += (int64_t)blob.n;
     k->raw_bytes += k->row.text.n + k->row.count * 8;
     return 0;
 }
@@ -180,27 +208,18 @@ static int pass_read_row(struct sqlite_store *s, struct compactor *k, struct err
 static int pass_read(struct sqlite_store *s, struct compactor *k, struct err *e)
 {
     uint64_t head = atomic_load(&s->head);
-    size_t until = MIN(k->raw_bytes + READ_BYTES_PER_STEP, (size_t)PASS_RAW_BYTES);
-    while (k->to_seq < head && k->raw_bytes < until && k->rows < PASS_ROWS) {
+    size_t until = MIN(k->raw_bytes + STEP_RAW_BYTES, (size_t)PASS_RAW_BYTES);
+    while (k->to_seq < head && k->raw_bytes < until && k->taken.rows < PASS_ROWS) {
         int r = pass_read_row(s, k, e);
         if (r < 0)
             return r;
     }
-    if (k->to_seq == head || k->raw_bytes >= PASS_RAW_BYTES || k->rows >= PASS_ROWS)
+    if (k->to_seq == head || k->raw_bytes >= PASS_RAW_BYTES || k->taken.rows >= PASS_ROWS)
         k->phase = COMPACT_WRITE;
     return 0;
 }
 
 /* ---- write ---- */
-
-/* A slice of a part, as large as a chunk may be. */
-static size_t slice_end(const struct part *p)
-{
-    size_t bytes = 0, i = p->written;
-    for (; i < p->events.count && bytes < LIMIT_CHUNK_BYTES; i++)
-        bytes += p->events.events[i].message_n + p->events.events[i].members_n;
-    return i;
-}
 
 struct chunk {
     const struct part *part;
@@ -265,17 +284,18 @@ static int slices_encode(struct sqlite_store *s, struct compactor *k, struct chu
                          struct err *e)
 {
     int n = 0;
-    for (; k->part_at < k->part_count && n < CHUNKS_PER_STEP;) {
+    size_t bytes = 0;
+    while (k->part_at < k->part_count && n < STEP_CHUNKS && bytes < STEP_RAW_BYTES) {
         struct part *p = k->parts[k->part_at];
         if (p->written == p->events.count) {
             k->part_at++;
             continue;
         }
         struct chunk *chunk = &chunks[n];
-        *chunk = (struct chunk){.part = p, .from = p->written, .to = slice_end(p)};
+        *chunk = (struct chunk){.part = p, .from = p->written};
+        chunk->to = sqlite_slice(&p->events, chunk->from, &bytes);
         struct str blob;
-        int r = codec_encode(s->writer->codec, &p->events, chunk->from, chunk->to,
-                             CODEC_LEVEL_CHUNK, &blob, e);
+        int r = codec_encode(s->writer->codec, &p->events, chunk->from, chunk->to, &blob, e);
         if (r < 0)
             return r;
         chunk->blob = mem_copy(blob.p, blob.n);
@@ -288,7 +308,7 @@ static int slices_encode(struct sqlite_store *s, struct compactor *k, struct chu
 
 static int pass_write(struct sqlite_store *s, struct compactor *k, struct err *e)
 {
-    struct chunk chunks[CHUNKS_PER_STEP] = {0};
+    struct chunk chunks[STEP_CHUNKS] = {0};
     int r = slices_encode(s, k, chunks, e);
     if (r == 0)
         k->phase = COMPACT_SWITCH;
@@ -300,7 +320,7 @@ static int pass_write(struct sqlite_store *s, struct compactor *k, struct err *e
         int r_full = conn_exec(s->writer, "PRAGMA synchronous = FULL", e);
         r = r < 0 ? r : r_full;
     }
-    for (size_t i = 0; i < CHUNKS_PER_STEP; i++)
+    for (size_t i = 0; i < STEP_CHUNKS; i++)
         free(chunks[i].blob);
     return r;
 }
@@ -337,8 +357,8 @@ static int pass_switch(struct sqlite_store *s, struct compactor *k, struct err *
     if (r < 0)
         return r;
     s->compacted_seq = k->to_seq;
-    s->journal_rows -= k->rows;
-    s->journal_bytes -= k->blob_bytes;
+    s->journal.rows -= k->taken.rows;
+    s->journal.bytes -= k->taken.bytes;
     s->journal_since_us = clock_mono_us();
     compactor_drop_pass(k);
     k->leftovers = false;
@@ -349,9 +369,9 @@ static int pass_switch(struct sqlite_store *s, struct compactor *k, struct err *
 
 static bool pass_is_due(const struct sqlite_store *s, bool idle)
 {
-    if (s->journal_bytes >= DUE_BYTES || s->journal_rows >= DUE_ROWS)
+    if (s->journal.bytes >= DUE_BYTES || s->journal.rows >= DUE_ROWS)
         return true;
-    return idle && s->journal_rows >= DUE_IDLE_ROWS &&
+    return idle && s->journal.rows >= DUE_IDLE_ROWS &&
            clock_mono_us() - s->journal_since_us >= DUE_IDLE_US;
 }
 
@@ -376,8 +396,11 @@ int sqlite_compact(struct store *base, bool idle, struct err *e)
     int r = 0;
     switch (k->phase) {
     case COMPACT_NONE:
-        if (!pass_is_due(s, idle))
+        if (!pass_is_due(s, idle)) {
+            if (idle)
+                parts_clear(k, 0);
             return 0;
+        }
         r = pass_begin(s, k, e);
         break;
     case COMPACT_READ:

@@ -9,7 +9,8 @@
  * It is set in batch->first_seq and in each event.
  * - A reader is a read transaction: all that is read through it is the state after seq `as_of`,
  * whatever is committed or compacted meanwhile.
- * - `epoch` is a random text made with the data; it never changes by restarts or crashes.
+ * - `epoch` is a random text made with the data; it never changes by restarts or crashes, and
+ * always when an older copy of the data was put back.
  *
  * Threads: store_append() and store_compact() on one thread at a time (the store thread).
  * Readers on any thread, each used by one at a time; several at once. Everything blocks on the

@@ -1,25 +1,40 @@
 /* writer.c: group commit.
  *
  * There are two batches: one is being filled by the loop thread, the other is away at the store
- * thread or waits to be filled next. They change places in writer_turn(); nothing else is
- * shared but the small state under the lock. The happy path of a batch is: filled ->
+ * thread or waits, empty, to be filled next. They change places in writer_turn(); nothing else
+ * is shared but the small state under the lock. The happy path of a batch is: filled ->
  * on_closing() -> away -> committed -> back -> on_committed() -> after-commit callbacks ->
  * empty. It stays away for as long as the store cannot take it: that is what makes the log
- * gapless. */
+ * gapless.
+ *
+ * When a batch leaves. A commit costs an fsync and some tenths of a millisecond of a core,
+ * almost the same for one line as for a hundred. While little comes, waiting would only make it
+ * late: the batch leaves as soon as the store is idle. While much comes, each commit takes few
+ * of the lines of a moment, and a hundred commits do what ten could. So there is a window:
+ * batches leave at least so long after each other, up to WINDOW_MAX_US, in proportion to what
+ * the batch before gathered (writer_window_us()). With a line every millisecond it is too short
+ * to be felt; from some 6,000 lines a second on it feeds itself, since a longer window gathers
+ * more, and comes to its full length within a few commits; when lines get rare it shrinks in
+ * the same way. A batch of LARGE_BYTES gains nothing by waiting. */
 #include "store/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alarm.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 enum {
-    RETRY_MS = 250,       /* a failed commit is tried again after this */
-    RETRIES_AT_STOP = 8,  /* so many times when the server wants to end */
-    COMPACT_IDLE_MS = 500 /* no commit for so long: the store may tidy up */
+    RETRY_MS = 250,        /* a failed commit is tried again after this */
+    RETRIES_AT_STOP = 8,   /* so many times when the server wants to end */
+    COMPACT_IDLE_MS = 500, /* no commit for so long: the store may tidy up */
+    WINDOW_MAX_US = 5000,
+    WINDOW_FULL_EVENTS = 32, /* a batch of so many events is followed by the whole window */
+    LARGE_BYTES = 1024 * 1024,
 };
 
 struct after_commit {
@@ -45,6 +60,9 @@ struct writer {
 
     /* loop thread only */
     struct load filling;
+    struct load spare;  /* what came back, emptied: its memory is used again */
+    int64_t not_before; /* mono time: the end of the window */
+    struct alarm window;
     bool told_full; /* someone waits for on_drained() */
     bool stopped;
     char trouble[ERR_TEXT_MAX];
@@ -66,6 +84,13 @@ static void load_done(struct load *load)
     batch_free(load->batch);
     free(load->after.items);
     *load = (struct load){0};
+}
+
+/* Its memory stays, for the next. */
+static void load_clear(struct load *load)
+{
+    batch_clear(load->batch);
+    load->after.count = 0;
 }
 
 static bool batch_is_empty(const struct batch *b)
@@ -136,6 +161,7 @@ static void on_thread(void *arg)
 {
     struct writer *w = arg;
     bool more = false, idle;
+    (void)pthread_setname_np(pthread_self(), "store");
     uv_mutex_lock(&w->lock);
     for (;;) {
         bool has_batch = wait_for_batch(w, more, &idle);
@@ -186,7 +212,8 @@ static void take_back(struct writer *w)
     w->hooks.on_committed(w->hooks.context, load.batch);
     for (size_t i = 0; i < load.after.count; i++)
         load.after.items[i].done(load.after.items[i].arg);
-    load_done(&load);
+    load_clear(&load);
+    w->spare = load;
     if (w->told_full && !is_full(w)) {
         w->told_full = false;
         w->hooks.on_drained(w->hooks.context);
@@ -200,12 +227,57 @@ static void on_wake(uv_async_t *async)
     writer_turn(w);
 }
 
+int64_t writer_window_us(size_t events)
+{
+    return (int64_t)MIN(events, (size_t)WINDOW_FULL_EVENTS) * WINDOW_MAX_US /
+           WINDOW_FULL_EVENTS;
+}
+
+static void on_window(struct alarm *a)
+{
+    writer_turn(container_of(a, struct writer, window));
+}
+
+static void send_away(struct writer *w)
+{
+    w->hooks.on_closing(w->hooks.context, w->filling.batch);
+    w->not_before = clock_mono_us() + writer_window_us(w->filling.batch->events.count);
+    uv_mutex_lock(&w->lock);
+    w->away = w->filling;
+    w->is_away = true;
+    uv_cond_broadcast(&w->wake_store);
+    uv_mutex_unlock(&w->lock);
+    w->filling = w->spare;
+    w->spare = (struct load){0};
+}
+
+/* Is there a batch to send, and is the store there to take it? */
+static bool may_send(const struct writer *w)
+{
+    return !w->away.batch && !w->stopped &&
+           (!batch_is_empty(w->filling.batch) || w->filling.after.count > 0);
+}
+
+void writer_turn(struct writer *w)
+{
+    if (!may_send(w))
+        return;
+    if (w->not_before <= clock_mono_us() || batch_bytes(w->filling.batch) >= LARGE_BYTES)
+        send_away(w);
+    else
+        alarm_set(&w->window, w->not_before);
+}
+
 int writer_new(uv_loop_t *loop, struct store *store, const struct writer_hooks *hooks,
                struct writer **ret_writer, struct err *e)
 {
     struct writer *w = mem_alloc(sizeof(*w));
     *w = (struct writer){.loop = loop, .store = store, .hooks = *hooks};
     w->filling.batch = batch_new();
+    w->spare.batch = batch_new();
+    int r = alarm_init(&w->window, loop, on_window, e);
+    if (r < 0)
+        return r;
     ASSERT(uv_mutex_init(&w->lock) == 0 && uv_cond_init(&w->wake_store) == 0);
     ASSERT(uv_async_init(loop, &w->wake_loop, on_wake) == 0);
     if (uv_thread_create(&w->thread, on_thread, w) != 0)
@@ -239,20 +311,6 @@ const char *writer_trouble(const struct writer *w)
     return w->trouble;
 }
 
-void writer_turn(struct writer *w)
-{
-    if (w->away.batch || w->stopped ||
-        (batch_is_empty(w->filling.batch) && w->filling.after.count == 0))
-        return;
-    w->hooks.on_closing(w->hooks.context, w->filling.batch);
-    uv_mutex_lock(&w->lock);
-    w->away = w->filling;
-    w->is_away = true;
-    uv_cond_broadcast(&w->wake_store);
-    uv_mutex_unlock(&w->lock);
-    w->filling = (struct load){.batch = batch_new()};
-}
-
 /* Waits until the batch that is away has come back, and publishes it. */
 static bool wait_back(struct writer *w)
 {
@@ -272,8 +330,10 @@ int writer_stop(struct writer *w, struct err *e)
     uv_cond_broadcast(&w->wake_store);
     uv_mutex_unlock(&w->lock);
     bool ok = wait_back(w);
-    while (ok && (writer_turn(w), w->away.batch))
+    while (ok && may_send(w)) {
+        send_away(w);
         ok = wait_back(w);
+    }
     uv_mutex_lock(&w->lock);
     w->stopping = true;
     uv_cond_broadcast(&w->wake_store);
@@ -281,6 +341,7 @@ int writer_stop(struct writer *w, struct err *e)
     uv_thread_join(&w->thread);
     w->stopped = true;
     uv_close((uv_handle_t *)&w->wake_loop, NULL);
+    alarm_stop(&w->window);
     return ok ? 0 : fail(e, E_IO, "the last batch could not be committed: %s", w->trouble);
 }
 
@@ -290,6 +351,7 @@ void writer_free(struct writer *w)
         return;
     load_done(&w->filling);
     load_done(&w->away);
+    load_done(&w->spare);
     uv_cond_destroy(&w->wake_store);
     uv_mutex_destroy(&w->lock);
     free(w);

@@ -2,7 +2,8 @@
  *
  * The loop thread fills the current batch; at the end of each loop turn the batch leaves for
  * the store thread when that is idle, so that everything that arrives during one commit goes
- * into the next: one fsync for all. A batch that could not be committed (disk full ...) is
+ * into the next: one fsync for all. While much arrives, batches leave at most every 5 ms. A
+ * batch that could not be committed (disk full ...) is
  * tried again, in place, until it can be; nothing is dropped and nothing after it overtakes it;
  * meanwhile writer_is_full() stops the producers and writer_trouble() has the sentence.
  *
@@ -40,9 +41,12 @@ void writer_after_commit(struct writer *w, void (*done)(void *arg), void *arg);
 bool writer_is_full(struct writer *w);
 const char *writer_trouble(const struct writer *w); /* "" while commits succeed */
 
-/* Hands over what there is when the store thread is idle. The server calls it at the end of a
- * turn. */
+/* Hands over what there is when the store thread is idle and the window is over; if not, that
+ * happens by itself later. The server calls it at the end of a turn. */
 void writer_turn(struct writer *w);
+
+/* How long after a batch of so many events has left the next one may leave. */
+int64_t writer_window_us(size_t events);
 
 /* Commits what is left, waits for it and ends the thread; the loop must still run afterwards to
  * close handles. Gives up on a store that fails (E_IO) and says so. */

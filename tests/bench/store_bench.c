@@ -12,50 +12,24 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bench_lines.h"
 #include "store/store.h"
 
-enum { LINE_BYTES = 170, COMMITS_MEASURED = 400 };
+enum { COMMITS_MEASURED = 400 };
 
 static struct event_source source;
 static uint64_t lines;
 
-static void must(int r, const struct err *e)
-{
-    if (r >= 0)
-        return;
-    fprintf(stderr, "store_bench: %s\n", e->text);
-    exit(1);
-}
-
-static uint32_t any(uint32_t below) /* xorshift64* */
-{
-    static uint64_t state = 20261123;
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)(state * 2685821657736338717u >> 32) % below;
-}
-
-/* Lines as a crawler writes them: alike, but not the same. */
 static struct batch *batch_of_lines(int count)
 {
-    static const char *const verbs[] = {"fetched", "skipped", "queued", "parsed"};
     struct batch *b = batch_new();
     for (int i = 0; i < count; i++) {
-        char text[LINE_BYTES + 1];
-        int n = snprintf(text, sizeof(text),
-                         "%s http://127.0.0.1:8090/articles/%u/%08x.html status %d in %u ms, "
-                         "%u bytes, depth %u, queue %u, links found %u, worker %u, host ok",
-                         verbs[any(4)], any(5000), any(UINT32_MAX), any(50) ? 200 : 404,
-                         any(900), any(90000), any(4), any(700), any(60), any(8));
-        memset(text + n, '.', (size_t)(LINE_BYTES - n));
         struct event e = {.type = EVENT_JOB_LOG,
                           .level = any(50) ? LEVEL_INFO : LEVEL_WARN,
                           .originator = ORIGINATOR_WORKER,
                           .line = ++lines,
                           .ts_us = clock_wall_us()};
-        event_batch_add(&b->events, &e, &source, (struct str){text, LINE_BYTES},
-                        (struct str){NULL, 0});
+        event_batch_add(&b->events, &e, &source, bench_line(), (struct str){NULL, 0});
     }
     return b;
 }

@@ -47,11 +47,13 @@ static void check_route(struct str line)
 static bool may_be_ours(struct str host)
 {
     struct str local = STR("localhost");
-    struct str name = host.n && host.p[0] == '[' ? host : str_cut(&host, ':');
+    bool bracket = host.n && host.p[0] == '[';
+    struct str rest = {host.p + bracket, host.n - bracket};
+    struct str name = str_cut(&rest, bracket ? ']' : ':');
     if (name.n >= local.n && strncasecmp(name.p + name.n - local.n, local.p, local.n) == 0)
         return true;
-    for (size_t i = 0; i < name.n && name.p[i] != ']'; i++)
-        if (!isxdigit((unsigned char)name.p[i]) && !strchr("[:.", name.p[i]))
+    for (size_t i = 0; i < name.n; i++)
+        if (!isxdigit((unsigned char)name.p[i]) && !strchr(":.", name.p[i]))
             return false;
     return name.n > 0;
 }
@@ -74,6 +76,7 @@ static void check_doors(struct str host, struct str origin)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str rest = {(const char *)data, size};
+    rest.n = strnlen(rest.p, size); /* what comes from libmicrohttpd are C strings */
     struct str line = str_cut(&rest, '\n');
     struct str host = str_cut(&rest, '\n');
     check_route(line);

@@ -38,6 +38,7 @@ static void check_cursor(struct str text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text = {(const char *)data, size};
+    text.n = strnlen(text.p, size); /* both come as C strings */
     check_topic(text);
     check_cursor(text);
     return 0;

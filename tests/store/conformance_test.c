@@ -152,9 +152,10 @@ STORE_TEST(a_batch_with_an_impossible_change_leaves_nothing)
     struct task_row same_key = case_task(id_new(), &step, 2, "http://a/");
     struct task_row no_step = first;
     no_step.step_id = id_new();
+    struct step_row other_step = case_step(id_new(), job_id, 2);
     struct task_row *wrong[] = {&same_key, &no_step, &same_key};
-    static const int codes[] = {E_EXISTS, E_NOTFOUND, E_NOTFOUND};
-    for (int i = 0; i < 3; i++) {
+    static const int codes[] = {E_EXISTS, E_NOTFOUND, E_NOTFOUND, E_NOTFOUND};
+    for (int i = 0; i < 4; i++) {
         struct batch *b = batch_new();
         struct err e;
         put_line(b, &source, 1, LEVEL_INFO, "x");
@@ -163,6 +164,8 @@ STORE_TEST(a_batch_with_an_impossible_change_leaves_nothing)
         batch_put_task(b, &first);
         if (i < 2)
             batch_put_task(b, wrong[i]);
+        else if (i == 3)
+            batch_put_step_state(b, &other_step);
         else
             batch_put_task_state(b, wrong[i]);
         CHECK_INT(store_append(s, b, &e), codes[i]);
@@ -170,6 +173,38 @@ STORE_TEST(a_batch_with_an_impossible_change_leaves_nothing)
         dump_store(s, 1, &after);
         check_same("after an impossible change", &after, &before);
     }
+    store_close(s);
+}
+
+STORE_TEST(the_state_of_a_step_leaves_what_the_definition_says)
+{
+    struct store *s = case_open(backend);
+    struct log_case c = case_fill(s, 1, 1);
+    struct step_row was = case_step(c.step_id, c.job_id, 1), *got;
+    struct step_row row = {.id = c.step_id,
+                           .status = JOB_FAILED,
+                           .error = "no such host",
+                           .lines = 9,
+                           .tasks = {1, 2, 3, 4, 5},
+                           .lines_by_level = {6, 7, 8, 9},
+                           .documents = 10};
+    struct batch *b = batch_new();
+    batch_put_step_state(b, &row);
+    commit(s, b);
+    struct store_reader *r = reader(s);
+    struct err e;
+    AUTO_ARENA a = ARENA_INIT;
+    CHECK(store_get_step(r, c.step_id, &a, &got, &e) >= 0);
+    CHECK_TEXT(got->name, was.name);
+    CHECK_TEXT(got->type, was.type);
+    CHECK_TEXT(got->depends, was.depends);
+    CHECK(id_eq(got->job_id, c.job_id) && got->number == 1);
+    CHECK_INT(got->status, JOB_FAILED);
+    CHECK_TEXT(got->error, "no such host");
+    CHECK(memcmp(got->tasks, row.tasks, sizeof(row.tasks)) == 0);
+    CHECK(memcmp(got->lines_by_level, row.lines_by_level, sizeof(row.lines_by_level)) == 0);
+    CHECK(got->lines == 9 && got->documents == 10);
+    store_read_end(r);
     store_close(s);
 }
 

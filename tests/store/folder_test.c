@@ -50,6 +50,55 @@ TEST(what_was_written_is_there_after_a_restart)
     store_close(s);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    char bytes[4096];
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    CHECK(in >= 0 && out >= 0);
+    for (ssize_t n; (n = read(in, bytes, sizeof(bytes))) > 0;)
+        CHECK(write(out, bytes, (size_t)n) == n);
+    close(in);
+    close(out);
+}
+
+TEST(an_old_copy_that_was_put_back_is_noticed_and_gets_a_new_epoch_once)
+{
+    char epoch[32], renewed[32], copy[160];
+    snprintf(copy, sizeof(copy), "%s/copy.db", test_folder());
+    struct store *s = case_open(BACKEND_SQLITE);
+    snprintf(epoch, sizeof(epoch), "%s", store_epoch(s));
+    case_fill(s, 5, 3);
+    store_close(s);
+    copy_file(db_path(), copy);
+    s = case_open(BACKEND_SQLITE); /* the copy itself is no older copy yet */
+    CHECK_TEXT(store_epoch(s), epoch);
+    case_fill(s, 5, 3);
+    store_close(s);
+    copy_file(copy, db_path());
+    s = case_open(BACKEND_SQLITE);
+    snprintf(renewed, sizeof(renewed), "%s", store_epoch(s));
+    CHECK(strcmp(renewed, epoch) != 0);
+    store_close(s);
+    s = case_open(BACKEND_SQLITE);
+    CHECK_TEXT(store_epoch(s), renewed);
+    store_close(s);
+}
+
+static off_t db_bytes(void)
+{
+    struct stat st;
+    return stat(db_path(), &st) == 0 ? st.st_size : 0;
+}
+
+TEST(the_log_is_copied_into_the_database_while_commits_go_on)
+{
+    struct store *s = case_open(BACKEND_SQLITE);
+    off_t empty = db_bytes();
+    while (db_bytes() == empty) /* never quiet for so long that the checkpoint comes by that */
+        case_fill(s, 10, 20);
+    store_close(s);
+}
+
 TEST(a_missing_folder_is_made_with_those_above_it)
 {
     char folder[128];

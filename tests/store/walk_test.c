@@ -110,16 +110,23 @@ static void walk_job_row(struct walk *w, struct batch *b, struct walk_job *job)
 static void walk_step_row(struct walk *w, struct batch *b, struct walk_job *job)
 {
     struct walk_step *step;
+    bool is_new = false;
     if (job->step_count == 0 || (job->step_count < WALK_STEPS && rng_below(&w->rng, 3) == 0)) {
         step = &job->steps[job->step_count++];
         step->row = case_step(id_new(), job->row.id, WALK_STEPS - job->step_count);
+        is_new = true;
     } else {
         step = &job->steps[rng_below(&w->rng, (uint64_t)job->step_count)];
     }
     step->row.status = (enum job_state)rng_below(&w->rng, JOB_STATE_COUNT);
     step->row.tasks[rng_below(&w->rng, TASK_COUNTS)]++;
     step->row.progress_text = any_word(w);
-    batch_put_step(b, &step->row);
+    step->row.lines_by_level[rng_below(&w->rng, LEVEL_COUNT)]++;
+    step->row.documents++;
+    if (is_new || rng_below(&w->rng, 3) == 0)
+        batch_put_step(b, &step->row);
+    else
+        batch_put_step_state(b, &step->row);
 }
 
 static void walk_definition(struct walk *w, struct batch *b)
@@ -162,6 +169,9 @@ static void change_copy(struct batch *to, const struct change *c)
         break;
     case CHANGE_STEP:
         batch_put_step(to, c->step);
+        break;
+    case CHANGE_STEP_STATE:
+        batch_put_step_state(to, c->step);
         break;
     case CHANGE_TASK:
         batch_put_task(to, c->task);

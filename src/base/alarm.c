@@ -1,4 +1,4 @@
-#include "feed/alarm.h"
+#include "base/alarm.h"
 
 #include <errno.h>
 #include <sys/timerfd.h>
