@@ -163,7 +163,22 @@ static void try_later(struct feed *f, struct feed_cursor *c, const struct err *w
     uv_timer_start(&f->retry_timer, on_retry, RETRY_MS, 0);
 }
 
-/* Each waiter is sure to get its frame, even when the history is too small for all of them. */
+/* A viewer skips by itself what it has seen, but not in the plain form: there, frames fit. */
+static bool cursor_skips(const struct feed_cursor *c)
+{
+    return c->topic->form.kind != FEED_PLAIN;
+}
+
+/* What the reading found for one of its waiters; NULL: it did not reach that far. */
+static struct span *reading_frame(const struct feed_read *read, const struct feed_cursor *c)
+{
+    for (size_t i = 0; i < read->frame_count; i++)
+        if (span_follows(read->frames[i], c->seq, cursor_skips(c)))
+            return span_ref(read->frames[i]);
+    return NULL;
+}
+
+/* Each waiter is given its frame, even when the history is too small for all of them. */
 static void on_catch_up_read(struct feed_read *read)
 {
     struct feed *f = read->feed;
@@ -177,17 +192,23 @@ static void on_catch_up_read(struct feed_read *read)
             try_later(f, c, &read->err);
             continue;
         }
-        c->ready = span_ref(read->frames[0]);
+        c->ready = reading_frame(read, c);
+        c->missed = !c->ready;
         list_add(&f->ready, &c->link);
     }
     feed_tell_ready(f);
     reading_free(read);
 }
 
-static struct feed_read *reading_find(struct topic *t, uint64_t after)
+/* A reading under way that will most likely bring what comes after the cursor. One that it has
+ * waited for in vain is enough: then it has its own. */
+static struct feed_read *reading_find(const struct feed_cursor *c)
 {
-    LIST_EACH (&t->readings, struct feed_read, link, read)
-        if (read->after == after)
+    enum { REACH_EVENTS = 4096 };
+    bool near = cursor_skips(c) && !c->missed;
+    LIST_EACH (&c->topic->readings, struct feed_read, link, read)
+        if (read->after == c->seq ||
+            (near && read->after < c->seq && c->seq - read->after < REACH_EVENTS))
             return read;
     return NULL;
 }
@@ -196,7 +217,7 @@ static struct feed_read *reading_find(struct topic *t, uint64_t after)
 static void catch_up(struct feed_cursor *c, uint64_t upto)
 {
     struct topic *t = c->topic;
-    struct feed_read *read = reading_find(t, c->seq);
+    struct feed_read *read = reading_find(c);
     if (!read) {
         read = reading_new(c->feed, READ_CATCH_UP, &t->filter, t->form.kind);
         read->topic = t;
@@ -256,15 +277,14 @@ static struct span *next_at_tail(struct feed_cursor *c)
     return NULL;
 }
 
-/* Where it goes on, from what is in memory: a frame of the ring or one that was read back. A
- * viewer skips by itself what it has seen, but not in the plain form: there, frames fit. */
+/* Where it goes on, from what is in memory: a frame of the ring or one that was read back. */
 static struct span *frame_in_memory(const struct feed_cursor *c, struct span *of_ring)
 {
     const struct topic *t = c->topic;
-    bool skips = t->form.kind != FEED_PLAIN;
-    if (of_ring && (skips ? of_ring->from <= c->seq : of_ring->from == c->seq))
+    bool skips = cursor_skips(c);
+    if (of_ring && span_follows(of_ring, c->seq, skips))
         return span_ref(of_ring);
-    struct span *read = history_find(&t->history, c->seq);
+    struct span *read = history_find(&t->history, c->seq, skips);
     return read ? span_ref(read) : NULL;
 }
 

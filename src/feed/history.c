@@ -35,10 +35,10 @@ void history_add(struct history *h, struct span *frame)
     history_trim(h);
 }
 
-struct span *history_find(const struct history *h, uint64_t seq)
+struct span *history_find(const struct history *h, uint64_t seq, bool overlap)
 {
     for (size_t i = h->count; i-- > 0;)
-        if (h->frames[i]->from == seq)
+        if (span_follows(h->frames[i], seq, overlap))
             return h->frames[i];
     return NULL;
 }
