@@ -30,7 +30,8 @@ SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 OBJ := $(SRC:%.c=$(B)/%.o) $(B)/gen/assets.o
 LIB := $(B)/libtailrace.a# everything but main(): tests and fuzzers take what they need
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c tests/store/*.c))
-UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/%.o)
+CHECK_OBJ := $(B)/tests/bench/check.o $(B)/tests/bench/histogram.o# the load client's, tested as well
+UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/%.o) $(CHECK_OBJ)
 NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
 UI := $(wildcard ui/*)
@@ -153,6 +154,18 @@ $(B)/record-stream: $(B)/tests/record/record.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 
+$(B)/load: $(B)/tests/bench/load.o $(CHECK_OBJ) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/floor: $(B)/tests/bench/floor.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/sends.so: tests/bench/sends.c
+	$(call say,LINK,$@)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -shared -fPIC $(WARN) -o $@ $<
+
 $(B)/newsroom: $(NEWSROOM_SRC) $(wildcard examples/newsroom/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -199,4 +212,4 @@ $(B)/fuzz-replay: $(FUZZERS:%=$(B)/fuzz/%.o) $(B)/gen/fuzz_replay.c $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(FLAGS) $(LINK) -o $@ $^ $(LDLIBS)
 
--include $(SRC:%.c=$(B)/%.d) $(UNIT_SRC:%.c=$(B)/%.d) $(FUZZERS:%=$(B)/fuzz/%.d)
+-include $(SRC:%.c=$(B)/%.d) $(UNIT_OBJ:%.o=%.d) $(wildcard $(B)/tests/bench/*.d) $(FUZZERS:%=$(B)/fuzz/%.d)

@@ -30,6 +30,15 @@ void event_batch_clear(struct event_batch *b)
     buf_clear(&b->text);
 }
 
+void event_batch_reserve(struct event_batch *b, size_t events, size_t bytes)
+{
+    if (b->cap < events) {
+        b->cap = events;
+        b->events = mem_resize(b->events, events * sizeof(struct event));
+    }
+    (void)buf_room(&b->text, bytes);
+}
+
 static bool source_eq(const struct event_source *a, const struct event_source *b)
 {
     return id_eq(a->step_id, b->step_id) && id_eq(a->manager_id, b->manager_id);

@@ -68,6 +68,9 @@ struct event_batch {
 void event_batch_done(struct event_batch *b);
 void event_batch_clear(struct event_batch *b); /* empty, memory kept */
 
+/* Makes room for so many events in all, and so many bytes of text. */
+void event_batch_reserve(struct event_batch *b, size_t events, size_t bytes);
+
 /* Index of a source equal to `source`, added (with copies of its strings) when it is new. The
  * search starts at that of the newest event. */
 uint32_t event_batch_source(struct event_batch *b, const struct event_source *source);

@@ -26,6 +26,11 @@ enum {
     PASS_RAW_BYTES = 8 * 1024 * 1024,
     PASS_ROWS = 1024,
     KEEP_BYTES = 3 * PASS_RAW_BYTES,
+    /* Parts of steps that write alike double their memory in the same moment, which takes
+     * longer than a step may: so many begin with room for a chunk, of lines of this size. The
+     * system gives pages only as they are written. */
+    ROOMY_PARTS = 64,
+    ROOMY_LINE_BYTES = 128,
     STEP_RAW_BYTES = LIMIT_CHUNK_BYTES, /* read, or written, between two commits */
     STEP_CHUNKS = 8,
 };
@@ -123,6 +128,9 @@ static struct part *part_add(struct compactor *k, struct id job_id, struct id st
         struct part *made = mem_alloc(sizeof(*made));
         made->events = (struct event_batch)EVENT_BATCH_INIT;
         k->parts[k->part_made++] = made;
+        if (k->part_made <= ROOMY_PARTS)
+            event_batch_reserve(&made->events, LIMIT_CHUNK_BYTES / ROOMY_LINE_BYTES,
+                                LIMIT_CHUNK_BYTES);
     }
     struct part *p = k->parts[k->part_count++];
     p->job_id = job_id;
@@ -396,11 +404,8 @@ int sqlite_compact(struct store *base, bool idle, struct err *e)
     int r = 0;
     switch (k->phase) {
     case COMPACT_NONE:
-        if (!pass_is_due(s, idle)) {
-            if (idle)
-                parts_clear(k, 0);
+        if (!pass_is_due(s, idle))
             return 0;
-        }
         r = pass_begin(s, k, e);
         break;
     case COMPACT_READ:

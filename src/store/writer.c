@@ -60,7 +60,7 @@ struct writer {
 
     /* loop thread only */
     struct load filling;
-    struct load spare;  /* what came back, emptied: its memory is used again */
+    struct load spare;  /* to be filled next; it is here when no batch is away */
     int64_t not_before; /* mono time: the end of the window */
     struct alarm window;
     bool told_full; /* someone waits for on_drained() */
@@ -254,7 +254,7 @@ static void send_away(struct writer *w)
 /* Is there a batch to send, and is the store there to take it? */
 static bool may_send(const struct writer *w)
 {
-    return !w->away.batch && !w->stopped &&
+    return w->spare.batch && !w->stopped &&
            (!batch_is_empty(w->filling.batch) || w->filling.after.count > 0);
 }
 

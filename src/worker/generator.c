@@ -1,25 +1,30 @@
 /* The happy path of a task: started, it spawns its children, then a tick of the loop writes a
  * slice of its lines, until all are written; then its handle is closed and done() is called.
- * Without a delay the ticks are those of an idle handle (every turn of the loop), with one
- * those of a timer. When the store is behind, a task stops ticking until step_resume(). */
+ * Without a delay or a rate the ticks are those of an idle handle (every turn of the loop),
+ * with one those of a timer. When the store is behind, a task stops ticking until
+ * step_resume(). */
 #include "worker/generator.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 
 enum {
     SLICE_LINES = 64, /* per task and turn: about 10 KB */
     TASKS_MAX = 1000000,
-    LINE_MAX_BYTES = 512,
+    LINES_PER_SECOND_MAX = 50000, /* a slice in each tick of a millisecond is more than that */
+    LINE_MAX_BYTES = 8 * 1024,
 };
 
 struct generator {
     struct list makers;
-    int64_t log_count, delay_ms, child_count, depth;
+    int64_t log_count, child_count, depth, line_bytes;
+    int64_t per_second; /* lines of each task; 0: no rate */
+    int64_t tick_ms;    /* 0: every turn of the loop */
     double failure_rate;
     int64_t lines_done, lines_total;
 };
@@ -34,7 +39,7 @@ struct maker { /* a task that is writing */
         uv_timer_t timer;
     } tick;
     uint64_t seed;
-    int64_t written;
+    int64_t written, begun_us;
     bool stopped, fails;
 };
 
@@ -62,8 +67,7 @@ static enum event_level line_level(const struct maker *m, uint64_t chance)
     return percent < 3 ? LEVEL_WARN : percent < 12 ? LEVEL_DEBUG : LEVEL_INFO;
 }
 
-/* 100 to 170 bytes: as long as lines of real programs are. */
-static void maker_write_line(struct maker *m)
+static void work_add(struct buf *text, uint64_t chance)
 {
     static const char *const verbs[] = {"read",   "checked", "merged",
                                         "sorted", "packed",  "sent"};
@@ -73,6 +77,15 @@ static void maker_write_line(struct maker *m)
     static const char *const places[] = {
         "from the warehouse by the river", "of the northern branch office",
         "between the two halves of the archive", "in the order in which they had arrived"};
+    buf_printf(text, "%s %s %s", verbs[(chance >> 8) % ARRAY_LEN(verbs)],
+               goods[(chance >> 16) % ARRAY_LEN(goods)],
+               places[(chance >> 24) % ARRAY_LEN(places)]);
+}
+
+/* 100 to 170 bytes: as long as lines of real programs are. Or as many as it is told: cut, or
+ * with more of the same. */
+static void maker_write_line(struct maker *m)
+{
     const struct generator *g = m->generator;
     uint64_t chance = bits_mix(m->seed + (uint64_t)m->written);
     enum event_level level = line_level(m, chance);
@@ -80,14 +93,18 @@ static void maker_write_line(struct maker *m)
     buf_add_c(&text, m->task->key);
     if (m->task->attempt > 1)
         buf_printf(&text, " attempt %d", m->task->attempt);
-    buf_printf(&text, " line %lld/%lld: %s%s %s", (long long)m->written + 1,
-               (long long)g->log_count, level == LEVEL_ERROR ? "failed when it had " : "",
-               verbs[(chance >> 8) % ARRAY_LEN(verbs)],
-               goods[(chance >> 16) % ARRAY_LEN(goods)]);
-    buf_printf(&text, " %s, %u items in %u.%u ms, batch %08x",
-               places[(chance >> 24) % ARRAY_LEN(places)], (unsigned)(chance >> 32) % 9000,
+    buf_printf(&text, " line %lld/%lld: %s", (long long)m->written + 1, (long long)g->log_count,
+               level == LEVEL_ERROR ? "failed when it had " : "");
+    work_add(&text, chance);
+    buf_printf(&text, ", %u items in %u.%u ms, batch %08x", (unsigned)(chance >> 32) % 9000,
                (unsigned)(chance >> 40) % 400, (unsigned)(chance >> 50) % 10,
                (unsigned)(chance >> 32));
+    while ((int64_t)text.n < g->line_bytes) {
+        buf_add_c(&text, ", then ");
+        work_add(&text, chance = bits_mix(chance));
+    }
+    if (g->line_bytes)
+        text.n = (size_t)g->line_bytes;
     m->task->step->host->log(m->task->step, m->task, level, buf_str(&text));
     m->written++;
 }
@@ -106,12 +123,22 @@ static void on_maker_close(uv_handle_t *handle)
                                                       : NULL);
 }
 
+/* How many lines this tick may write. One that is late makes up for it. */
+static int64_t maker_slice(const struct maker *m)
+{
+    const struct generator *g = m->generator;
+    if (!g->per_second)
+        return g->tick_ms > 0 ? 1 : SLICE_LINES;
+    int64_t due = (clock_mono_us() - m->begun_us) * g->per_second / 1000000;
+    return MIN(due - m->written, SLICE_LINES);
+}
+
 /* The only place that decides how a task goes on. */
 static void maker_tick(struct maker *m)
 {
     struct worker_step *step = m->task->step;
     struct generator *g = m->generator;
-    int64_t slice = g->delay_ms > 0 ? 1 : SLICE_LINES;
+    int64_t slice = maker_slice(m);
     for (int64_t i = 0; i < slice && !m->stopped && m->written < g->log_count; i++) {
         maker_write_line(m);
         g->lines_done++;
@@ -125,7 +152,7 @@ static void maker_tick(struct maker *m)
     if (m->written == g->log_count) {
         uv_close(&m->tick.any, on_maker_close);
     } else if (!step->host->may_write(step)) {
-        (void)(g->delay_ms > 0 ? uv_timer_stop(&m->tick.timer) : uv_idle_stop(&m->tick.idle));
+        (void)(g->tick_ms > 0 ? uv_timer_stop(&m->tick.timer) : uv_idle_stop(&m->tick.idle));
     }
 }
 
@@ -143,9 +170,9 @@ static void maker_go(struct maker *m)
 {
     if (uv_is_closing(&m->tick.any) || uv_is_active(&m->tick.any))
         return;
-    uint64_t delay = (uint64_t)m->generator->delay_ms;
-    (void)(delay > 0 ? uv_timer_start(&m->tick.timer, on_timer, delay, delay)
-                     : uv_idle_start(&m->tick.idle, on_idle));
+    uint64_t ms = (uint64_t)m->generator->tick_ms;
+    (void)(ms > 0 ? uv_timer_start(&m->tick.timer, on_timer, ms, ms)
+                  : uv_idle_start(&m->tick.idle, on_idle));
 }
 
 static int generation_of(const char *key)
@@ -181,8 +208,9 @@ static int generator_task_start(struct worker_task *task, struct err *e)
     m->generator = g;
     m->seed = key_seed(task->key);
     m->fails = (double)(bits_mix(m->seed) >> 11) < g->failure_rate * 0x1p53;
-    ASSERT((g->delay_ms > 0 ? uv_timer_init(task->step->loop, &m->tick.timer)
-                            : uv_idle_init(task->step->loop, &m->tick.idle)) == 0);
+    m->begun_us = clock_mono_us();
+    ASSERT((g->tick_ms > 0 ? uv_timer_init(task->step->loop, &m->tick.timer)
+                           : uv_idle_init(task->step->loop, &m->tick.idle)) == 0);
     list_add(&g->makers, &m->link);
     task->state = m;
     maker_go(m);
@@ -232,10 +260,17 @@ static int generator_step_open(struct worker_step *step, struct err *e)
                           "worker_count, child_count and recursion_depth ask for more than %d "
                           "tasks",
                           TASKS_MAX);
+    int64_t per_second = settings_int(s, "lines_per_second");
+    int64_t delay_ms = settings_int(s, "log_delay_ms");
+    if (per_second && delay_ms)
+        return fail_field(e, E_INVAL, "lines_per_second",
+                          "lines_per_second and log_delay_ms cannot both be given");
     struct generator *g = mem_alloc(sizeof(*g));
     list_init(&g->makers);
     g->log_count = settings_int(s, "log_count");
-    g->delay_ms = settings_int(s, "log_delay_ms");
+    g->line_bytes = settings_int(s, "line_bytes");
+    g->per_second = per_second;
+    g->tick_ms = per_second ? MAX(1000 / per_second, 1) : delay_ms;
     g->child_count = settings_int(s, "child_count");
     g->depth = settings_int(s, "recursion_depth");
     g->failure_rate = rate;
@@ -289,6 +324,18 @@ static const struct setting_spec generator_settings[] = {
      .max = 3600000,
      .fallback = "0",
      .help = "milliseconds before each line; 0: as fast as they can be stored"},
+    {.name = "lines_per_second",
+     .kind = SETTING_INT,
+     .min = 0,
+     .max = LINES_PER_SECOND_MAX,
+     .fallback = "0",
+     .help = "a steady rate for each task instead; 0: none"},
+    {.name = "line_bytes",
+     .kind = SETTING_INT,
+     .min = 0,
+     .max = LINE_MAX_BYTES / 2,
+     .fallback = "0",
+     .help = "length of each line; 0: as they come, 100 to 170"},
     {.name = "failure_rate",
      .kind = SETTING_NUMBER,
      .fallback = "0",

@@ -52,8 +52,14 @@ static double histogram_ms(const struct histogram *h, double share)
 
 static struct store timed; /* what the writer is given */
 static struct store *real;
-static int64_t hold_us, commits;
-static int64_t compact_us;
+static int64_t commits, compact_us, hold_us, hold_cpu_us;
+
+static int64_t thread_cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 static int timed_append(struct store *s, struct batch *b, struct err *e)
 {
@@ -65,11 +71,12 @@ static int timed_append(struct store *s, struct batch *b, struct err *e)
 static int timed_compact(struct store *s, bool idle, struct err *e)
 {
     (void)s;
-    int64_t begin_us = clock_mono_us();
+    int64_t begin_us = clock_mono_us(), begin_cpu_us = thread_cpu_us();
     int r = store_compact(real, idle, e);
-    int64_t took_us = clock_mono_us() - begin_us;
-    hold_us = MAX(hold_us, took_us);
-    compact_us += took_us;
+    int64_t cpu_us = thread_cpu_us() - begin_cpu_us;
+    hold_us = MAX(hold_us, clock_mono_us() - begin_us);
+    hold_cpu_us = MAX(hold_cpu_us, cpu_us);
+    compact_us += cpu_us;
     return r;
 }
 
@@ -230,7 +237,7 @@ static void run_lines(int steps, int64_t rate, int64_t seconds)
     uv_loop_init(&run->loop);
     must(writer_new(&run->loop, &timed, &hooks, &run->writer, &e), &e);
     run_put_rows(run);
-    commits = hold_us = compact_us = 0;
+    commits = hold_us = hold_cpu_us = compact_us = 0;
     double store_ms = cpu_ms("store"), checkpoint_ms = cpu_ms("checkpoint");
     run_start(run);
     while (!uv_is_closing((uv_handle_t *)&run->before_poll))
@@ -242,9 +249,9 @@ static void run_lines(int steps, int64_t rate, int64_t seconds)
         mem_printf("%2d step%s, %6lld lines/s", steps, steps == 1 ? " " : "s", (long long)rate);
     print_row(what, &run->latency, store_ms + checkpoint_ms, took_s);
     printf(" (checkpoints %.1f, compaction %.1f of it)  %4.0f commits/s  longest hold by "
-           "compaction %.1f ms\n",
+           "compaction %.1f ms, %.1f of it busy\n",
            checkpoint_ms / took_s / 10, (double)compact_us / took_s / 1e4,
-           (double)commits / took_s, (double)hold_us / 1e3);
+           (double)commits / took_s, (double)hold_us / 1e3, (double)hold_cpu_us / 1e3);
     must(writer_stop(run->writer, &e), &e);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     writer_free(run->writer);
@@ -261,9 +268,8 @@ static void floor_lines(const char *path, int64_t rate, int64_t seconds)
     struct histogram *latency = mem_alloc(sizeof(*latency));
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     AUTO_BUF text = BUF_INIT(64u << 20);
-    struct timespec cpu_begin, cpu_end;
     int64_t begin_us = clock_mono_us(), made = 0, total = rate * seconds;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu_begin);
+    int64_t begin_cpu_us = thread_cpu_us();
     for (int64_t turn = 1; made < total; turn++) {
         int64_t wait_us = begin_us + turn * FLOOR_WINDOW_US - clock_mono_us();
         if (wait_us > 0)
@@ -279,9 +285,7 @@ static void floor_lines(const char *path, int64_t rate, int64_t seconds)
         for (int64_t i = first; i < made; i++)
             histogram_add(latency, now_us - begin_us - i * 1000000 / rate);
     }
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu_end);
-    double cpu = (double)(cpu_end.tv_sec - cpu_begin.tv_sec) * 1e3 +
-                 (double)(cpu_end.tv_nsec - cpu_begin.tv_nsec) / 1e6;
+    double cpu = (double)(thread_cpu_us() - begin_cpu_us) / 1e3;
     AUTO_FREE char *what = mem_printf("plain file, %6lld lines/s", (long long)rate);
     print_row(what, latency, cpu, (double)(clock_mono_us() - begin_us) / 1e6);
     printf(" (with the making of the lines)\n");

@@ -11,8 +11,8 @@
 /* Two jobs whose lines alternate in each commit, long enough for many chunks a stream. */
 static void fill_interleaved(struct store *s, int rows)
 {
-    AUTO_FREE char *text = mem_alloc(4001);
-    memset(text, 'x', 4000);
+    AUTO_FREE char *text = mem_alloc(2001);
+    memset(text, 'x', 2000);
     struct event_source sources[3];
     uint64_t lines[3] = {0};
     struct batch *b = batch_new();
@@ -50,7 +50,7 @@ TEST(no_answer_changes_between_the_steps_of_the_compactor)
     dump_store(s, 9, &before);
     int r, steps = 0;
     while ((r = store_compact(s, false, &e)) > 0) {
-        if (steps++ % 5 == 0) {
+        if (steps++ % 7 == 0) {
             dump_store(s, 9, &now);
             check_same("between two steps", &now, &before);
         }

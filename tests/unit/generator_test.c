@@ -156,12 +156,50 @@ TEST(a_stopped_generator_does_not_wait_for_its_delay)
     test_host_free(h);
 }
 
-TEST(a_rate_above_one_and_too_many_tasks_are_refused)
+static uint64_t paced_began;
+
+static void check_not_ahead(struct test_host *h, const struct test_line *line)
+{
+    (void)line;
+    CHECK((double)h->line_count <= (double)(uv_hrtime() - paced_began) * 500 / 1e9);
+}
+
+TEST(a_generator_with_a_rate_is_never_ahead_of_it_and_makes_up_for_pauses)
+{
+    struct test_host *h =
+        test_host_new(&generator_worker, "{\"log_count\":100,\"lines_per_second\":500}");
+    h->on_line = check_not_ahead;
+    h->pause_lines = 10;
+    paced_began = uv_hrtime();
+    test_host_run(h);
+    CHECK_INT(h->line_count, 100);
+    test_host_free(h);
+}
+
+TEST(generated_lines_have_the_length_that_is_asked_for)
+{
+    static const size_t lengths[] = {20, 170, 4096};
+    for (size_t k = 0; k < ARRAY_LEN(lengths); k++) {
+        AUTO_FREE char *config =
+            mem_printf("{\"log_count\":50,\"line_bytes\":%zu}", lengths[k]);
+        struct test_host *h = generator_run(config);
+        CHECK_INT(h->line_count, 50);
+        for (size_t i = 0; i < h->line_count; i++)
+            CHECK_INT(h->lines[i].n, lengths[k]);
+        test_host_free(h);
+    }
+}
+
+TEST(a_rate_above_one_two_paces_and_too_many_tasks_are_refused)
 {
     struct err e;
     struct test_host *h = test_host_new(&generator_worker, "{\"failure_rate\":1.5}");
     CHECK_INT(test_host_open(h, &e), E_INVAL);
     CHECK_HAS(e.text, "failure_rate is 1.5");
+    test_host_free(h);
+    h = test_host_new(&generator_worker, "{\"lines_per_second\":5,\"log_delay_ms\":5}");
+    CHECK_INT(test_host_open(h, &e), E_INVAL);
+    CHECK_HAS(e.text, "cannot both be given");
     test_host_free(h);
     h = test_host_new(&generator_worker, "{\"child_count\":1000,\"recursion_depth\":16}");
     CHECK_INT(test_host_open(h, &e), E_INVAL);
