@@ -3,8 +3,8 @@
 // lost, doubled, reordered, or seen without being kept. One test is one row.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
-import { chmod, rm, writeFile } from "node:fs/promises";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { chmod, cp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 
@@ -269,20 +269,37 @@ row("a disk that is full during a job, until there is room again", async (t) => 
 
 /* ---- another history ---- */
 
-row("the data is replaced: viewers get another state with a reset, and nothing of it as a part of what they had", async (t) => {
+// The history that follows `replace` is another one; viewers of the first one come back to it.
+async function rewrite(t, replace) {
     const stage = await Stage.open(t, { definitions });
+    const data = stage.options.data, copy = path.join(await folder(t), "copy");
+    await stage.kill("SIGTERM");
+    await cp(data, copy, { recursive: true });
+    await stage.start();
     const old = await stage.server.execute("short");
     await stage.over(old);
     const before = await new Truth().read(stage.server, [old]);
+    before.topics.set("jobs", before.topics.get("jobs of " + old));
     const viewers = ["v1", "sse", "poll"].map((transport) => stage.view(transport, { topic: "jobs" }));
-    await Promise.all(viewers.map((viewer) => viewer.reached(before.topics.get("jobs of " + old).length)));
+    await Promise.all(viewers.map((viewer) => viewer.reached(before.topics.get("jobs").length)));
     await stage.kill();
-    await rm(stage.options.data, { recursive: true });
+    await replace(copy, data);
     await stage.start();
     const job = await stage.server.execute("short");
     await stage.over(job);
-    before.topics.set("jobs", before.topics.get("jobs of " + old));
     const { found, resets } = await stage.examine([job], { truths: [before] });
     assert.deepEqual(found, []);
     assert.equal(resets, viewers.length);
-});
+}
+
+const another = "viewers get another state with a reset, and nothing of it as a part of what they had";
+
+row(`the data is replaced: ${another}`, (t) =>
+    rewrite(t, (copy, data) => rm(data, { recursive: true })));
+
+row(`an old copy of the database is put back: ${another}`, (t) =>
+    rewrite(t, async (copy, data) => {
+        const files = (folder) => readdirSync(folder).filter((name) => name.startsWith("tailrace.db"));
+        for (const name of files(data)) await rm(path.join(data, name));
+        for (const name of files(copy)) await cp(path.join(copy, name), path.join(data, name));
+    }));

@@ -18,6 +18,8 @@
 
 import { parseCursor, parseSse } from "./record.mjs";
 
+const SAYS_MAX = 400; // characters of a violation
+
 // All that every transport tells of an event.
 const identity = ({ seq, type, payload }) => `${seq} ${type} ${JSON.stringify(payload)}`;
 
@@ -156,7 +158,7 @@ class Judge {
     wrong(invariant, says) {
         const { transport, topic } = this.recording;
         const place = this.entry ? `, connection ${this.entry.connection}` : "";
-        this.report.found.push({ invariant, who: `${transport} ${topic ?? ""}${place}`, says });
+        this.report.found.push({ invariant, who: `${transport} ${topic ?? ""}${place}`, says: says.slice(0, SAYS_MAX) });
     }
 
     // Holds an event against the store, and against what others were told.
