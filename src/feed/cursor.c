@@ -163,17 +163,11 @@ static void try_later(struct feed *f, struct feed_cursor *c, const struct err *w
     uv_timer_start(&f->retry_timer, on_retry, RETRY_MS, 0);
 }
 
-/* A viewer skips by itself what it has seen, but not in the plain form: there, frames fit. */
-static bool cursor_skips(const struct feed_cursor *c)
-{
-    return c->topic->form.kind != FEED_PLAIN;
-}
-
 /* What the reading found for one of its waiters; NULL: it did not reach that far. */
 static struct span *reading_frame(const struct feed_read *read, const struct feed_cursor *c)
 {
     for (size_t i = 0; i < read->frame_count; i++)
-        if (span_follows(read->frames[i], c->seq, cursor_skips(c)))
+        if (read->frames[i]->from == c->seq)
             return span_ref(read->frames[i]);
     return NULL;
 }
@@ -205,10 +199,10 @@ static void on_catch_up_read(struct feed_read *read)
 static struct feed_read *reading_find(const struct feed_cursor *c)
 {
     enum { REACH_EVENTS = 4096 };
-    bool near = cursor_skips(c) && !c->missed;
     LIST_EACH (&c->topic->readings, struct feed_read, link, read)
-        if (read->after == c->seq ||
-            (near && read->after < c->seq && c->seq - read->after < REACH_EVENTS))
+        if (read->after == c->seq || (!c->missed && c->seq % HISTORY_STRIDE == 0 &&
+                                      read->after < c->seq && c->seq < read->upto &&
+                                      c->seq - read->after < REACH_EVENTS))
             return read;
     return NULL;
 }
@@ -223,6 +217,8 @@ static void catch_up(struct feed_cursor *c, uint64_t upto)
         read->topic = t;
         read->after = c->seq;
         read->upto = upto;
+        if (c->seq % HISTORY_STRIDE) /* up to where others may have read on already */
+            read->upto = MIN(upto, (c->seq / HISTORY_STRIDE + 1) * HISTORY_STRIDE);
         list_add(&t->readings, &read->link);
         reading_start(read, on_catch_up_read);
     }
@@ -277,14 +273,15 @@ static struct span *next_at_tail(struct feed_cursor *c)
     return NULL;
 }
 
-/* Where it goes on, from what is in memory: a frame of the ring or one that was read back. */
+/* Where it goes on, from what is in memory: a frame of the ring or one that was read back. A
+ * viewer skips by itself what it has seen, but not in the plain form: there, frames fit. */
 static struct span *frame_in_memory(const struct feed_cursor *c, struct span *of_ring)
 {
     const struct topic *t = c->topic;
-    bool skips = cursor_skips(c);
-    if (of_ring && span_follows(of_ring, c->seq, skips))
+    bool skips = t->form.kind != FEED_PLAIN;
+    if (of_ring && (skips ? of_ring->from <= c->seq : of_ring->from == c->seq))
         return span_ref(of_ring);
-    struct span *read = history_find(&t->history, c->seq, skips);
+    struct span *read = history_find(&t->history, c->seq);
     return read ? span_ref(read) : NULL;
 }
 

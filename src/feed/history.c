@@ -35,10 +35,10 @@ void history_add(struct history *h, struct span *frame)
     history_trim(h);
 }
 
-struct span *history_find(const struct history *h, uint64_t seq, bool overlap)
+struct span *history_find(const struct history *h, uint64_t seq)
 {
     for (size_t i = h->count; i-- > 0;)
-        if (span_follows(h->frames[i], seq, overlap))
+        if (h->frames[i]->from == seq)
             return h->frames[i];
     return NULL;
 }
