@@ -69,7 +69,7 @@ static void put_rows(struct world *w, const char *source, const char *type)
         batch_put_step(b, &step);
     }
     for (int i = 0; i < 3; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof(key), "t%d", i);
         struct task_row task = {.id = w->tasks[i] = id_new(),
                                 .job_id = w->job,
