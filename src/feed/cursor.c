@@ -163,7 +163,16 @@ static void try_later(struct feed *f, struct feed_cursor *c, const struct err *w
     uv_timer_start(&f->retry_timer, on_retry, RETRY_MS, 0);
 }
 
-/* Each waiter is sure to get its frame, even when the history is too small for all of them. */
+/* What the reading found for one of its waiters; NULL: it did not reach that far. */
+static struct span *reading_frame(const struct feed_read *read, const struct feed_cursor *c)
+{
+    for (size_t i = 0; i < read->frame_count; i++)
+        if (read->frames[i]->from == c->seq)
+            return span_ref(read->frames[i]);
+    return NULL;
+}
+
+/* Each waiter is given its frame, even when the history is too small for all of them. */
 static void on_catch_up_read(struct feed_read *read)
 {
     struct feed *f = read->feed;
@@ -177,17 +186,23 @@ static void on_catch_up_read(struct feed_read *read)
             try_later(f, c, &read->err);
             continue;
         }
-        c->ready = span_ref(read->frames[0]);
+        c->ready = reading_frame(read, c);
+        c->missed = !c->ready;
         list_add(&f->ready, &c->link);
     }
     feed_tell_ready(f);
     reading_free(read);
 }
 
-static struct feed_read *reading_find(struct topic *t, uint64_t after)
+/* A reading under way that will most likely bring what comes after the cursor. One that it has
+ * waited for in vain is enough: then it has its own. */
+static struct feed_read *reading_find(const struct feed_cursor *c)
 {
-    LIST_EACH (&t->readings, struct feed_read, link, read)
-        if (read->after == after)
+    enum { REACH_EVENTS = 4096 };
+    LIST_EACH (&c->topic->readings, struct feed_read, link, read)
+        if (read->after == c->seq || (!c->missed && c->seq % HISTORY_STRIDE == 0 &&
+                                      read->after < c->seq && c->seq < read->upto &&
+                                      c->seq - read->after < REACH_EVENTS))
             return read;
     return NULL;
 }
@@ -196,12 +211,14 @@ static struct feed_read *reading_find(struct topic *t, uint64_t after)
 static void catch_up(struct feed_cursor *c, uint64_t upto)
 {
     struct topic *t = c->topic;
-    struct feed_read *read = reading_find(t, c->seq);
+    struct feed_read *read = reading_find(c);
     if (!read) {
         read = reading_new(c->feed, READ_CATCH_UP, &t->filter, t->form.kind);
         read->topic = t;
         read->after = c->seq;
         read->upto = upto;
+        if (c->seq % HISTORY_STRIDE) /* up to where others may have read on already */
+            read->upto = MIN(upto, (c->seq / HISTORY_STRIDE + 1) * HISTORY_STRIDE);
         list_add(&t->readings, &read->link);
         reading_start(read, on_catch_up_read);
     }

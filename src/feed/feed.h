@@ -86,7 +86,7 @@ struct feed_cursor {
     struct list link;
     struct feed_read *read;
     struct span *ready; /* to be handed out next */
-    bool opened, caught_up, behind, end_sent;
+    bool opened, caught_up, behind, missed, end_sent;
 };
 
 /* Opens a cursor in memory of the caller's (zeroed but for owner and callbacks). */

@@ -115,13 +115,17 @@ static struct span *make_frame(const struct form *form, const struct topic_filte
     return topic_make_frame(form, name, after, to, buf_str(&events));
 }
 
-/* How many events from `from` on are a frame. Encoded, an event is its text and its ids. */
+/* Where a frame that begins at event `from` ends: at a place that it shares with others, or
+ * when it is full. Encoded, an event is its text and its ids. */
 static size_t frame_end(const struct event_batch *b, size_t from, size_t count)
 {
     enum { IDS_BYTES = 400 };
     size_t bytes = 0, i = from;
-    for (; i < count && i - from < LIMIT_FRAME_EVENTS && bytes < LIMIT_FRAME_BYTES; i++)
+    for (; i < count && i - from < LIMIT_FRAME_EVENTS && bytes < LIMIT_FRAME_BYTES; i++) {
         bytes += b->events[i].message_n + b->events[i].members_n + IDS_BYTES;
+        if (b->events[i].seq % HISTORY_STRIDE == 0)
+            return i + 1;
+    }
     return i;
 }
 
@@ -131,18 +135,21 @@ static void make_frames(struct feed_read *read, const struct event_batch *b, uin
     uint64_t after = read->after;
     while (count && b->events[count - 1].seq > read->upto)
         count--;
+    bool all = to >= MIN(read->upto, read->as_of); /* else there was more than a reading holds */
     to = MIN(to, read->upto);
-    do {
+    while (read->frame_count < READ_FRAMES) {
         size_t end = frame_end(b, at, count);
-        bool last = end == count, full = read->frame_count + 1 == READ_FRAMES;
+        bool last = end == count;
+        if (last && !all && read->frame_count > 0)
+            return; /* it would end anywhere; whoever comes so far has it read anew */
         uint64_t frame_to = last ? to : b->events[end - 1].seq;
         read->frames[read->frame_count++] =
             make_frame(&read->form, &read->filter, b, at, end, after, frame_to);
         after = frame_to;
         at = end;
-        if (last || full)
+        if (last)
             return;
-    } while (true);
+    }
 }
 
 static int read_catch_up(struct feed_read *read, struct store_reader *r)

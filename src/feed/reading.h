@@ -11,7 +11,7 @@ enum reading_kind { READ_OPEN, READ_CATCH_UP, READ_END };
 
 /* A reading of the log goes further than one frame: unpacking what is stored costs more than
  * putting it into frames, and whoever is behind asks for the next one at once. */
-enum { READ_FRAMES = 32, READ_BYTES = 1024 * 1024 };
+enum { READ_FRAMES = 64, READ_BYTES = 1024 * 1024 };
 
 struct feed_read {
     uv_work_t work;
