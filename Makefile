@@ -80,10 +80,10 @@ asan: deps-all  ## every suite under the address and undefined-behaviour sanitiz
 	  build/address/fuzz-replay
 	@TAILRACE_BUILD=build/address tools/test
 
-tsan: deps-all  ## unit, api and crash suites under the thread sanitizer
+tsan: deps-all  ## unit, api, crash and faults suites under the thread sanitizer
 	@$(MAKE) --no-print-directory SAN=thread all build/thread/unit build/thread/record-stream
 	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp \
-	  TAILRACE_BUILD=build/thread tools/test unit api crash
+	  TAILRACE_BUILD=build/thread tools/test unit api crash faults
 
 fuzz-replay: $(B)/fuzz-replay  ## every corpus file through its parser once
 	$(B)/fuzz-replay

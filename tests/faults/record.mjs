@@ -329,8 +329,7 @@ class FollowViewer extends Viewer {
             this.received(1);
         });
         const code = await new Promise((resolve) => this.child.on("close", resolve));
-        this.add("close", String(code));
-        if (this.stderr.includes("Sanitizer")) throw new Error(this.stderr);
+        this.add("close", /Sanitizer|runtime error/.test(this.stderr) ? this.stderr : String(code));
         // its very first question was not answered (8), or by a server that was stopping (6)
         if (!(["6", "8"].includes(String(code)) && this.events === 0)) this.over = true;
     }

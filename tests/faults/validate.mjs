@@ -35,12 +35,13 @@ export class Truth {
 
     async read(server, ids) {
         for (const id of ids) await this.#readTopic(server, "job:" + id);
-        await this.#readTopic(server, "system");
         return this.readHead(server);
     }
 
-    // How far the store is when nobody looks any more.
+    // How far the store is, and what is about no job: to be asked again when nobody looks any more.
     async readHead(server) {
+        this.topics.delete("system");
+        await this.#readTopic(server, "system");
         [this.epoch, this.head] = parseCursor(await server.cursor());
         return this;
     }
