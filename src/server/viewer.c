@@ -7,6 +7,7 @@
 #include "server/viewer.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ struct viewers {
     struct list all, dirty, young;
     uv_timer_t tick, greet;
     uv_idle_t busy; /* active while a turn could not reach all: the loop must not sleep */
-    size_t count;
+    size_t count, trimmed_at;
     int64_t heartbeat_ms;
     struct inflater *inflater; /* of whoever sent a compressed message */
     unsigned char in[64 * 1024]; /* of whoever is read now */
@@ -458,6 +459,10 @@ static void viewer_tick(struct viewer *v, int64_t now)
     }
     if (v->closing || !v->greeted)
         return;
+    if (!v->out_count) { /* most viewers are idle, and need none */
+        mem_clear(&v->out);
+        v->out_cap = 0;
+    }
     if (v->parked && now - v->accepted_ms >= v->all->heartbeat_ms * 3 / 2) {
         viewer_close(v, WS_CLOSE_STALLED, "nothing was taken");
     } else if (!v->parked && !v->v1 && now - v->status_ms >= STATUS_MS) {
@@ -468,10 +473,23 @@ static void viewer_tick(struct viewer *v, int64_t now)
     }
 }
 
+/* Many handshakes at once need much memory for a moment, which lies between that of viewers
+ * afterwards: the C library gives it back only when it is told to. */
+static void give_memory_back(struct viewers *all)
+{
+    enum { MANY = 1000 };
+    bool changed = all->count > all->trimmed_at + MANY || all->count + MANY < all->trimmed_at;
+    if (!changed || !list_is_empty(&all->young))
+        return;
+    all->trimmed_at = all->count;
+    (void)malloc_trim(0);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct viewers *all = container_of(timer, struct viewers, tick);
     int64_t now = now_ms(all);
+    give_memory_back(all);
     LIST_EACH (&all->all, struct viewer, link, v)
         viewer_tick(v, now);
 }
