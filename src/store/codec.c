@@ -13,7 +13,6 @@ enum {
     CODEC_VERSION = 1,
     CODEC_HEADER_BYTES = 3,
     VARINT_MAX_BYTES = 10,
-    LEVEL = 1, /* of zstd; on lines 3 costs a quarter more and saves 0 to 4 % */
 };
 
 enum {
@@ -215,7 +214,7 @@ static void put_raw(struct buf *out, const struct event_batch *b, size_t from, s
 }
 
 int codec_encode(struct codec *c, const struct event_batch *b, size_t from, size_t to,
-                 struct str *ret_blob, struct err *e)
+                 enum codec_level level, struct str *ret_blob, struct err *e)
 {
     ASSERT(from < to && to <= b->count);
     buf_clear(&c->raw);
@@ -228,7 +227,7 @@ int codec_encode(struct codec *c, const struct event_batch *b, size_t from, size
     size_t bound = ZSTD_compressBound(c->raw.n);
     char *room = buf_room(&c->packed, bound);
     ASSERT(room);
-    ZSTD_CCtx_setParameter(c->pack, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(c->pack, ZSTD_c_compressionLevel, (int)level);
     ZSTD_CCtx_setParameter(c->pack, ZSTD_c_checksumFlag, 1);
     size_t n = ZSTD_compress2(c->pack, room, bound, c->raw.p, c->raw.n);
     ASSERT(!ZSTD_isError(n)); /* the room is enough, nothing else can fail */

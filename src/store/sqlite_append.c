@@ -401,7 +401,7 @@ static int journal_write_row(struct conn *c, const struct event_batch *events, s
                              size_t to, struct journal_size *size, struct err *e)
 {
     struct str blob;
-    int r = codec_encode(c->codec, events, from, to, &blob, e);
+    int r = codec_encode(c->codec, events, from, to, CODEC_JOURNAL, &blob, e);
     if (r < 0)
         return r;
     AUTO_QUERY q;

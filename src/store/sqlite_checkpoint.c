@@ -2,12 +2,13 @@
  *
  * The happy path: after each commit SQLite tells how many pages the WAL has. When it has grown
  * by WAL_PAGES_HIGH since the last checkpoint, or when nothing was committed for a while, the
- * thread copies, without holding anybody up. While commits go on, such a pass never gets to the
- * end of the WAL: it sees what was there when it began. So a second, short pass is done while
- * commits wait for it, and SQLite begins the WAL from its start again. That matters beyond the
- * size of the file: an fdatasync() of a file that grows writes its inode too and costs twice
- * as much. A reader that still needs old pages forbids the new start; then the next checkpoint
- * tries again. */
+ * thread copies, without holding anybody up: little at a time, since its fsync() of the
+ * database and the commits' own share one disk. While commits go on, such a pass never gets to
+ * the end of the WAL: it sees what was there when it began. So when the WAL has reached
+ * WAL_PAGES_MAX, one more short pass is done while commits wait for it, and SQLite begins the
+ * WAL from its start again. That matters beyond the size of the file: an fdatasync() of a file
+ * that grows writes its inode too and costs twice as much. A reader that still needs old pages
+ * forbids the new start; then the next checkpoint tries again. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -17,7 +18,8 @@
 #include "store/sqlite.h"
 
 enum {
-    WAL_PAGES_HIGH = 2048, /* 8 MiB of 4 KiB pages */
+    WAL_PAGES_HIGH = 256,  /* 1 MiB of 4 KiB pages: a pass */
+    WAL_PAGES_MAX = 16384, /* 64 MiB: and one that commits wait for */
     WAL_IDLE_US = 1000 * 1000,
 };
 
@@ -54,6 +56,15 @@ static int on_wal_commit(void *ctx, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* Is the log so long that it should begin anew? */
+static bool checkpoint_is_overdue(struct checkpointer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool overdue = c->wal_pages >= WAL_PAGES_MAX;
+    pthread_mutex_unlock(&c->lock);
+    return overdue;
+}
+
 /* Errors are logged, not returned: nothing is lost by them, and the next one tries again. */
 static void checkpoint_pass(struct checkpointer *c)
 {
@@ -63,10 +74,10 @@ static void checkpoint_pass(struct checkpointer *c)
         log_warn("checkpoint of %s: %s", c->conn->path, sqlite3_errmsg(c->conn->db));
 }
 
-static void checkpoint(struct checkpointer *c, bool urgent)
+static void checkpoint(struct checkpointer *c)
 {
     checkpoint_pass(c);
-    if (!urgent)
+    if (!checkpoint_is_overdue(c))
         return;
     pthread_mutex_lock(&c->store->commit_lock);
     checkpoint_pass(c);
@@ -74,13 +85,12 @@ static void checkpoint(struct checkpointer *c, bool urgent)
 }
 
 /* Waits under the lock until there is something to do. False: the store closes. */
-static bool checkpointer_wait(struct checkpointer *c, bool *ret_urgent)
+static bool checkpointer_wait(struct checkpointer *c)
 {
     while (!c->stop) {
         int64_t quiet_us = clock_mono_us() - c->commit_us;
         bool news = c->wal_pages > c->copied_pages;
-        *ret_urgent = checkpoint_is_urgent(c);
-        if (*ret_urgent || (news && quiet_us >= WAL_IDLE_US))
+        if (checkpoint_is_urgent(c) || (news && quiet_us >= WAL_IDLE_US))
             return true;
         if (!news) {
             pthread_cond_wait(&c->wake, &c->lock);
@@ -96,13 +106,12 @@ static bool checkpointer_wait(struct checkpointer *c, bool *ret_urgent)
 static void *checkpointer_run(void *ctx)
 {
     struct checkpointer *c = ctx;
-    bool urgent;
     (void)pthread_setname_np(pthread_self(), "checkpoint");
     pthread_mutex_lock(&c->lock);
-    while (checkpointer_wait(c, &urgent)) {
+    while (checkpointer_wait(c)) {
         c->copied_pages = c->wal_pages;
         pthread_mutex_unlock(&c->lock);
-        checkpoint(c, urgent);
+        checkpoint(c);
         pthread_mutex_lock(&c->lock);
     }
     pthread_mutex_unlock(&c->lock);

@@ -303,7 +303,8 @@ static int slices_encode(struct sqlite_store *s, struct compactor *k, struct chu
         *chunk = (struct chunk){.part = p, .from = p->written};
         chunk->to = sqlite_slice(&p->events, chunk->from, &bytes);
         struct str blob;
-        int r = codec_encode(s->writer->codec, &p->events, chunk->from, chunk->to, &blob, e);
+        int r = codec_encode(s->writer->codec, &p->events, chunk->from, chunk->to, CODEC_CHUNK,
+                             &blob, e);
         if (r < 0)
             return r;
         chunk->blob = mem_copy(blob.p, blob.n);

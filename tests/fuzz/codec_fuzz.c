@@ -17,7 +17,7 @@ static void check_again(struct codec *c, const struct event_batch *b)
 {
     struct str blob;
     AUTO_EVENT_BATCH again = EVENT_BATCH_INIT;
-    if (codec_encode(c, b, 0, b->count, &blob, NULL) < 0)
+    if (codec_encode(c, b, 0, b->count, CODEC_CHUNK, &blob, NULL) < 0)
         return;
     AUTO_FREE char *copy = mem_copy(blob.p, blob.n);
     ASSERT(codec_decode(c, (struct str){copy, blob.n}, &again, NULL) >= 0);

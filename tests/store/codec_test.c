@@ -59,7 +59,7 @@ TEST(events_come_out_of_the_codec_as_they_went_in)
         size_t from = rng_below(&rng, in.count);
         size_t to = from + 1 + rng_below(&rng, in.count - from);
         struct str blob;
-        CHECK(codec_encode(c, &in, from, to, &blob, &e) >= 0);
+        CHECK(codec_encode(c, &in, from, to, CODEC_CHUNK, &blob, &e) >= 0);
         AUTO_FREE char *copy = mem_copy(blob.p, blob.n);
         CHECK(codec_decode(c, (struct str){copy, blob.n}, &out, &e) >= 0);
         CHECK_INT(out.count, to - from);
@@ -77,7 +77,7 @@ TEST(a_damaged_block_is_an_error_wherever_the_damage_is)
     AUTO_EVENT_BATCH out = EVENT_BATCH_INIT;
     fill(&in, &rng, 40);
     struct str blob;
-    CHECK(codec_encode(c, &in, 0, in.count, &blob, &e) >= 0);
+    CHECK(codec_encode(c, &in, 0, in.count, CODEC_JOURNAL, &blob, &e) >= 0);
     size_t n = blob.n;
     for (size_t i = 0; i < n; i++) {
         AUTO_FREE char *copy = mem_copy(blob.p, n);
