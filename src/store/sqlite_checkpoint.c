@@ -18,7 +18,7 @@
 #include "store/sqlite.h"
 
 enum {
-    WAL_PAGES_HIGH = 256,  /* 1 MiB of 4 KiB pages: a pass */
+    WAL_PAGES_HIGH = 512,  /* 2 MiB of 4 KiB pages: a pass */
     WAL_PAGES_MAX = 16384, /* 64 MiB: and one that commits wait for */
     WAL_IDLE_US = 1000 * 1000,
 };
