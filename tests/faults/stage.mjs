@@ -118,7 +118,8 @@ export class Stage {
         for (const job of jobs) report.found.push(...validateLines(await this.lines(job), job, truth));
         for (const says of this.complaints) report.found.push({ invariant: "sanitizer", who: "server", says });
         const connections = viewers.reduce((sum, v) => sum + v.connection, 0);
-        return { ...report, events: truth.events.size, connections };
+        const ofJobs = [...truth.events.values()].filter((identity) => !/^\d+ system /.test(identity));
+        return { ...report, events: ofJobs.length, connections };
     }
 
     async alive() {
