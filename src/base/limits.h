@@ -19,7 +19,7 @@ enum {
     LIMIT_FRAME_BYTES = 64 * 1024, /* an events frame closes when it has grown past this */
     LIMIT_FRAME_EVENTS = 512,      /* or holds so many events */
     LIMIT_RING_BYTES =
-        4 * 1024 * 1024,        /* encoded frames kept per topic; older: from the store */
+        4 * 1024 * 1024, /* encoded frames kept per topic; older: from the store */
     LIMIT_HISTORY_BYTES =
         8 * 1024 * 1024,        /* frames read back for viewers that are behind, per topic */
     LIMIT_SNAPSHOT_LINES = 100, /* newest lines of each step in a snapshot */

@@ -200,9 +200,9 @@ static struct feed_read *reading_find(const struct feed_cursor *c)
 {
     enum { REACH_EVENTS = 4096 };
     LIST_EACH (&c->topic->readings, struct feed_read, link, read)
-        if (read->after == c->seq || (!c->missed && c->seq % HISTORY_STRIDE == 0 &&
-                                      read->after < c->seq && c->seq < read->upto &&
-                                      c->seq - read->after < REACH_EVENTS))
+        if (read->after == c->seq ||
+            (!c->missed && c->seq % HISTORY_STRIDE == 0 && read->after < c->seq &&
+             c->seq < read->upto && c->seq - read->after < REACH_EVENTS))
             return read;
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* feed.c: topics, and publishing into them what was committed. The cursors that viewers hold are
- * in cursor.c. */
+/* feed.c: topics, and publishing into them what was committed. The cursors that viewers hold
+ * are in cursor.c. */
 #include "feed/feed.h"
 
 #include <stdlib.h>

@@ -78,8 +78,8 @@ struct feed_cursor {
     void *owner; /* the viewer's own */
     /* Once, never inside feed_open; and once more when the job was deleted. */
     void (*on_opened)(struct feed_cursor *c, struct feed_opened *o);
-    void (*on_ready)(struct feed_cursor *c);  /* feed_next() has something again */
-    uint64_t seq;                             /* everything up to here was handed out */
+    void (*on_ready)(struct feed_cursor *c); /* feed_next() has something again */
+    uint64_t seq;                            /* everything up to here was handed out */
     /* the feed's own from here on */
     struct feed *feed;
     struct topic *topic;
@@ -98,7 +98,8 @@ void feed_open(struct feed *f, struct feed_cursor *c, const struct feed_request 
 struct span *feed_next(struct feed_cursor *c);
 
 /* A frame that says "everything up to here was sent" ({"type":"events", … "events":[]}), or
- * NULL when the cursor is not at the tail (what it waits for says more), or the form has none (FEED_PLAIN). The caller has a reference. */
+ * NULL when the cursor is not at the tail (what it waits for says more), or the form has none
+ * (FEED_PLAIN). The caller has a reference. */
 struct span *feed_bookmark(struct feed_cursor *c);
 
 /* The job has ended, and the cursor is behind all of its events. */
@@ -109,7 +110,8 @@ feed_lag(const struct feed_cursor *c); /* how many events of the log it is behin
 
 void feed_close(struct feed_cursor *c); /* at any time, also twice */
 
-/* Topic names: "jobs", "job:<id>", "job:<id>?min=warn", "system". E_NOTFOUND names what is wrong. */
+/* Topic names: "jobs", "job:<id>", "job:<id>?min=warn", "system". E_NOTFOUND names what is
+ * wrong. */
 CHECKED int topic_parse(struct str name, struct topic_filter *ret_topic, struct err *e);
 #define TOPIC_NAME_MAX 64
 void topic_name(const struct topic_filter *topic, char to[TOPIC_NAME_MAX]);

@@ -2,8 +2,8 @@
  * includes it. */
 #pragma once
 
-#include "base/map.h"
 #include "base/alarm.h"
+#include "base/map.h"
 #include "feed/reading.h"
 
 struct feed {
@@ -23,7 +23,7 @@ struct feed {
 
 /* feed.c */
 struct topic *feed_topic(struct feed *f, const struct topic_filter *filter,
-                         enum feed_form form);                     /* found or made */
+                         enum feed_form form);                               /* found or made */
 struct list *feed_topics(struct feed *f, const struct topic_filter *filter); /* NULL: none */
 void feed_release(struct feed *f, struct topic *t); /* one cursor less: it may be gone */
 void feed_wake(struct feed *f, struct topic *t);    /* its waiting cursors are ready */

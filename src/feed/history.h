@@ -4,8 +4,8 @@
  * opened by many. The first one who asks for what comes after a seq has it read, with more than
  * it asked for; the others find it here. They stand at different places when they fall behind,
  * but frames that are read back end where seq is a multiple of HISTORY_STRIDE, so after a first
- * short frame of its own everyone goes by the same ones. Memory is bounded (LIMIT_HISTORY_BYTES): the oldest
- * reading goes first. Pure memory. Thread: loop. */
+ * short frame of its own everyone goes by the same ones. Memory is bounded
+ * (LIMIT_HISTORY_BYTES): the oldest reading goes first. Pure memory. Thread: loop. */
 #pragma once
 
 #include "feed/span.h"

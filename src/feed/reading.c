@@ -135,7 +135,8 @@ static void make_frames(struct feed_read *read, const struct event_batch *b, uin
     uint64_t after = read->after;
     while (count && b->events[count - 1].seq > read->upto)
         count--;
-    bool all = to >= MIN(read->upto, read->as_of); /* else there was more than a reading holds */
+    bool all =
+        to >= MIN(read->upto, read->as_of); /* else there was more than a reading holds */
     to = MIN(to, read->upto);
     while (read->frame_count < READ_FRAMES) {
         size_t end = frame_end(b, at, count);

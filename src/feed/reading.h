@@ -33,8 +33,8 @@ struct feed_read {
     int code;
     struct err err;
     uint64_t as_of, floor;
-    const char *reset;   /* OPEN: why the cursor was not taken, or NULL */
-    struct buf snapshot; /* OPEN: the state as JSON, or empty */
+    const char *reset;                /* OPEN: why the cursor was not taken, or NULL */
+    struct buf snapshot;              /* OPEN: the state as JSON, or empty */
     struct span *frames[READ_FRAMES]; /* CATCH_UP: they tile, from `after` on; at least one */
     size_t frame_count;
     uint64_t end_seq;  /* OPEN, END: 0 while the job is not final */

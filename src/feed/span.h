@@ -1,9 +1,9 @@
 /* span.h: bytes that are ready to be sent, shared by everyone who gets them.
  *
  * A span is one frame (or, in the plain form, several) for one topic, in one form (form.h). It
- * tells which part of the log it covers: all events of its topic in (from, to]. Immutable once made.
- * Reference counts are not atomic: a span is made on any thread and shared on the loop thread
- * only. */
+ * tells which part of the log it covers: all events of its topic in (from, to]. Immutable once
+ * made. Reference counts are not atomic: a span is made on any thread and shared on the loop
+ * thread only. */
 #pragma once
 
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* Gathering. A topic that was quiet flushes at once, so a lonely event is with its viewers as
- * fast as it can be. One with a steady stream flushes as often as its viewers can be written to:
- * a send costs some microseconds however little is in it, so n viewers cost n times that, and
- * flushing more often would only make a queue of it. At a high rate nobody reads along line by
- * line, and gathering for a frame of a screen saves most of the work. */
+ * fast as it can be. One with a steady stream flushes as often as its viewers can be written
+ * to: a send costs some microseconds however little is in it, so n viewers cost n times that,
+ * and flushing more often would only make a queue of it. At a high rate nobody reads along line
+ * by line, and gathering for a frame of a screen saves most of the work. */
 #include "feed/topic.h"
 
 #include <stdio.h>
@@ -26,10 +26,8 @@ struct topic *topic_new(const struct topic_filter *filter, const struct form *fo
                         uint64_t tail)
 {
     struct topic *t = mem_alloc(sizeof(*t));
-    *t = (struct topic){.filter = *filter,
-                        .form = *form,
-                        .tail = tail,
-                        .pending = BUF_INIT(LIMIT_REPLY_BYTES)};
+    *t = (struct topic){
+        .filter = *filter, .form = *form, .tail = tail, .pending = BUF_INIT(LIMIT_REPLY_BYTES)};
     topic_name(filter, t->name);
     list_init(&t->waiting);
     list_init(&t->readings);

@@ -46,7 +46,8 @@ struct topic *topic_new(const struct topic_filter *filter, const struct form *fo
                         uint64_t tail);
 void topic_free(struct topic *t);
 
-/* Adds an encoded event, a JSON object (in the plain form it becomes a text frame of its own). Closes the frame when it is full. */
+/* Adds an encoded event, a JSON object (in the plain form it becomes a text frame of its own).
+ * Closes the frame when it is full. */
 void topic_add(struct topic *t, uint64_t seq, struct str encoded, int64_t now_us);
 
 /* Closes the frame that is being filled, when it holds anything. True when there is a new

@@ -25,7 +25,7 @@
 
 enum {
     DRAIN_MS = 10000,
-    SPARE_FILES = 512, /* besides connections */
+    SPARE_FILES = 512,       /* besides connections */
     FEW_CONNECTIONS = 10000, /* fewer is worth a word */
 };
 

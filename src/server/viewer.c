@@ -29,7 +29,7 @@ enum {
     TICK_MS = 500,
     STATUS_MS = 1500, /* plain clients are told at least every 2 s */
     CLOSE_MS = 2000,
-    LAG_MS = 1000, /* a shorter pause is not worth a word */
+    LAG_MS = 1000,                      /* a shorter pause is not worth a word */
     TURN_BYTES = 4 * LIMIT_FRAME_BYTES, /* for one viewer in one call: the call itself costs
                                            as much as 20 KiB of data */
     TURN_SPANS = 64,
@@ -49,7 +49,7 @@ struct viewers {
     uv_idle_t busy; /* active while a turn could not reach all: the loop must not sleep */
     size_t count, trimmed_at;
     int64_t heartbeat_ms;
-    struct inflater *inflater; /* of whoever sent a compressed message */
+    struct inflater *inflater;   /* of whoever sent a compressed message */
     unsigned char in[64 * 1024]; /* of whoever is read now */
 };
 

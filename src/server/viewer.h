@@ -29,7 +29,8 @@ void viewers_turn(struct viewers *all);
 size_t viewers_count(const struct viewers *all);
 bool viewers_is_full(const struct viewers *all);
 
-/* Asks all to come back later (4001), each after a time of its own; they are gone when viewers_count() is 0. */
+/* Asks all to come back later (4001), each after a time of its own; they are gone when
+ * viewers_count() is 0. */
 void viewers_drain(struct viewers *all);
 
 /* Ends those that are left and closes the handles; the loop runs once more, then

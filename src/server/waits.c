@@ -66,8 +66,7 @@ static bool concerns(const struct wait *w, const struct batch *batch)
     const struct event_batch *events = &batch->events;
     for (size_t i = 0; i < batch->change_count; i++)
         if (batch->changes[i].kind == CHANGE_JOB_DELETE &&
-            (w->topic.kind == TOPIC_JOBS ||
-             id_eq(w->topic.job_id, batch->changes[i].job_id)))
+            (w->topic.kind == TOPIC_JOBS || id_eq(w->topic.job_id, batch->changes[i].job_id)))
             return true;
     for (size_t i = 0; i < events->count; i++)
         if (events->events[i].seq > w->after &&

@@ -340,7 +340,8 @@ static int job_delete(struct sqlite_store *s, struct id job_id, uint64_t last_se
             return r;
     }
     AUTO_QUERY q;
-    int r = query_open(&q, s->writer, "INSERT OR REPLACE INTO meta VALUES('deleted_seq', ?)", e);
+    int r =
+        query_open(&q, s->writer, "INSERT OR REPLACE INTO meta VALUES('deleted_seq', ?)", e);
     if (r < 0)
         return r;
     bind_number(&q, (int64_t)last_seq);

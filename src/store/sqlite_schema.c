@@ -12,7 +12,7 @@
 #include "store/sqlite.h"
 
 enum {
-    FORMAT_VERSION = 2, /* 2: events of type `system`; all else is as in 1 */
+    FORMAT_VERSION = 2,              /* 2: events of type `system`; all else is as in 1 */
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };

@@ -1,5 +1,6 @@
 /* Any bytes as a compressed message: it never crashes or gives more than its limit, and is as
- * good as new for the next one. And any bytes, packed by the server's side, come out the same. */
+ * good as new for the next one. And any bytes, packed by the server's side, come out the same.
+ */
 #include <stdint.h>
 #include <string.h>
 
