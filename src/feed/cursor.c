@@ -109,9 +109,15 @@ static void cursor_opened(struct feed_cursor *c, struct feed_read *read)
                  : read->request.start == FEED_SINCE ? read->request.since
                                                      : c->topic->tail;
         topic_set_end(c->topic, read->end_seq, buf_str(&read->totals));
-        o.first = c->topic->form.kind == FEED_PLAIN ? NULL : first_frames(c, read);
+        bool plain = c->topic->form.kind == FEED_PLAIN;
+        o.first = plain ? NULL : first_frames(c, read);
         o.from = c->seq;
         c->opened = true;
+        if (!plain && !o.first)
+            o.code =
+                fail(&o.err, E_TOOBIG,
+                     "the state of %s is too large to be sent; ask for fewer lines with tail",
+                     c->topic->name);
     }
     c->on_opened(c, &o);
 }
@@ -238,6 +244,12 @@ static void set_behind(struct feed_cursor *c, bool behind)
         history_done(&t->history);
 }
 
+/* Does what comes after it not tell all that happened? */
+static bool cursor_is_void(const struct feed_cursor *c)
+{
+    return c->topic->gone || c->seq < c->topic->floor;
+}
+
 /* The state again, because what comes after the cursor is not all there any more. */
 static void start_over(struct feed_cursor *c)
 {
@@ -291,7 +303,7 @@ static struct span *next_frame(struct feed_cursor *c)
     struct topic *t = c->topic;
     if (c->ready)
         return TAKE(c->ready);
-    if (t->gone || c->seq < t->floor) {
+    if (cursor_is_void(c)) {
         start_over(c);
         return NULL;
     }
@@ -338,7 +350,7 @@ bool feed_is_over(const struct feed_cursor *c)
 
 bool feed_is_live(const struct feed_cursor *c)
 {
-    return c->opened && !c->read && !c->ready && c->seq >= c->topic->tail;
+    return c->opened && !c->read && !c->ready && c->seq >= c->topic->tail && !cursor_is_void(c);
 }
 
 uint64_t feed_lag(const struct feed_cursor *c)

@@ -355,8 +355,6 @@ static int fail_body(struct err *e)
 /* What the head says, up to whether a body may come. */
 static int request_route(struct request *r, struct err *e)
 {
-    if (r->server->engine_stopped) /* the loop is about to end: nobody would answer */
-        return fail(e, E_BUSY, "the server is stopping");
     int code = check_origin(r, e);
     if (code < 0)
         return code;

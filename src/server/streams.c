@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "server/request.h"
 
@@ -30,6 +29,7 @@ struct stream {
     struct request *request;
     struct list link;
     struct feed_cursor cursor;
+    struct span *first; /* to be sent before what the cursor has: how it opened, or the state */
     struct span *frame; /* on its way */
     size_t frame_sent;
     int64_t said_ms; /* when something was sent last */
@@ -47,6 +47,7 @@ static void stream_free(void *arg)
     struct stream *s = arg;
     feed_close(&s->cursor);
     list_remove(&s->link);
+    span_unref(s->first);
     span_unref(s->frame);
     s->all->count--;
     free(s);
@@ -59,10 +60,18 @@ static struct span *stream_text(const char *text)
     return span_new(0, 0, str_of(text));
 }
 
+/* When to come back. */
+static struct span *stream_retry(size_t ms)
+{
+    char text[40];
+    (void)snprintf(text, sizeof(text), "retry: %zu\n\n", ms);
+    return stream_text(text);
+}
+
 /* The next thing to send, or NULL: nothing now, or nothing any more. */
 static struct span *stream_next(struct stream *s)
 {
-    struct span *frame = s->over ? NULL : feed_next(&s->cursor);
+    struct span *frame = s->over ? NULL : s->first ? TAKE(s->first) : feed_next(&s->cursor);
     if (!frame && !s->over && s->cursor.end_sent)
         s->over = true;
     if (!frame && !s->over && now_ms(s->all) - s->said_ms >= s->all->silence_ms)
@@ -95,12 +104,9 @@ static ssize_t on_want(void *arg, uint64_t at, char *to, size_t max)
 
 /* ---- opening ---- */
 
-static void stream_begin(struct stream *s, struct span *first)
+static void stream_begin(struct stream *s)
 {
-    AUTO_BUF text = BUF_INIT(LIMIT_REPLY_BYTES);
-    buf_printf(&text, "retry: %d\n\n", RETRY_MS);
-    buf_add(&text, first->data, first->size);
-    s->frame = span_new(0, 0, buf_str(&text));
+    s->frame = stream_retry(RETRY_MS);
     s->begun = true;
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, BLOCK_BYTES, on_want, s, stream_free);
@@ -126,20 +132,16 @@ static void stream_refuse(struct stream *s, const struct err *e)
 static void on_opened(struct feed_cursor *c, struct feed_opened *o)
 {
     struct stream *s = c->owner;
+    s->first = TAKE(o->first);
     if (s->begun) { /* once more: its state comes next, or the job is gone: 404 from now on */
         s->over = s->over || o->code < 0;
-        if (!s->frame)
-            s->frame = TAKE(o->first);
-        span_unref(o->first);
         request_resume(s->request);
     } else if (o->code < 0) {
         stream_refuse(s, &o->err);
     } else if (s->again && feed_is_over(c)) {
-        span_unref(o->first);
         stream_refuse(s, NULL);
     } else {
-        stream_begin(s, o->first);
-        span_unref(o->first);
+        stream_begin(s);
     }
 }
 
@@ -192,12 +194,8 @@ void streams_drain(struct streams *all)
     size_t i = 0;
     LIST_EACH (&all->all, struct stream, link, s) {
         s->over = true;
-        if (!s->frame && s->begun) {
-            char text[40];
-            (void)snprintf(text, sizeof(text), "retry: %zu\n\n",
-                           RETRY_MS + ++i * RETRY_MS / all->count);
-            s->frame = stream_text(text);
-        }
+        if (!s->frame && s->begun)
+            s->frame = stream_retry(RETRY_MS + ++i * RETRY_MS / all->count);
         if (s->begun)
             request_resume(s->request);
     }

@@ -6,7 +6,7 @@ import { closeSync, openSync, readFileSync, readSync, readdirSync, rmSync, statS
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { BOTH_CORES, cleanUp, cpu, fixed, measure, median, scratch, table, tailrace, useClientCore } from "./rig.mjs";
+import { BOTH_CORES, cpu, fixed, measure, median, runCases, scratch, table, tailrace } from "./rig.mjs";
 
 const { values: flags, positionals } = parseArgs({
     allowPositionals: true,
@@ -144,11 +144,4 @@ async function fifty() {
 }
 
 const cases = { one, fifty };
-const wanted = positionals.length ? positionals : Object.keys(cases);
-for (const name of wanted) if (!cases[name]) throw new Error(`there is no case "${name}": ${Object.keys(cases).join(", ")}`);
-useClientCore();
-try {
-    for (const name of wanted) await cases[name]();
-} finally {
-    cleanUp();
-}
+await runCases(cases, positionals.length ? positionals : Object.keys(cases));

@@ -3,7 +3,7 @@
 // Every byte that any viewer gets is checked (load.c, check.c). Figures are medians of the rounds; in each
 // round all servers have their turn. docs/benchmarks.md tells the method.
 import { parseArgs } from "node:util";
-import { cleanUp, fixed, floor, load, measure, median, memory, nchan, table, tailrace, tailraceLines, useClientCore, uws, ws } from "./rig.mjs";
+import { fixed, floor, load, measure, median, memory, nchan, runCases, table, tailrace, tailraceLines, uws, ws } from "./rig.mjs";
 
 const { values: flags, positionals } = parseArgs({
     allowPositionals: true,
@@ -225,14 +225,7 @@ async function crowd() {
 }
 
 const cases = { fanout, aims, idle, stalled, deflate, crowd };
-const wanted = positionals.length ? positionals : Object.keys(cases).filter((name) => name !== "aims");
-for (const name of wanted) if (!cases[name]) throw new Error(`there is no case "${name}": ${Object.keys(cases).join(", ")}`);
-useClientCore();
-try {
-    for (const name of wanted) await cases[name]();
-} finally {
-    cleanUp();
-}
+await runCases(cases, positionals.length ? positionals : Object.keys(cases).filter((name) => name !== "aims"));
 if (unclean) {
     console.error(`${unclean} runs were not complete and in order: see above`);
     process.exitCode = 1;

@@ -247,6 +247,17 @@ export async function measure(server, o) {
     }
 }
 
+/** Runs the cases that are wanted, on the clients' core, and cleans up after them. */
+export async function runCases(cases, wanted) {
+    for (const name of wanted) if (!cases[name]) throw new Error(`there is no case "${name}": ${Object.keys(cases).join(", ")}`);
+    useClientCore();
+    try {
+        for (const name of wanted) await cases[name]();
+    } finally {
+        cleanUp();
+    }
+}
+
 export function median(list) {
     return list.slice().sort((a, b) => a - b)[Math.floor(list.length / 2)];
 }

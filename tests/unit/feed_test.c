@@ -433,6 +433,7 @@ TEST(a_viewer_of_all_jobs_is_given_the_state_again_when_a_job_was_deleted)
     client_take_all(&live);
     CHECK_INT(live.snapshots, 1);
     delete_job(&w);
+    CHECK(!feed_bookmark(&live.cursor)); /* it would carry the cursor over the deletion */
     client_take_all(&live);
     CHECK(live.snapshots == 2 && live.resets == 1);
     CHECK_TEXT(live.reason, "pruned");
