@@ -34,7 +34,7 @@ CHECK_OBJ := $(B)/tests/bench/check.o $(B)/tests/bench/histogram.o# the load cli
 UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/%.o) $(CHECK_OBJ)
 NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
-UI := $(wildcard ui/*)
+UI := $(wildcard ui/*.* ui/*/*)
 
 .PHONY: all run demo test unit model api browser crash faults soak fuzz fuzz-replay bench lint \
 	format layers tsan asan coverage pictures install deps deps-all clean help FORCE

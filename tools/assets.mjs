@@ -4,7 +4,7 @@
 // so that browsers may keep them for ever; pages themselves are asked for again each time.
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -12,7 +12,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const UI = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "ui");
-const PAGES = { "queue.html": ["/", "/queue"] };
+const PAGES = path.join(UI, "pages");
 const BUDGET = { js: 50 * 1024, css: 10 * 1024 }; // gzip, all files of a kind together
 const TYPES = {
     html: "text/html; charset=utf-8",
@@ -59,11 +59,32 @@ export async function assetsBuild() {
     assets.push(
         assetOf("favicon.svg", await readFile(path.join(UI, "favicon.svg")), "/favicon.svg", false),
     );
-    for (const [name, places] of Object.entries(PAGES)) {
-        const data = Buffer.from(pageLink(await readFile(path.join(UI, name), "utf8"), names));
-        for (const place of places) assets.push(assetOf(name, data, place, false));
+    for (const page of await pagesRead()) {
+        const data = Buffer.from(pageLink(page.html, names));
+        for (const place of page.places) assets.push(assetOf("page.html", data, place, false));
     }
     return assets.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+// Every page in the shell. A page says where it is, in its first line: <!-- title: … at: /path … -->
+async function pagesRead() {
+    const shell = await readFile(path.join(UI, "shell.html"), "utf8");
+    const files = (await readdir(PAGES)).filter((name) => name.endsWith(".html")).sort();
+    return Promise.all(files.map((name) => pageRead(shell, name)));
+}
+
+async function pageRead(shell, file) {
+    const text = await readFile(path.join(PAGES, file), "utf8");
+    const head = text.match(/^<!-- title: (.+?)\s+at: (.+?) -->\n/);
+    if (!head) throw new Error(file + " does not begin with <!-- title: … at: /path … -->");
+    const [first, title, at] = head;
+    const places = at.split(/\s+/);
+    const html = shell
+        .replace("TITLE", title)
+        .replace("NAME", file.replace(".html", ""))
+        .replace("<!-- the page -->", () => text.slice(first.length))
+        .replace(`<a href="${places.at(-1)}">`, `<a href="${places.at(-1)}" aria-current="page">`);
+    return { html, places };
 }
 
 // Puts the served names into a page, and refuses what the security policy would block.

@@ -1,0 +1,80 @@
+// pages/queue.js: the queue page. Its numbers are Alpine's, the tree of jobs is an element of ours.
+
+import { api } from "../api.js";
+import { count } from "../format.js";
+import { JOBS, jobTopic } from "../reducer.js";
+import { shell } from "../shell.js";
+import { dispatch, idle, leave, live, onPaint, paintSoon } from "../state.js";
+import "../queue.js";
+
+const EARLIER = 200; // lines fetched at once
+const PARTS = ["running", "pending", "completed", "failed", "cancelled"];
+
+const queue = () => document.querySelector("tailrace-queue");
+
+export const pageMake = () => ({
+    loaded: false,
+    empty: false,
+    stats: PARTS.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true })),
+
+    init() {
+        const el = queue();
+        el.addEventListener("follow", (e) => live.open(jobTopic(e.detail.job_id)));
+        el.addEventListener("unfollow", (e) => leave(jobTopic(e.detail.job_id)));
+        el.addEventListener("changed", paintSoon);
+        el.addEventListener("cancel", (e) => shell.askCancel(e.detail));
+        el.addEventListener("earlier", (e) => earlier(e.detail));
+        el.addEventListener("hold", ({ detail }) =>
+            dispatch({
+                type: "hold",
+                topic: jobTopic(detail.job_id),
+                step_id: detail.step_id,
+                held: detail.held,
+            }),
+        );
+        addEventListener("jobasked", () => el.free()); // the new job comes in on top
+        addEventListener("keydown", (e) => keyTyped(e));
+        live.open(JOBS);
+        onPaint((state, now) => {
+            el.render(state, now, idle);
+            this.summarize(state.list);
+        });
+    },
+
+    summarize(list) {
+        if (!list) return;
+        this.loaded = true;
+        this.empty = list.order.length === 0;
+        PARTS.forEach((name, i) => {
+            const n = list.stats[name + "_jobs"];
+            const text = count(n) + " " + name;
+            if (this.stats[i].text !== text) Object.assign(this.stats[i], { text, none: n === 0 });
+        });
+        const n = list.stats.running_jobs;
+        const title = (n ? "(" + n + ") " : "") + "Queue · tailrace";
+        if (document.title !== title) document.title = title;
+    },
+});
+
+function keyTyped(e) {
+    if (e.key !== "j" || e.ctrlKey || e.metaKey || e.altKey) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (e.target.closest("input, textarea, select, .log-scroll, tailrace-queue, .menu")) return;
+    queue().querySelector(".disclosure")?.focus();
+    e.preventDefault();
+}
+
+async function earlier({ job_id: jobId, step_id: stepId, before }) {
+    const query = new URLSearchParams({ step: stepId, before, order: "desc", limit: EARLIER });
+    try {
+        const answer = await api("/jobs/" + jobId + "/logs?" + query);
+        dispatch({
+            type: "earlier",
+            topic: jobTopic(jobId),
+            step_id: stepId,
+            lines: answer.logs.reverse(),
+        });
+    } catch (error) {
+        shell.toast(error.message);
+    }
+}

@@ -1,0 +1,306 @@
+// shell.js: what surrounds every page: header, connection badge, run menu, dialogs and messages.
+// It is Alpine's component of <body>; a page is one of its own inside (pages/).
+
+import { api, post } from "./api.js";
+import { hms, plural } from "./format.js";
+import { idle, live, onLive, paintSoon } from "./state.js";
+
+const PROBE_MS = 20000; // how often the round trip is measured
+const TOAST_MS = 8000;
+const THEMES = ["auto", "light", "dark"];
+
+export let shell = null; // Alpine's view of the component below, for the pages
+
+// [[name, {default, description}]], of an object by name or of an array of named ones.
+function parametersOf({ parameters }) {
+    if (Array.isArray(parameters)) return parameters.map((p) => [p.name, p]);
+    return Object.entries(parameters || {});
+}
+
+/* ---- the badge ---- */
+
+const BADGES = {
+    starting: () => ["connecting", ""],
+    connecting: () => ["connecting", "Connecting …"],
+    live: (s, latency) => ["live", latency === null ? "Live" : "Live " + latency + " ms"],
+    catching: (s) => ["catching", "Catching up: " + plural(s.behind, "event")],
+    restarted: () => ["restarted", "Server restarted"],
+    offline: () => ["offline", "Offline"],
+    stopped: () => ["offline", "Disconnected"],
+};
+
+function stripText(status, now) {
+    if (status.state === "stopped") return status.reason;
+    if (status.state !== "offline") return "";
+    const since = "Offline since " + hms(new Date(status.since));
+    if (status.retryAt === null) return since + ", trying now …";
+    return since + ", next try in " + Math.max(0, Math.ceil((status.retryAt - now) / 1000)) + " s";
+}
+
+/* ---- the shell ---- */
+
+export const shellMake = () => ({
+    badge: { shape: "connecting", text: "", spoken: "" },
+    strip: "",
+    canRetry: false,
+    idle: true,
+    newer: "",
+    status: live.status,
+    server: "",
+    latency: null,
+    theme: document.documentElement.dataset.theme || "auto",
+    menu: false,
+    definitions: [],
+    definitionsError: "",
+    form: { id: "", name: "", description: "", fields: [], error: "", busy: false },
+    ask: { id: "", name: "", error: "", busy: false },
+    toasts: [],
+
+    init() {
+        shell = this;
+        onLive("status", (status) => this.connection(status));
+        onLive("refused", (topic, sentence) => this.toast(sentence));
+        addEventListener("online", () => live.retry());
+        document.addEventListener("visibilitychange", () => !document.hidden && this.seen());
+        addEventListener("keydown", (e) => this.key(e));
+        setInterval(() => this.tick(), 1000);
+        setInterval(() => this.probe(), PROBE_MS);
+        this.loadDefinitions();
+        live.start();
+    },
+
+    seen() {
+        live.retry();
+        this.probe();
+        paintSoon();
+    },
+
+    tick() {
+        this.strip = stripText(this.status, Date.now());
+        if (!document.hidden) paintSoon();
+    },
+
+    connection(status) {
+        const wasIdle = this.idle;
+        this.status = status;
+        this.idle = idle;
+        this.canRetry = status.state === "offline";
+        if (this.idle) this.latency = null;
+        if (status.server && !this.server) this.server = status.server;
+        this.newer = status.server && status.server !== this.server ? status.server : "";
+        this.strip = stripText(status, Date.now());
+        this.showBadge();
+        if (wasIdle && !idle) {
+            this.probe();
+            this.loadDefinitions();
+        }
+        document.documentElement.classList.toggle("offline", Boolean(this.strip));
+    },
+
+    showBadge() {
+        const [shape, text] = BADGES[this.status.state](this.status, this.latency);
+        const spoken =
+            this.status.state === "live"
+                ? "Live"
+                : this.status.state === "catching"
+                  ? "Catching up"
+                  : text;
+        this.badge = { shape, text, spoken, href: "#b-" + shape };
+    },
+
+    // The round trip to the server, the median of three.
+    async probe() {
+        if (document.hidden || this.idle) return;
+        const times = [];
+        try {
+            for (let i = 0; i < 3; i++) {
+                const began = performance.now();
+                await fetch("/api/health", { cache: "no-store" });
+                times.push(performance.now() - began);
+            }
+        } catch {
+            return; // the socket's own state says what is wrong
+        }
+        if (this.idle) return;
+        this.latency = Math.max(1, Math.round(times.sort((a, b) => a - b)[1]));
+        this.showBadge();
+    },
+
+    retry() {
+        live.retry();
+    },
+
+    reload() {
+        location.reload();
+    },
+
+    nextTheme() {
+        this.theme = THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length];
+        if (this.theme === "auto") delete document.documentElement.dataset.theme;
+        else document.documentElement.dataset.theme = this.theme;
+        try {
+            localStorage.setItem("tailrace-theme", this.theme);
+        } catch {
+            // storage is switched off: the choice lasts as long as the page
+        }
+    },
+
+    get themeHref() {
+        return "#t-" + this.theme;
+    },
+
+    get themeLabel() {
+        return "Theme: " + this.theme;
+    },
+
+    /* ---- run ---- */
+
+    async loadDefinitions() {
+        try {
+            const answer = await api("/job-definitions");
+            this.definitions = answer.job_definitions.map((d) => ({
+                ...d,
+                button: d.id + "-run",
+                off: d.enabled === false,
+                about: d.enabled === false ? "Disabled" : d.description || "",
+            }));
+            this.definitionsError = "";
+        } catch (error) {
+            this.definitionsError = error.message;
+        }
+    },
+
+    openMenu() {
+        this.menu = true;
+        this.$nextTick(() => this.focusMenu());
+        this.loadDefinitions().then(() => this.$nextTick(() => this.focusMenu()));
+    },
+
+    // The first definition, once there is one, unless the reader has already gone to another.
+    focusMenu() {
+        const { menu } = this.$refs;
+        if (this.menu && !menu.contains(document.activeElement))
+            menu.querySelector("button:not(:disabled)")?.focus();
+    },
+
+    toggleMenu() {
+        if (this.menu) this.closeMenu();
+        else this.openMenu();
+    },
+
+    closeMenu() {
+        if (!this.menu) return;
+        this.menu = false;
+        this.$refs.run.focus();
+    },
+
+    leaveMenu() {
+        this.menu = false;
+    },
+
+    menuKey(e) {
+        const items = [...this.$refs.menu.querySelectorAll("button:not(:disabled)")];
+        const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+        if (step) {
+            e.preventDefault();
+            items.at((items.indexOf(document.activeElement) + step) % items.length)?.focus();
+        }
+    },
+
+    choose(definition) {
+        this.menu = false;
+        const fields = parametersOf(definition).map(([name, p]) => ({
+            name,
+            input: "parameter-" + name,
+            about: p.description || "",
+            value: p.default ?? "",
+            required: p.required ?? p.default === null,
+        }));
+        this.form = {
+            id: definition.id,
+            name: definition.name,
+            description: definition.description || "",
+            fields,
+            error: "",
+            busy: false,
+        };
+        // Shown once the fields are there, so that the first one has the focus.
+        if (fields.length) this.$nextTick(() => this.$refs.form.showModal());
+        else this.run();
+    },
+
+    async run() {
+        this.form.busy = true;
+        this.$dispatch("jobasked"); // a list of jobs gives way to the new one
+        const parameters = Object.fromEntries(this.form.fields.map((f) => [f.name, f.value]));
+        try {
+            await post(
+                "/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
+                this.form.fields.length ? { parameters } : {},
+            );
+            this.$refs.form.close();
+            scrollTo({ top: 0 });
+        } catch (error) {
+            if (this.$refs.form.open) this.form.error = error.message;
+            else this.toast(error.message);
+        }
+        this.form.busy = false;
+    },
+
+    closeForm() {
+        this.$refs.form.close();
+    },
+
+    // What opened the form, an item of the menu, is not there any more to have the focus again.
+    leaveForm() {
+        this.$refs.run.focus();
+    },
+
+    /* ---- cancel ---- */
+
+    askCancel(job) {
+        this.ask = { id: job.job_id, name: job.job_name, error: "", busy: false };
+        this.$refs.ask.showModal();
+    },
+
+    async cancel() {
+        this.ask.busy = true;
+        try {
+            await post("/jobs/" + this.ask.id + "/cancel");
+            this.$refs.ask.close();
+        } catch (error) {
+            this.ask.error = error.message;
+        }
+        this.ask.busy = false;
+    },
+
+    closeAsk() {
+        this.$refs.ask.close();
+    },
+
+    /* ---- small things ---- */
+
+    key(e) {
+        if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]")) return;
+        if (e.target.closest("input, textarea, select, .log-scroll")) return;
+        if (e.key === "Escape") this.closeMenu();
+        else if (e.key === "r" && !this.idle) this.openMenu();
+        else if (e.key === "?") this.$refs.help.showModal();
+        else return;
+        e.preventDefault();
+    },
+
+    closeHelp() {
+        this.$refs.help.close();
+    },
+
+    toast(text) {
+        const id = Date.now() + Math.random();
+        this.toasts.push({ id, text });
+        setTimeout(() => this.dismiss(id), TOAST_MS);
+    },
+
+    dismiss(id) {
+        this.toasts = this.toasts.filter((toast) => toast.id !== id);
+    },
+});
