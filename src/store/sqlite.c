@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,7 +18,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { IDLE_READERS_MAX = 16 };
+enum { IDLE_READERS_MAX = 16, LOCK_TRIES = 200, LOCK_RETRY_MS = 10 };
 
 /* ---- reading ---- */
 
@@ -131,15 +133,35 @@ static int folder_make(const char *folder, struct err *e)
     return 0;
 }
 
-static int folder_busy(const char *folder, int fd, struct err *e)
+/* Who holds the lock, as text; "" when the file does not say. */
+static struct str lock_holder(int fd, char *room, size_t size)
 {
-    char holder[32] = "";
-    ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
-    struct str pid = str_trim((struct str){holder, n > 0 ? (size_t)n : 0});
-    if (pid.n == 0)
-        pid = STR("unknown");
-    return fail(e, E_BUSY, "the data folder %s is in use by another tailrace (process %.*s)",
-                folder, STR_ARG(pid));
+    ssize_t n = pread(fd, room, size - 1, 0);
+    room[n > 0 ? n : 0] = 0;
+    return str_trim((struct str){room, n > 0 ? (size_t)n : 0});
+}
+
+static bool process_is_gone(const char *pid)
+{
+    long id = strtol(pid, NULL, 10);
+    return id > 0 && kill((pid_t)id, 0) < 0 && errno == ESRCH;
+}
+
+/* A server that was killed while it started a command leaves its lock to that child until the
+ * child has become the command, some microseconds later or, on a busy machine, much more. So a
+ * lock of a process that is gone is waited for. */
+static int lock_take(int fd)
+{
+    for (int left = LOCK_TRIES;; left--) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        int error = errno;
+        char holder[32];
+        (void)lock_holder(fd, holder, sizeof(holder));
+        if (error != EWOULDBLOCK || left == 0 || !process_is_gone(holder))
+            return -error;
+        (void)poll(NULL, 0, LOCK_RETRY_MS);
+    }
 }
 
 static int folder_lock(struct sqlite_store *s, struct err *e)
@@ -148,9 +170,16 @@ static int folder_lock(struct sqlite_store *s, struct err *e)
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (s->lock_fd < 0)
         return fail_errno(e, errno, "cannot write in the data folder: %s", path);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? folder_busy(s->folder, s->lock_fd, e)
-                                    : fail_errno(e, errno, "cannot lock %s", path);
+    int r = lock_take(s->lock_fd);
+    if (r < 0) {
+        if (r != -EWOULDBLOCK)
+            return fail_errno(e, -r, "cannot lock %s", path);
+        char room[32];
+        struct str pid = lock_holder(s->lock_fd, room, sizeof(room));
+        return fail(e, E_BUSY,
+                    "the data folder %s is in use by another tailrace (process %.*s)",
+                    s->folder, STR_ARG(pid.n ? pid : STR("unknown")));
+    }
     AUTO_FREE char *pid = mem_printf("%ld\n", (long)getpid());
     if (ftruncate(s->lock_fd, 0) < 0 || pwrite(s->lock_fd, pid, strlen(pid), 0) < 0)
         return fail_errno(e, errno, "cannot write %s", path);

@@ -1,6 +1,7 @@
 /* Data folders that are wrong: each gives one sentence with the place. */
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -145,6 +146,36 @@ TEST(a_folder_in_use_is_refused_and_says_by_whom)
     CHECK_HAS(e.text, pid);
     store_close(s);
     CHECK(try_open(test_folder(), &e) >= 0);
+}
+
+/* Holds the lock as the child of a killed server does, for a moment, under the number of a
+ * process that is gone. */
+static void lock_hold_for_one_gone(pid_t gone)
+{
+    char path[160];
+    snprintf(path, sizeof(path), "%s/lock", test_folder());
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    CHECK(fd >= 0 && dprintf(fd, "%ld\n", (long)gone) > 0 && flock(fd, LOCK_EX) == 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)usleep(100 * 1000);
+        _exit(0);
+    }
+    close(fd); /* the child alone holds it now */
+}
+
+TEST(the_lock_of_a_killed_server_is_waited_for)
+{
+    struct err e;
+    pid_t gone = fork();
+    CHECK(gone >= 0);
+    if (gone == 0)
+        _exit(0);
+    CHECK(waitpid(gone, NULL, 0) == gone);
+    lock_hold_for_one_gone(gone);
+    CHECK(try_open(test_folder(), &e) >= 0);
+    CHECK(wait(NULL) > 0);
 }
 
 TEST(a_folder_of_a_newer_tailrace_is_refused)
