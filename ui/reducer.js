@@ -9,8 +9,10 @@
 //
 // The two are folds of two topics and never mixed: a viewer of `job:<id>` gets a job's end after
 // its last line, and an event of `jobs` that came earlier must not spoil that. The list has no
-// lines and no counts of lines, because its topic has none: whatever is in a state can be had by
+// lines, and counts of lines as step_progress tells them: whatever is in a state can be had by
 // folding events, or a reload would show something else than the page that stayed open.
+//
+// Who does not show a job's newest lines follows `job:<id>?min=none`: all of the job but lines.
 
 export const TAIL = 100; // newest lines kept per step, as many as a snapshot has
 export const HELD = 10000; // lines kept at most while a reader has scrolled up
@@ -18,7 +20,8 @@ export const LISTED = 50; // newest jobs listed; of older ones only those that a
 
 export const JOBS = "jobs";
 export const jobTopic = (jobId) => "job:" + jobId;
-const topicJob = (topic) => topic.slice("job:".length);
+export const countsTopic = (jobId) => jobTopic(jobId) + "?min=none";
+const topicJob = (topic) => topic.slice("job:".length).split("?")[0];
 
 const FINAL = new Set(["completed", "failed", "cancelled", "skipped"]);
 export const isFinal = (status) => FINAL.has(status);
@@ -132,10 +135,18 @@ const stepOf = (step) => ({
     progress_text: step.progress_text || "",
     documents: step.documents || 0,
     tasks: pick(step.child_summary, TASK_COUNTS),
+    ...countsOf(step),
+});
+
+// A tree with lines has counts as they are, one without has them as they were told.
+const countsOf = ({ lines = {}, ...step }) => ({
+    total_logs: step.total_logs ?? lines.total ?? 0,
+    level_counts: pick(step.level_counts || lines, LEVELS),
+    first_error: step.first_error ?? lines.first_error ?? 0,
+    last_error: step.last_error ?? lines.last_error ?? 0,
 });
 
 const linesOf = (from) => ({
-    total_logs: from.total_logs || 0,
     logs: (from.logs || []).map(lineOf),
     held: false,
 });
@@ -143,11 +154,8 @@ const linesOf = (from) => ({
 const treeOf = (job) => ({
     ...jobOf(job),
     ...linesOf(job),
-    steps: (job.steps || []).map((step) => ({
-        ...stepOf(step),
-        ...linesOf(step),
-        level_counts: pick(step.level_counts, LEVELS),
-    })),
+    total_logs: job.total_logs || 0,
+    steps: (job.steps || []).map((step) => ({ ...stepOf(step), ...linesOf(step) })),
 });
 
 const lineOf = (line) => ({
@@ -185,10 +193,17 @@ function lineFold(draft, topic, payload) {
     const writer = job && draft.writer(job, payload.step_id);
     if (!writer || payload.line <= writer.total_logs) return;
     writer.total_logs = payload.line;
-    if (payload.step_id) draft.at(writer, "level_counts")[payload.level] += 1;
+    if (payload.step_id) levelCount(draft, writer, payload);
     const logs = draft.at(writer, "logs");
     logs.push(lineOf(payload));
     logsTrim(writer);
+}
+
+function levelCount(draft, step, { level, line }) {
+    draft.at(step, "level_counts")[level] += 1;
+    if (level !== "error") return;
+    step.first_error ||= line;
+    step.last_error = line;
 }
 
 function logsTrim(writer) {
@@ -203,6 +218,8 @@ function progressFold(draft, topic, payload) {
     step.tasks = Object.fromEntries(TASK_COUNTS.map((key) => [key, payload[key + "_jobs"] || 0]));
     step.progress_text = payload.progress_text || "";
     step.documents = payload.documents || 0;
+    const { lines } = payload;
+    if (lines && lines.total > step.total_logs) Object.assign(step, countsOf({ lines }));
 }
 
 function statusFold(draft, topic, payload, event) {
@@ -292,7 +309,7 @@ function closeFold(draft, topic) {
 // Does a tree hold as many lines as the server says there are? `lines`: {step or job id: total}.
 export function isComplete(state, topic, lines) {
     const tree = state.trees[topicJob(topic)];
-    if (!tree) return true;
+    if (!tree || topic.includes("?")) return true; // of some lines only
     const fits = (id, writer) => lines[id] === undefined || lines[id] === writer.total_logs;
     return fits(tree.job_id, tree) && tree.steps.every((step) => fits(step.step_id, step));
 }

@@ -109,7 +109,10 @@ void engine_check_stopped(struct engine *g)
     }
     LIST_EACH (&g->monitored, struct step, link_monitored, step)
         monitor_tell(step);
+    LIST_EACH (&g->counted, struct step, link_counted, step)
+        monitor_tell(step);
     uv_timer_stop(&g->monitor_timer);
+    uv_timer_stop(&g->count_timer);
     uv_timer_stop(&g->due_timer);
     void (*stopped)(void *) = TAKE(g->stopped);
     stopped(g->stopped_arg);
@@ -132,9 +135,15 @@ void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg)
         engine_check_stopped(g);
 }
 
+static void on_count_timer_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_timer_t *)(void *)handle, struct engine, count_timer));
+}
+
 static void on_monitor_timer_closed(uv_handle_t *handle)
 {
-    free(container_of((uv_timer_t *)(void *)handle, struct engine, monitor_timer));
+    struct engine *g = container_of((uv_timer_t *)(void *)handle, struct engine, monitor_timer);
+    uv_close((uv_handle_t *)&g->count_timer, on_count_timer_closed);
 }
 
 static void on_due_timer_closed(uv_handle_t *handle)

@@ -102,11 +102,13 @@ static void step_done(struct step *step)
     list_remove(&step->link_dirty);
     list_remove(&step->link_due);
     list_remove(&step->link_monitored);
+    list_remove(&step->link_counted);
     keyset_done(&step->keys);
     free(step->error);
     free(step->cause);
     free(step->progress_text);
     free(step->told_text);
+    free(step->told_lines);
     free(step->depends);
     free(step->last_failure);
     free(step->stop_cause);

@@ -28,7 +28,8 @@ struct engine {
     struct list due_jobs; /* to be looked at in the next turn: job_advance(), step_advance() */
     struct list due_steps;
     struct list monitored; /* steps with progress to tell, when their time has come */
-    uv_timer_t due_timer, monitor_timer;
+    struct list counted;   /* steps with new lines, whose number is told now and then */
+    uv_timer_t due_timer, monitor_timer, count_timer;
     bool stopping;
     int readings; /* queue readings on the pool */
     void (*stopped)(void *arg);
@@ -40,7 +41,7 @@ struct step {
     struct job *job;
     const struct step_definition *definition;
     struct step_row row; /* its texts: the definition's, or those below */
-    char *error, *cause, *told_text;
+    char *error, *cause, *told_text, *told_lines;
     char *depends; /* JSON array */
     char id_text[ID_TEXT_LEN + 1];
     struct event_source source;
@@ -53,7 +54,7 @@ struct step {
     int64_t last_number; /* of the newest task */
     char *last_failure;  /* cause of the newest failed task */
     struct keyset keys;  /* every task's key */
-    struct list link_dirty, link_due, link_monitored;
+    struct list link_dirty, link_due, link_monitored, link_counted;
     bool opened;      /* the worker has state */
     bool stopping;    /* no further task is started; running ones were asked to end */
     char *stop_cause; /* why */
@@ -134,6 +135,7 @@ void queue_place(struct step *step, struct task *t);
 /* ---- monitor.c ---- */
 
 void monitor_changed(struct step *step); /* counts or progress text are new */
+void monitor_counted(struct step *step); /* it has more lines */
 void monitor_tell(struct step *step);    /* writes step_progress now, when there is news */
 void monitor_init(struct engine *g);
 

@@ -52,7 +52,13 @@ static void add_line(struct job *job, struct step *step, struct event *event,
         return;
     }
     step->row.lines_by_level[event->level]++;
+    if (event->level == LEVEL_ERROR) {
+        step->row.last_error = event->line;
+        if (step->row.first_error == 0)
+            step->row.first_error = event->line;
+    }
     step_dirty(step);
+    monitor_counted(step);
 }
 
 static void remember_error(struct step *step, enum event_level level, struct str message)
@@ -110,6 +116,24 @@ void record_companion(const struct task *task, enum event_level level, struct st
 
 /* ---- progress and documents ---- */
 
+/* How many lines there are, for whoever follows without them. */
+static void tell_lines(struct step *step, struct json *j)
+{
+    AUTO_BUF text = BUF_INIT(MEMBERS_MAX_BYTES);
+    struct json lines = JSON_TO(&text);
+    json_begin_object(&lines);
+    json_key_int(&lines, "total", (int64_t)step->row.lines);
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        json_key_int(&lines, event_level_name((enum event_level)i),
+                     (int64_t)step->row.lines_by_level[i]);
+    json_key_int(&lines, "first_error", (int64_t)step->row.first_error);
+    json_key_int(&lines, "last_error", (int64_t)step->row.last_error);
+    json_end_object(&lines);
+    text_set(&step->told_lines, buf_text(&text));
+    step->row.told_lines = step->told_lines;
+    json_key_raw(j, "lines", buf_str(&text));
+}
+
 void record_progress(struct step *step)
 {
     struct event event = {.type = EVENT_STEP_PROGRESS,
@@ -132,6 +156,7 @@ void record_progress(struct step *step)
     step->row.documents = step->documents;
     json_key_c(&j, "progress_text", step->told_text ? step->told_text : "");
     json_key_int(&j, "documents", step->documents);
+    tell_lines(step, &j);
     event_batch_add(&batch_of(step->job)->events, &event, &step->source, (struct str){NULL, 0},
                     buf_str(&members));
     step_dirty(step);

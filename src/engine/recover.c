@@ -58,6 +58,7 @@ static void adopt_step(struct step *step, const struct step_row *row)
     step->row.error = step->error = mem_strdup(row->error);
     step->row.cause = step->cause = mem_strdup(row->cause);
     step->row.progress_text = step->told_text = mem_strdup(row->progress_text);
+    step->row.told_lines = step->told_lines = mem_strdup(row->told_lines);
     step->progress_text = mem_strdup(row->progress_text);
     id_format(row->id, step->id_text);
     step->source.step_id = row->id;

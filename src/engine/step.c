@@ -73,7 +73,6 @@ void step_close(struct step *step)
 void step_end(struct step *step, enum job_state state, const char *cause)
 {
     step_close(step);
-    monitor_tell(step);
     int64_t ms = (clock_wall_us() - step->row.started_at_us) / 1000;
     enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
                              : state == JOB_CANCELLED ? LEVEL_WARN
@@ -81,6 +80,7 @@ void step_end(struct step *step, enum job_state state, const char *cause)
     record_linef(step->job, step, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
                  (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
                  cause ? cause : "");
+    monitor_tell(step); /* all of its lines are there now */
     record_step_move(step, state, cause);
 }
 

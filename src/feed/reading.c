@@ -60,6 +60,8 @@ static int read_snapshot(struct feed_read *read, struct store_reader *r)
     size_t tail = read->request.tail;
     struct tree_options options = {.lines = tail ? MIN(tail, (size_t)LIMIT_TAIL_LINES)
                                                  : LIMIT_SNAPSHOT_LINES};
+    if (read->filter.min_level == LEVEL_NONE)
+        options.lines = 0;
     return tree_write(r, epoch, read->filter.job_id, &options, &j, &read->err);
 }
 

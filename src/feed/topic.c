@@ -173,7 +173,8 @@ void topic_name(const struct topic_filter *topic, char to[TOPIC_NAME_MAX])
         n = snprintf(to, TOPIC_NAME_MAX, "%s", names[topic->kind]);
     if (topic->kind == TOPIC_JOB && topic->min_level != LEVEL_DEBUG)
         (void)snprintf(to + n, TOPIC_NAME_MAX - (size_t)n, "?min=%s",
-                       event_level_name(topic->min_level));
+                       topic->min_level == LEVEL_NONE ? "none"
+                                                      : event_level_name(topic->min_level));
 }
 
 int topic_parse(struct str name, struct topic_filter *ret_topic, struct err *e)
@@ -196,9 +197,12 @@ int topic_parse(struct str name, struct topic_filter *ret_topic, struct err *e)
         return fail(e, E_NOTFOUND, "topic \"%.*s\" names no job: %s",
                     (int)MIN(name.n, (size_t)64), name.p, expected);
     if (rest.p) {
-        if (!str_starts(rest, min) ||
-            !event_level_parse((struct str){rest.p + min.n, rest.n - min.n}, &topic.min_level))
-            return fail(e, E_NOTFOUND, "topic \"%.*s\": min is one of debug, info, warn, error",
+        struct str level = {rest.p + min.n, rest.n - min.n};
+        if (str_starts(rest, min) && str_eq_c(level, "none"))
+            topic.min_level = LEVEL_NONE;
+        else if (!str_starts(rest, min) || !event_level_parse(level, &topic.min_level))
+            return fail(e, E_NOTFOUND,
+                        "topic \"%.*s\": min is one of debug, info, warn, error, none",
                         (int)MIN(name.n, (size_t)64), name.p);
     }
     *ret_topic = topic;

@@ -61,6 +61,14 @@ static int write_summary(struct store_reader *r, const struct step_row *s, bool 
     return code;
 }
 
+/* How many lines a step has, as a viewer without lines knows it. */
+static void write_told_lines(const struct step_row *s, struct json *j)
+{
+    static const char none[] = "{\"total\":0,\"debug\":0,\"info\":0,\"warn\":0,\"error\":0,"
+                               "\"first_error\":0,\"last_error\":0}";
+    json_key_raw(j, "lines", str_of(s->told_lines ? s->told_lines : none));
+}
+
 static int write_step(struct store_reader *r, const struct step_row *s,
                       const struct tree_options *options, struct json *j, struct err *e)
 {
@@ -84,7 +92,11 @@ static int write_step(struct store_reader *r, const struct step_row *s,
             json_key_int(j, event_level_name((enum event_level)i),
                          (int64_t)s->lines_by_level[i]);
         json_end_object(j);
+        json_key_int(j, "first_error", (int64_t)s->first_error);
+        json_key_int(j, "last_error", (int64_t)s->last_error);
         code = write_lines(r, s->job_id, s->id, options->lines, j, e);
+    } else {
+        write_told_lines(s, j);
     }
     json_end_object(j);
     return code;

@@ -19,7 +19,14 @@ enum event_type {
     EVENT_TYPE_COUNT
 };
 
-enum event_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR, LEVEL_COUNT };
+enum event_level {
+    LEVEL_DEBUG,
+    LEVEL_INFO,
+    LEVEL_WARN,
+    LEVEL_ERROR,
+    LEVEL_COUNT,
+    LEVEL_NONE = LEVEL_COUNT /* of a topic: no line is high enough */
+};
 
 enum event_originator { ORIGINATOR_MONITOR, ORIGINATOR_STEP, ORIGINATOR_WORKER };
 

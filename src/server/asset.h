@@ -8,8 +8,9 @@
 #include <stddef.h>
 
 struct asset {
-    const char *path;         /* as requested, with its slash: "/queue", "/assets/app-….js" */
-    const char *content_type; /* with charset where there is one */
+    const char *path; /* as requested, with its slash: "/queue", "/assets/app-….js"; a page
+                         for many things ends in a star: "/jobs/" and an asterisk */
+    const char *content_type;  /* with charset where there is one */
     const unsigned char *data; /* `size` bytes, as they are */
     size_t size;
     const unsigned char

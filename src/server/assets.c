@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "server/asset.h"
 
 static const struct asset *asset_find(const char *path)
@@ -18,6 +19,15 @@ static const struct asset *asset_find(const char *path)
             low = middle + 1;
     }
     return NULL;
+}
+
+/* A page for many things is served at "/jobs/" and the like with any one part after it: its
+ * path in the table ends in a star. */
+static const struct asset *asset_find_below(const char *path)
+{
+    const char *last = strrchr(path, '/');
+    AUTO_FREE char *pattern = mem_printf("%.*s/*", (int)(last ? last - path : 0), path);
+    return asset_find(pattern);
 }
 
 /* Is `word` one of a header's values, which commas separate? A parameter (";q=0") that refuses
@@ -39,6 +49,8 @@ static bool list_has(struct str list, const char *word)
 int handle_asset(struct request *r, struct err *e)
 {
     const struct asset *a = asset_find(r->path);
+    if (!a)
+        a = asset_find_below(r->path);
     if (!a)
         return fail(e, E_NOTFOUND, "there is nothing at %.200s", r->path);
     bool same = list_has(request_header(r, "If-None-Match"), a->etag);

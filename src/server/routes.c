@@ -12,6 +12,11 @@
 static const struct route routes[] = {
     {"GET", "/", "*", BODY_NONE, handle_asset, "The page with all jobs"},
     {"GET", "/queue", "*", BODY_NONE, handle_asset, "The page with all jobs"},
+    {"GET", "/jobs/{id}", "*", BODY_NONE, handle_asset, "The page of a job"},
+    {"GET", "/definitions", "*", BODY_NONE, handle_asset, "The page with all definitions"},
+    {"GET", "/definitions/{id}", "*", BODY_NONE, handle_asset, "The page of a definition"},
+    {"GET", "/documents", "*", BODY_NONE, handle_asset, "The page with all documents"},
+    {"GET", "/documents/{id}", "*", BODY_NONE, handle_asset, "The page of a document"},
     {"GET", "/favicon.svg", "*", BODY_NONE, handle_asset, "The page's sign"},
     {"GET", "/assets/{file}", "*", BODY_NONE, handle_asset, "What a page loads"},
     {"GET", "/ws", "", BODY_NONE, handle_ws, "The live protocol over a WebSocket"},

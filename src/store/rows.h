@@ -37,6 +37,9 @@ struct step_row {
     int64_t tasks[TASK_COUNTS];
     uint64_t lines; /* all levels: also the number of the newest line */
     uint64_t lines_by_level[LEVEL_COUNT];
+    uint64_t first_error, last_error; /* numbers of lines, 0: none */
+    const char *told_lines; /* JSON object: the same four as the newest step_progress told them,
+                               for whoever follows without lines; NULL before the first */
     int64_t documents;
 };
 

@@ -100,6 +100,9 @@ static void bind_step_state(struct query *q, const struct step_row *row)
     for (int i = 0; i < LEVEL_COUNT; i++)
         bind_number(q, (int64_t)row->lines_by_level[i]);
     bind_number(q, row->documents);
+    bind_number(q, (int64_t)row->first_error);
+    bind_number(q, (int64_t)row->last_error);
+    bind_text(q, row->told_lines);
 }
 
 static int step_write(struct conn *c, const struct step_row *row, struct err *e)
@@ -109,8 +112,8 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
                        "INSERT INTO steps(id, job_id, number, name, type, depends, status,"
                        " started_at, completed_at, updated_at, error, cause, progress_text,"
                        " pending, running, completed, failed, cancelled, lines, debug, info,"
-                       " warn, error_lines, documents)"
-                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+                       " warn, error_lines, documents, first_error, last_error, told_lines)"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
                        " ON CONFLICT(id) DO UPDATE SET job_id = excluded.job_id,"
                        " number = excluded.number, name = excluded.name,"
                        " type = excluded.type, depends = excluded.depends,"
@@ -122,7 +125,9 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
                        " completed = excluded.completed, failed = excluded.failed,"
                        " cancelled = excluded.cancelled, lines = excluded.lines,"
                        " debug = excluded.debug, info = excluded.info, warn = excluded.warn,"
-                       " error_lines = excluded.error_lines, documents = excluded.documents",
+                       " error_lines = excluded.error_lines, documents = excluded.documents,"
+                       " first_error = excluded.first_error, last_error = excluded.last_error,"
+                       " told_lines = excluded.told_lines",
                        e);
     if (r < 0)
         return r;
@@ -144,7 +149,8 @@ static int step_write_state(struct conn *c, const struct step_row *row, struct e
                        "UPDATE steps SET status = ?, started_at = ?, completed_at = ?,"
                        " updated_at = ?, error = ?, cause = ?, progress_text = ?, pending = ?,"
                        " running = ?, completed = ?, failed = ?, cancelled = ?, lines = ?,"
-                       " debug = ?, info = ?, warn = ?, error_lines = ?, documents = ?"
+                       " debug = ?, info = ?, warn = ?, error_lines = ?, documents = ?,"
+                       " first_error = ?, last_error = ?, told_lines = ?"
                        " WHERE id = ?",
                        e);
     if (r < 0)

@@ -44,6 +44,9 @@ struct step_row *step_read(struct query *q, struct arena *a)
     for (int i = 0; i < LEVEL_COUNT; i++)
         row->lines_by_level[i] = (uint64_t)column_number(q);
     row->documents = column_number(q);
+    row->first_error = (uint64_t)column_number(q);
+    row->last_error = (uint64_t)column_number(q);
+    row->told_lines = column_text(q, a);
     return row;
 }
 

@@ -1,8 +1,8 @@
 /* The tables, and the question whether a file is one of ours.
  *
  * A new file has no tables and gets all of them in one transaction, so a crash leaves either
- * nothing or everything. Formats are counted in user_version; a file of an older one is read as
- * it is and is of this one from then on.
+ * nothing or everything. Formats are counted in user_version; a file of an older one gets what
+ * is missing and is of this one from then on.
  *
  * Two choices keep the many tasks compact: a task's rowid is its step's number and its own, so
  * the table itself lists them in order; and the uniqueness of keys is looked up by a hash. */
@@ -12,10 +12,15 @@
 #include "store/sqlite.h"
 
 enum {
-    FORMAT_VERSION = 2,              /* 2: events of type `system`; all else is as in 1 */
+    FORMAT_VERSION = 3, /* 2: events of type `system`; 3: steps know their first error */
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
+
+/* What version 3 added; `between` stands before each column but the first. */
+#define STEP_INDEX_COLUMNS(between)                                                            \
+    " first_error INTEGER NOT NULL DEFAULT 0" between                                          \
+    " last_error INTEGER NOT NULL DEFAULT 0" between " told_lines TEXT"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -47,26 +52,29 @@ static const char schema[] =
     " status INTEGER NOT NULL, started_at INTEGER, completed_at INTEGER, updated_at INTEGER,"
     " error TEXT, cause TEXT, progress_text TEXT, pending INTEGER, running INTEGER,"
     " completed INTEGER, failed INTEGER, cancelled INTEGER, lines INTEGER, debug INTEGER,"
-    " info INTEGER, warn INTEGER, error_lines INTEGER, documents INTEGER);"
-    "CREATE INDEX steps_by_job ON steps(job_id, number);"
+    " info INTEGER, warn INTEGER, error_lines INTEGER, documents INTEGER," STEP_INDEX_COLUMNS(
+        ",") ");"
+             "CREATE INDEX steps_by_job ON steps(job_id, number);"
 
-    "CREATE TABLE tasks(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
-    " step INTEGER NOT NULL, key_hash INTEGER NOT NULL, status INTEGER NOT NULL,"
-    " attempt INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
-    " completed_at INTEGER, cause TEXT, key TEXT, payload TEXT);"
-    "CREATE INDEX tasks_by_status ON tasks(step, status);"
-    "CREATE INDEX tasks_by_key ON tasks(step, key_hash);"
+             "CREATE TABLE tasks(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+             " step INTEGER NOT NULL, key_hash INTEGER NOT NULL, status INTEGER NOT NULL,"
+             " attempt INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
+             " completed_at INTEGER, cause TEXT, key TEXT, payload TEXT);"
+             "CREATE INDEX tasks_by_status ON tasks(step, status);"
+             "CREATE INDEX tasks_by_key ON tasks(step, key_hash);"
 
-    "CREATE TABLE documents(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
-    " job_id BLOB NOT NULL, step_id BLOB NOT NULL, url TEXT, title TEXT, description TEXT,"
-    " published TEXT, created_at INTEGER, metadata TEXT, markdown TEXT);"
-    "CREATE INDEX documents_by_job ON documents(job_id);"
+             "CREATE TABLE documents(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+             " job_id BLOB NOT NULL, step_id BLOB NOT NULL, url TEXT, title TEXT, description "
+             "TEXT,"
+             " published TEXT, created_at INTEGER, metadata TEXT, markdown TEXT);"
+             "CREATE INDEX documents_by_job ON documents(job_id);"
 
-    "CREATE TABLE definitions(id TEXT PRIMARY KEY, source TEXT, is_json INTEGER NOT NULL,"
-    " created_at INTEGER, updated_at INTEGER);"
+             "CREATE TABLE definitions(id TEXT PRIMARY KEY, source TEXT, is_json INTEGER NOT "
+             "NULL,"
+             " created_at INTEGER, updated_at INTEGER);"
 
-    "INSERT INTO meta VALUES('compacted_seq', 0);"
-    "INSERT INTO streams VALUES(1, zeroblob(16), zeroblob(16));";
+             "INSERT INTO meta VALUES('compacted_seq', 0);"
+             "INSERT INTO streams VALUES(1, zeroblob(16), zeroblob(16));";
 
 static int schema_create_tables(struct conn *c, struct err *e)
 {
@@ -84,6 +92,18 @@ static int schema_create_tables(struct conn *c, struct err *e)
     if (r >= 0)
         r = conn_exec(c, "COMMIT", e);
     return r;
+}
+
+/* Of steps written before, nobody knows the first error without reading: theirs stay 0. */
+static int schema_upgrade(struct conn *c, struct err *e)
+{
+    char pragma[64];
+    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d; COMMIT", FORMAT_VERSION);
+    int r = conn_exec(c,
+                      "BEGIN IMMEDIATE; ALTER TABLE steps ADD COLUMN" STEP_INDEX_COLUMNS(
+                          "; ALTER TABLE steps ADD COLUMN"),
+                      e);
+    return r < 0 ? r : conn_exec(c, pragma, e);
 }
 
 static int schema_check(struct conn *c, bool *ret_empty, struct err *e)
@@ -105,9 +125,7 @@ static int schema_check(struct conn *c, bool *ret_empty, struct err *e)
         return fail(e, E_VERSION,
                     "%s was written by a newer tailrace (format %lld, this one knows %d)",
                     c->path, (long long)version, FORMAT_VERSION);
-    char pragma[64];
-    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", FORMAT_VERSION);
-    return version < FORMAT_VERSION ? conn_exec(c, pragma, e) : 0;
+    return version < FORMAT_VERSION ? schema_upgrade(c, e) : 0;
 }
 
 /* The journal follows on what was compacted without a gap: else rows are lost. */

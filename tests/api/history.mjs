@@ -104,6 +104,7 @@ export class History {
             ...counts,
             progress_text: text,
             documents,
+            lines: told(lines(this.events, job.job_id, step.step_id, false)),
         });
     }
 
@@ -182,8 +183,11 @@ function lines(events, jobId, stepId, withLines) {
         source_type: p.source_type,
     });
     const logs = withLines ? all.slice(-TAIL).map(shape) : [];
+    const errors = all.filter((e) => e.payload.level === "error");
     return {
         total_logs: all.length,
+        first_error: errors.at(0)?.payload.line ?? 0,
+        last_error: errors.at(-1)?.payload.line ?? 0,
         level_counts: Object.fromEntries(
             LEVELS.map((l) => [l, all.filter((e) => e.payload.level === l).length]),
         ),
@@ -192,6 +196,14 @@ function lines(events, jobId, stepId, withLines) {
         all: all.map(shape),
     };
 }
+
+// The counts of lines as step_progress has them.
+const told = ({ total_logs, level_counts, first_error, last_error }) => ({
+    total: total_logs,
+    ...level_counts,
+    first_error,
+    last_error,
+});
 
 export function linesOf(events, jobId, stepId) {
     return lines(events, jobId, stepId, true).all;
@@ -218,6 +230,7 @@ function stepTree(events, jobId, step, withLines) {
         .at(-1)?.payload;
     const own = lines(events, jobId, step.step_id, withLines);
     delete own.all;
+    const untold = { total_logs: 0, level_counts: {}, first_error: 0, last_error: 0 };
     return {
         step_id: step.step_id,
         name: step.name,
@@ -229,7 +242,7 @@ function stepTree(events, jobId, step, withLines) {
         child_summary: Object.fromEntries(
             COUNTS.map((key) => [key, progress?.[key + "_jobs"] ?? 0]),
         ),
-        ...own,
+        ...(withLines ? own : { lines: progress?.lines ?? told(untold) }),
     };
 }
 

@@ -187,6 +187,9 @@ STORE_TEST(the_state_of_a_step_leaves_what_the_definition_says)
                            .lines = 9,
                            .tasks = {1, 2, 3, 4, 5},
                            .lines_by_level = {6, 7, 8, 9},
+                           .first_error = 11,
+                           .last_error = 12,
+                           .told_lines = "{}",
                            .documents = 10};
     struct batch *b = batch_new();
     batch_put_step_state(b, &row);
@@ -204,6 +207,8 @@ STORE_TEST(the_state_of_a_step_leaves_what_the_definition_says)
     CHECK(memcmp(got->tasks, row.tasks, sizeof(row.tasks)) == 0);
     CHECK(memcmp(got->lines_by_level, row.lines_by_level, sizeof(row.lines_by_level)) == 0);
     CHECK(got->lines == 9 && got->documents == 10);
+    CHECK(got->first_error == 11 && got->last_error == 12);
+    CHECK_TEXT(got->told_lines, "{}");
     store_read_end(r);
     store_close(s);
 }

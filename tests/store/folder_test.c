@@ -185,7 +185,7 @@ TEST(a_folder_of_a_newer_tailrace_is_refused)
     run_sql("PRAGMA user_version = 7");
     CHECK_INT(try_open(test_folder(), &e), E_VERSION);
     CHECK_HAS(e.text, db_path());
-    CHECK_HAS(e.text, "was written by a newer tailrace (format 7, this one knows 2)");
+    CHECK_HAS(e.text, "was written by a newer tailrace (format 7, this one knows 3)");
 }
 
 TEST(a_database_of_another_program_is_refused_and_left_alone)

@@ -166,7 +166,8 @@ static void dump_step(const struct step_row *s, struct buf *out)
         buf_printf(out, " %lld", (long long)s->tasks[i]);
     for (int i = 0; i < LEVEL_COUNT; i++)
         buf_printf(out, " %llu", (unsigned long long)s->lines_by_level[i]);
-    buf_add_c(out, "\n");
+    buf_printf(out, " %llu %llu '%s'\n", (unsigned long long)s->first_error,
+               (unsigned long long)s->last_error, shown(s->told_lines));
 }
 
 static void dump_task(const struct task_row *t, struct buf *out)

@@ -122,6 +122,8 @@ static void walk_step_row(struct walk *w, struct batch *b, struct walk_job *job)
     step->row.tasks[rng_below(&w->rng, TASK_COUNTS)]++;
     step->row.progress_text = any_word(w);
     step->row.lines_by_level[rng_below(&w->rng, LEVEL_COUNT)]++;
+    step->row.last_error++;
+    step->row.told_lines = any_word(w);
     step->row.documents++;
     if (is_new || rng_below(&w->rng, 3) == 0)
         batch_put_step(b, &step->row);
