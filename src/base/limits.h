@@ -21,9 +21,12 @@ enum {
     LIMIT_RING_BYTES =
         4 * 1024 * 1024, /* encoded frames kept per topic; older: from the store */
     LIMIT_HISTORY_BYTES =
-        8 * 1024 * 1024,        /* frames read back for viewers that are behind, per topic */
-    LIMIT_SNAPSHOT_LINES = 100, /* newest lines of each step in a snapshot */
-    LIMIT_TAIL_LINES = 10000,   /* `tail` of a subscription: capped */
+        8 * 1024 * 1024,         /* frames read back for viewers that are behind, per topic */
+    LIMIT_SNAPSHOT_LINES = 100,  /* newest lines of each step in a snapshot */
+    LIMIT_TAIL_LINES = 10000,    /* `tail` of a subscription: capped */
+    LIMIT_SEARCH_LINES = 10000,  /* numbers of lines in the answer of a search: 400 above */
+    LIMIT_SEARCH_MS = 80,        /* a search has worked so long: answered with what it has */
+    LIMIT_SEARCH_STEPS = 200000, /* of a regular expression on one line: 400 */
     LIMIT_IN_FLIGHT_BYTES = 16 * 1024 * 1024, /* not yet committed: producers are not read */
     LIMIT_TASKS_WINDOW = 4096,       /* queued tasks of a step in memory; further: the store */
     LIMIT_TASK_KEY_BYTES = 8 * 1024, /* a task's key (a URL): refused */

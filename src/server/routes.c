@@ -60,6 +60,8 @@ static const struct route routes[] = {
      handle_job_logs_aggregated, "Lines of a whole job, and who wrote them"},
     {"GET", "/api/jobs/{id}/logs.txt", "step level", BODY_NONE, handle_job_logs_text,
      "All lines as plain text"},
+    {"GET", "/api/jobs/{id}/search", "step q regex case level order after before limit texts",
+     BODY_NONE, handle_job_search, "Lines of a step that match words or a regular expression"},
     {"POST", "/api/jobs/{id}/cancel", "", BODY_NONE, handle_job_cancel, "Asks a job to end"},
     {"GET", "/api/jobs/{id}/results", PAGE, BODY_NONE, handle_job_results,
      "Documents that a job kept, with their text"},
