@@ -14,7 +14,7 @@
 #include "server/pattern.h"
 #include "server/request.h"
 
-enum { BATCH_LINES = 16384, TEXT_MAX = 1000 };
+enum { BATCH_LINES = 16384, CLOCK_LINES = 64, TEXT_MAX = 1000 };
 
 struct search {
     struct log_place place;
@@ -32,6 +32,7 @@ struct search {
     int64_t count;           /* all that match */
     uint64_t from, to;       /* lowest and highest number looked at; 0: none */
     bool complete;
+    int64_t until_us;
 };
 
 static void search_done(struct search *s)
@@ -94,6 +95,13 @@ static int search_parse(struct request *r, struct search *s, struct err *e)
 
 /* ---- looking ---- */
 
+/* Its time is up; one batch of CLOCK_LINES is always looked at, so that asking again gets on.
+ */
+static bool is_late(const struct search *s)
+{
+    return s->to && clock_mono_us() >= s->until_us;
+}
+
 static int look_at(struct search *s, const struct event_batch *lines, size_t i, struct err *e)
 {
     const struct event *line = &lines->events[i];
@@ -110,6 +118,24 @@ static int look_at(struct search *s, const struct event_batch *lines, size_t i, 
     return 0;
 }
 
+/* Looks at the lines of a batch, in the order asked for, until the time is up. */
+static int look_through(struct search *s, const struct event_batch *lines, struct err *e)
+{
+    int r = 0;
+    size_t looked = 0;
+    while (r >= 0 && looked < lines->count && (looked % CLOCK_LINES || !is_late(s))) {
+        size_t i = s->descending ? lines->count - 1 - looked : looked;
+        uint64_t number = lines->events[i].line;
+        r = look_at(s, lines, i, e);
+        s->from = s->from ? MIN(s->from, number) : number;
+        s->to = MAX(s->to, number);
+        *(s->descending ? &s->before : &s->after) = (int64_t)number;
+        looked++;
+    }
+    s->complete = looked == lines->count && lines->count < BATCH_LINES;
+    return r;
+}
+
 /* One batch, from where the last one ended. */
 static int look_further(struct search *s, struct store_reader *reader, struct err *e)
 {
@@ -122,26 +148,17 @@ static int look_further(struct search *s, struct store_reader *reader, struct er
                            .limit = BATCH_LINES,
                            .from_end = s->descending};
     int r = store_read_lines(reader, &q, &lines, e);
-    for (size_t i = 0; r >= 0 && i < lines.count; i++)
-        r = look_at(s, &lines, s->descending ? lines.count - 1 - i : i, e);
-    s->complete = lines.count < BATCH_LINES;
-    if (r < 0 || lines.count == 0)
-        return r;
-    uint64_t low = lines.events[0].line, high = lines.events[lines.count - 1].line;
-    s->from = s->from ? MIN(s->from, low) : low;
-    s->to = MAX(s->to, high);
-    *(s->descending ? &s->before : &s->after) = (int64_t)(s->descending ? low : high);
-    return r;
+    return r < 0 ? r : look_through(s, &lines, e);
 }
 
 static int look(struct search *s, struct store_reader *reader, struct err *e)
 {
-    int64_t until_us = clock_mono_us() + LIMIT_SEARCH_MS * 1000;
+    s->until_us = clock_mono_us() + LIMIT_SEARCH_MS * 1000;
     int r = pattern_new(s->text, s->options, &s->pattern, e);
     do {
         if (r >= 0)
             r = look_further(s, reader, e);
-    } while (r >= 0 && !s->complete && clock_mono_us() < until_us);
+    } while (r >= 0 && !s->complete && !is_late(s));
     return r;
 }
 
