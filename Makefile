@@ -36,7 +36,7 @@ NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
 UI := $(wildcard ui/*.* ui/*/*)
 
-.PHONY: all run demo test unit model api browser crash faults soak fuzz fuzz-replay bench lint \
+.PHONY: all run demo test unit ui model api browser crash faults soak fuzz fuzz-replay bench lint \
 	format layers tsan asan coverage pictures install deps deps-all clean help FORCE
 
 ##@ Everyday
@@ -56,6 +56,9 @@ test: deps-all  ## install what is missing, then every suite
 ##@ One suite at a time (each needs `make deps-all` once)
 unit: $(B)/unit  ## C unit tests and the store's conformance suite; `make unit T=word` picks some
 	$(B)/unit $(T)
+
+ui: node_modules/.ready  ## the pure parts of the page, in node
+	tools/node-test tests/ui
 
 model: all node_modules/.ready  ## the protocol as a model, in many seeded worlds; SEEDS=n for more
 	tools/node-test tests/model

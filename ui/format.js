@@ -36,10 +36,3 @@ export function elapsed(from, to, now) {
     if (!from) return "";
     return duration((to ? Date.parse(to) : now) - Date.parse(from), !to);
 }
-
-// Terminal escapes (colours, links, cursor moves) and what is left of control characters.
-const ESCAPES =
-    /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])/g;
-const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f]/g;
-export const plain = (text) =>
-    /[\x00-\x1f\x7f]/.test(text) ? text.replace(ESCAPES, "").replace(CONTROLS, "") : text;

@@ -6,12 +6,14 @@
 //
 //     events  follow, unfollow  {detail: {job_id}}   the card opened, closed
 //             cancel            {detail: {job_id, job_name}}
-//             hold, earlier     {detail: {job_id, step_id, …}}   of a log, see log.js
+//             notice            {detail: {text}}   of a log
+//
+// `lines(jobId, stepId, after, limit)` is set by the page: a promise of lines of a step.
 
 import { attributeSet, childrenSet, hiddenSet, make, shape, shapeSet, textSet } from "./dom.js";
 import { count, elapsed, plural, when } from "./format.js";
 import { isFinal, jobState } from "./reducer.js";
-import "./log.js";
+import "./log/log.js";
 
 const OPEN_BY_THEMSELVES = 8; // running jobs; a reader may open more
 
@@ -27,8 +29,8 @@ export class TailraceQueue extends HTMLElement {
         this.addEventListener("pointermove", (e) => (this.#pointer = [e.clientX, e.clientY]));
         this.addEventListener("pointerleave", () => (this.#pointer = null));
         this.addEventListener("keydown", (e) => this.#key(e));
-        this.addEventListener("loghold", (e) => this.#fromLog("hold", e));
-        this.addEventListener("logearlier", (e) => this.#fromLog("earlier", e));
+        this.addEventListener("lognotice", (e) => this.tell("notice", e.detail));
+        this.addEventListener("loglines", () => this.tell("changed", {}));
     }
 
     // state: the reducer's. now: ms. idle: the server cannot be asked for anything now.
@@ -100,9 +102,12 @@ export class TailraceQueue extends HTMLElement {
         this.tell("changed", {});
     }
 
-    #fromLog(name, e) {
-        const at = e.target.dataset;
-        this.tell(name, { ...e.detail, job_id: at.jobId, step_id: at.stepId });
+    logMake(jobId, stepId) {
+        const log = make("tailrace-log", "");
+        const fetchPage = (after, limit) => this.lines(jobId, stepId, after, limit);
+        log.compact = true;
+        log.open({ jobId, stepId, fetchPage });
+        return log;
     }
 
     #key(e) {
@@ -170,7 +175,7 @@ class Card {
         );
         this.error = make("p", "card-error");
         this.body = make("div", "card-body", { id: body });
-        this.log = make("tailrace-log", "", { "data-job-id": id, "data-step-id": "" });
+        this.log = queue.logMake(id, "");
         this.list = make("ol", "steps");
         this.body.append(this.log, this.list);
         this.el.append(this.head, this.error, this.body);
@@ -187,7 +192,7 @@ class Card {
             this.#opened === true &&
             (this.el.matches(":hover, :focus-within") ||
                 (!selected.isCollapsed && this.el.contains(selected.anchorNode)) ||
-                this.#painted.steps.some((step) => step.held))
+                [...this.#steps.values()].some((step) => !step.log.follow))
         );
     }
 
@@ -254,6 +259,7 @@ class Card {
 class StepItem {
     #id;
     #painted = null;
+    #lines = 0; // in the log
 
     constructor(queue, jobId, step, number) {
         this.#id = step.step_id;
@@ -294,11 +300,8 @@ class StepItem {
             this.time,
         );
         this.error = make("p", "step-error");
-        this.log = make("tailrace-log", "", {
-            id: body,
-            "data-job-id": jobId,
-            "data-step-id": this.#id,
-        });
+        this.log = queue.logMake(jobId, this.#id);
+        this.log.id = body;
         this.el.append(this.head, this.error, this.log);
         this.head.addEventListener("click", () => queue.toggle(this.#id, this.log.hidden));
     }
@@ -311,21 +314,23 @@ class StepItem {
         attributeSet(this.head, "aria-expanded", open);
         this.head.disabled = !hasLines;
         if (open) this.log.show(step);
-        if (step === this.#painted) return;
+        const lines = open ? this.log.lines : detailed ? step.logs.length : 0;
+        if (step === this.#painted && lines === this.#lines) return;
         this.#painted = step;
+        this.#lines = lines;
         attributeSet(this.el, "data-status", step.status);
         shapeSet(this.shape, step.status);
         textSet(this.status, step.status);
         textSet(this.note, stepNote(step));
         meterSet(this.meter, step.status === "running" ? stepMeter(step) : null);
-        this.#lineCounts(step, detailed);
+        this.#lineCounts(step, lines);
         const why = whyText(step);
         hiddenSet(this.error, !why);
         textSet(this.error, why);
         if (open) this.log.label = "Lines of step " + step.name;
     }
 
-    #lineCounts(step, detailed) {
+    #lineCounts(step, lines) {
         const { error = 0, warn = 0 } = step.level_counts || {};
         hiddenSet(this.errors, !error);
         hiddenSet(this.warnings, !warn);
@@ -333,10 +338,7 @@ class StepItem {
         textSet(this.warningCount, "W " + count(warn));
         attributeSet(this.errors, "title", plural(error, "error"));
         attributeSet(this.warnings, "title", plural(warn, "warning"));
-        const badge =
-            detailed && step.total_logs
-                ? "logs: " + count(step.logs.length) + "/" + count(step.total_logs)
-                : "";
+        const badge = lines ? "logs: " + count(lines) + "/" + count(step.total_logs) : "";
         textSet(this.logs, badge);
         attributeSet(this.logs, "title", badge && "lines shown of lines there are");
     }

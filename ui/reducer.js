@@ -3,9 +3,10 @@
 // Pure: no DOM, no clock, no network. A state is never changed, a fold returns a new one that
 // shares all that stayed the same, so a view knows by identity what it has to paint again.
 //
-//     state = {list, trees}
+//     state = {list, trees, tails}
 //     list   topic `jobs`: {order: [job_id, newest first], jobs: {job_id: job}, stats, total_count}
 //     trees  topic `job:<id>`, one for every job that is open: {job_id: job with lines}
+//     tails  of whose steps more lines are kept than TAIL: {job_id: lines}
 //
 // The two are folds of two topics and never mixed: a viewer of `job:<id>` gets a job's end after
 // its last line, and an event of `jobs` that came earlier must not spoil that. The list has no
@@ -15,7 +16,6 @@
 // Who does not show a job's newest lines follows `job:<id>?min=none`: all of the job but lines.
 
 export const TAIL = 100; // newest lines kept per step, as many as a snapshot has
-export const HELD = 10000; // lines kept at most while a reader has scrolled up
 export const LISTED = 50; // newest jobs listed; of older ones only those that are not final
 
 export const JOBS = "jobs";
@@ -26,12 +26,11 @@ const topicJob = (topic) => topic.slice("job:".length).split("?")[0];
 const FINAL = new Set(["completed", "failed", "cancelled", "skipped"]);
 export const isFinal = (status) => FINAL.has(status);
 
-export const initial = () => ({ list: null, trees: {} });
+export const initial = () => ({ list: null, trees: {}, tails: {} });
 
 // Messages: {type: "snapshot", topic, state}   the state of a topic, all at once
 //           {type: "events", topic, events}    what followed, each event exactly once
-//           {type: "earlier", topic, step_id, lines}  older lines that the reader asked for
-//           {type: "hold", topic, step_id, held}      the reader scrolled away from the end
+//           {type: "tail", topic, lines}       so many of the newest lines are kept from now on
 //           {type: "close", topic}             the reader closed the job
 export function fold(state, message) {
     const { topic } = message;
@@ -39,8 +38,7 @@ export function fold(state, message) {
     if (message.type === "snapshot") snapshotFold(draft.root, topic, message.state);
     else if (message.type === "close") closeFold(draft, topic);
     else if (message.type === "events") eventsFold(draft, topic, message.events);
-    else if (message.type === "earlier") earlierFold(draft, topic, message);
-    else if (message.type === "hold") holdFold(draft, topic, message);
+    else if (message.type === "tail") tailFold(draft, topic, message.lines);
     return draft.root;
 }
 
@@ -85,9 +83,7 @@ class Draft {
 function snapshotFold(root, topic, state) {
     if (topic !== JOBS) {
         const jobId = topicJob(topic);
-        const tree = treeOf(state);
-        holdCarry(root.trees[jobId], tree);
-        root.trees = { ...root.trees, [jobId]: tree };
+        root.trees = { ...root.trees, [jobId]: treeOf(state) };
         return;
     }
     root.list = {
@@ -96,13 +92,6 @@ function snapshotFold(root, topic, state) {
         stats: { ...state.stats },
         total_count: state.total_count,
     };
-}
-
-function holdCarry(old, tree) {
-    for (const step of old ? old.steps : []) {
-        const same = tree.steps.find((s) => s.step_id === step.step_id);
-        if (same) same.held = step.held;
-    }
 }
 
 const TASK_COUNTS = ["total", "pending", "running", "completed", "failed", "cancelled"];
@@ -148,7 +137,6 @@ const countsOf = ({ lines = {}, ...step }) => ({
 
 const linesOf = (from) => ({
     logs: (from.logs || []).map(lineOf),
-    held: false,
 });
 
 const treeOf = (job) => ({
@@ -195,8 +183,9 @@ function lineFold(draft, topic, payload) {
     writer.total_logs = payload.line;
     if (payload.step_id) levelCount(draft, writer, payload);
     const logs = draft.at(writer, "logs");
+    const most = draft.root.tails[job.job_id] || TAIL;
     logs.push(lineOf(payload));
-    logsTrim(writer);
+    if (logs.length > most) logs.splice(0, logs.length - most);
 }
 
 function levelCount(draft, step, { level, line }) {
@@ -204,11 +193,6 @@ function levelCount(draft, step, { level, line }) {
     if (level !== "error") return;
     step.first_error ||= line;
     step.last_error = line;
-}
-
-function logsTrim(writer) {
-    const most = writer.held ? HELD : TAIL;
-    if (writer.logs.length > most) writer.logs.splice(0, writer.logs.length - most);
 }
 
 function progressFold(draft, topic, payload) {
@@ -284,26 +268,12 @@ function listTrim(draft) {
 
 /* ---- the reader ---- */
 
-function earlierFold(draft, topic, { step_id: stepId, lines }) {
-    const tree = draft.tree(topicJob(topic));
-    const writer = tree && draft.writer(tree, stepId);
-    if (!writer || !writer.logs.length) return;
-    const first = writer.logs[0].line;
-    const older = lines.map(lineOf).filter((line) => line.line < first);
-    writer.logs = [...older, ...writer.logs];
-    writer.held = true;
-}
-
-function holdFold(draft, topic, { step_id: stepId, held }) {
-    const tree = draft.tree(topicJob(topic));
-    const writer = tree && draft.writer(tree, stepId);
-    if (!writer) return;
-    writer.held = held; // what was loaded stays until the next line comes
+function tailFold(draft, topic, lines) {
+    draft.at(draft.root, "tails")[topicJob(topic)] = lines;
 }
 
 function closeFold(draft, topic) {
-    const trees = draft.at(draft.root, "trees");
-    delete trees[topicJob(topic)];
+    for (const part of ["trees", "tails"]) delete draft.at(draft.root, part)[topicJob(topic)];
 }
 
 // Does a tree hold as many lines as the server says there are? `lines`: {step or job id: total}.

@@ -18,7 +18,7 @@ enum { BATCH_LINES = 16384, CLOCK_LINES = 64, TEXT_MAX = 1000 };
 
 struct search {
     struct log_place place;
-    struct str text;
+    struct str text; /* p NULL: every line of the level matches */
     struct pattern_options options;
     enum event_level level;
     bool descending, texts;
@@ -61,7 +61,7 @@ static int parse_text(const struct request *r, struct search *s, struct err *e)
 {
     s->text = request_query(r, "q");
     s->place.step = request_query(r, "step");
-    if (!s->text.n || s->text.n > TEXT_MAX)
+    if (s->text.p && (!s->text.n || s->text.n > TEXT_MAX))
         return fail_field(e, E_INVAL, "q", "q is what to look for, 1 to %d bytes", TEXT_MAX);
     if (!s->place.step.p)
         return fail_field(e, E_INVAL, "step",
@@ -105,7 +105,7 @@ static bool is_late(const struct search *s)
 static int look_at(struct search *s, const struct event_batch *lines, size_t i, struct err *e)
 {
     const struct event *line = &lines->events[i];
-    int r = pattern_match(s->pattern, event_message(lines, line), e);
+    int r = s->pattern ? pattern_match(s->pattern, event_message(lines, line), e) : 1;
     if (r <= 0)
         return r;
     s->count++;
@@ -154,7 +154,7 @@ static int look_further(struct search *s, struct store_reader *reader, struct er
 static int look(struct search *s, struct store_reader *reader, struct err *e)
 {
     s->until_us = clock_mono_us() + LIMIT_SEARCH_MS * 1000;
-    int r = pattern_new(s->text, s->options, &s->pattern, e);
+    int r = s->text.p ? pattern_new(s->text, s->options, &s->pattern, e) : 0;
     do {
         if (r >= 0)
             r = look_further(s, reader, e);

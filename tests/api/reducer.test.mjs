@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-    HELD,
     JOBS,
     TAIL,
     fold,
@@ -144,32 +143,18 @@ test("the server's numbers are kept, the newest lines are held", () => {
     );
 });
 
-test("earlier lines come before those held and stay while the reader is there", () => {
-    const { history, job, topic, step } = longJob(500);
-    let state = loaded(history.events, topic);
-    const first = () => jobState(state, job.job_id).steps[0];
-    const before = first().logs[0].line;
-    const older = linesOf(history.events, job.job_id, step.step_id)
-        .filter((l) => l.line < before)
-        .slice(-200);
-    state = fold(state, { type: "earlier", topic, step_id: step.step_id, lines: older });
-    assert.deepEqual(
-        first().logs.map((l) => l.line),
-        Array.from({ length: 300 }, (_, i) => i + 201),
-    );
-    state = lived(state, topic, [history.line(job, step, "warn", "one more")]);
-    assert.equal(first().logs.length, 301);
-    state = fold(state, { type: "hold", topic, step_id: step.step_id, held: false });
-    state = lived(state, topic, [history.line(job, step, "warn", "back at the end")]);
-    assert.deepEqual(state, loaded(history.events, topic));
-});
-
-test("a reader who stays away does not make memory grow without end", () => {
-    const { history, job, topic, step } = longJob(HELD + 5000);
-    let state = loaded(history.events.slice(0, 500), topic);
-    state = fold(state, { type: "hold", topic, step_id: step.step_id, held: true });
-    state = lived(state, topic, history.events.slice(500));
-    assert.equal(jobState(state, job.job_id).steps[0].logs.length, HELD);
+test("of a job whose end is watched more lines are kept, until it is closed", () => {
+    const { history, topic } = longJob(5000);
+    let state = fold(loaded(history.events.slice(0, 300), topic), { type: "tail", topic, lines: 512 });
+    const first = () => state.trees[topic.slice(4)].steps[0];
+    state = lived(state, topic, history.events.slice(300));
+    assert.deepEqual([first().logs.length, first().logs.at(-1).line], [512, 5000]);
+    state = lived(loaded(history.events.slice(0, 300), topic, state), topic, history.events.slice(300));
+    assert.equal(first().logs.length, 512, "a snapshot changes nothing about that");
+    state = fold(state, { type: "close", topic });
+    state = loaded(history.events.slice(0, 300), topic, state);
+    state = lived(state, topic, history.events.slice(300));
+    assert.equal(first().logs.length, TAIL);
 });
 
 test("lines that are there already are not counted twice", () => {

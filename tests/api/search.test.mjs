@@ -82,6 +82,7 @@ test("case, expressions, levels and letters of all of Unicode", async (t) => {
     assert.equal(await count({ q: "5\\d{3}" }), 0, "words are no expression");
     assert.equal(await count({ q: "error", level: "warn" }), 1);
     assert.equal(await count({ q: "line", level: "warn" }), 0);
+    assert.equal(await count({ level: "warn" }), 1, "without words: all lines of the level");
 });
 
 test("what is wrong in a search is said, with the field", async (t) => {

@@ -4,10 +4,9 @@ import { api } from "../api.js";
 import { count } from "../format.js";
 import { JOBS, jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
-import { dispatch, idle, leave, live, onPaint, paintSoon } from "../state.js";
+import { idle, leave, live, onPaint, paintSoon } from "../state.js";
 import "../queue.js";
 
-const EARLIER = 200; // lines fetched at once
 const PARTS = ["running", "pending", "completed", "failed", "cancelled"];
 
 const queue = () => document.querySelector("tailrace-queue");
@@ -23,15 +22,8 @@ export const pageMake = () => ({
         el.addEventListener("unfollow", (e) => leave(jobTopic(e.detail.job_id)));
         el.addEventListener("changed", paintSoon);
         el.addEventListener("cancel", (e) => shell.askCancel(e.detail));
-        el.addEventListener("earlier", (e) => earlier(e.detail));
-        el.addEventListener("hold", ({ detail }) =>
-            dispatch({
-                type: "hold",
-                topic: jobTopic(detail.job_id),
-                step_id: detail.step_id,
-                held: detail.held,
-            }),
-        );
+        el.addEventListener("notice", (e) => shell.toast(e.detail.text));
+        el.lines = lines;
         addEventListener("jobasked", () => el.free()); // the new job comes in on top
         addEventListener("keydown", (e) => keyTyped(e));
         live.open(JOBS);
@@ -64,17 +56,7 @@ function keyTyped(e) {
     e.preventDefault();
 }
 
-async function earlier({ job_id: jobId, step_id: stepId, before }) {
-    const query = new URLSearchParams({ step: stepId, before, order: "desc", limit: EARLIER });
-    try {
-        const answer = await api("/jobs/" + jobId + "/logs?" + query);
-        dispatch({
-            type: "earlier",
-            topic: jobTopic(jobId),
-            step_id: stepId,
-            lines: answer.logs.reverse(),
-        });
-    } catch (error) {
-        shell.toast(error.message);
-    }
+async function lines(jobId, stepId, after, limit) {
+    const query = new URLSearchParams({ step: stepId, after, limit });
+    return (await api("/jobs/" + jobId + "/logs?" + query)).logs;
 }

@@ -1,0 +1,354 @@
+// <tailrace-log> as a reader uses it, in a page of its own, on lines that a real step writes.
+// (never again: 1, 3, 8, 18)
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { open as openFile } from "node:fs/promises";
+import path from "node:path";
+import test, { after } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { build } from "esbuild";
+
+import { folder, serve } from "../api/server.mjs";
+import { launch, until } from "./browser.mjs";
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+const story = (name, run) => test(name, { timeout: 120000 }, run);
+let browser = null;
+let script = null; // what the page does instead of its own
+after(() => browser?.close());
+
+async function scriptMake() {
+    const entry = path.join(HERE, "logpage.js");
+    const built = await build({ entryPoints: [entry], bundle: true, write: false });
+    return built.outputFiles[0].text;
+}
+
+// A server with a definition of one step, `say`, that runs `command`.
+function server(t, command) {
+    const yaml = `id: say\nname: Say\nsteps:\n  - name: say\n    type: shell\n    config:\n      command: |\n${command.replace(/^/gm, "        ")}\n`;
+    return serve(t, { definitions: { "say.yaml": yaml } });
+}
+
+// A reader who has the log of step `say` open, and lines in sight.
+async function open(t, at, job, { width = 1280, height = 800, dark = false } = {}) {
+    browser ||= await launch();
+    script ||= await scriptMake();
+    const context = await browser.newContext({
+        viewport: { width, height },
+        reducedMotion: "reduce",
+        colorScheme: dark ? "dark" : "light",
+        permissions: ["clipboard-read", "clipboard-write"],
+    });
+    t.after(() => context.close());
+    const reader = await context.newPage();
+    reader.complaints = [];
+    reader.on("console", (m) => ["error", "warning"].includes(m.type()) && reader.complaints.push(m.text()));
+    reader.on("pageerror", (error) => reader.complaints.push(String(error)));
+    await reader.route("**/assets/app*.js", (route) =>
+        route.fulfill({ body: script, contentType: "text/javascript; charset=utf-8" }),
+    );
+    await reader.goto(`${at.url}/queue?job=${job}&step=say`);
+    await until(reader, () => document.querySelector(".tree-log-line, .log-stream:not([hidden])"));
+    return reader;
+}
+
+// What the reader sees of the log: rows that are really in sight, with their place.
+const seen = (reader) =>
+    reader.evaluate(async () => {
+        for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+        const sight = log.scroller.getBoundingClientRect();
+        const rows = [...log.querySelectorAll(".tree-log-line")].map((el) => {
+            const { top, bottom } = el.getBoundingClientRect();
+            return { line: Number(el.dataset.line), text: el.querySelector(".tree-log-text").innerText, top, bottom };
+        });
+        return rows
+            .filter(({ top, bottom }) => bottom > sight.top + 1 && top < sight.bottom - 1)
+            .map((row) => ({ ...row, top: row.top - sight.top }));
+    });
+
+// The row of a line, once it is in sight and has its text.
+const inSight = (reader, line) =>
+    until(
+        reader,
+        (line) => {
+            const sight = log.scroller.getBoundingClientRect();
+            const row = log.querySelector(`.tree-log-line[data-line="${line}"]`);
+            if (!row || !row.querySelector(".tree-log-text").textContent) return null;
+            const { top, bottom } = row.getBoundingClientRect();
+            return top > sight.top - 1 && bottom < sight.bottom + 1 && { top: top - sight.top };
+        },
+        line,
+    );
+
+const status = (reader) => reader.evaluate(() => log.querySelector(".log-status").innerText.replace(/\s+/g, " "));
+const told = (reader, name) =>
+    reader.evaluate((name) => told.filter(([n]) => n === name).map(([, detail]) => detail), name);
+const clean = (reader) => assert.deepEqual(reader.complaints, []);
+
+// A step that writes when it is told to: say(text) writes text and waits until it is committed.
+async function spoken(t) {
+    const home = await folder(t);
+    const pipe = path.join(home, "pipe");
+    spawnSync("mkfifo", [pipe]);
+    const at = await server(t, `exec cat ${pipe}`);
+    const job = await at.execute("say");
+    const file = await openFile(pipe, "w");
+    let closed = false;
+    const close = async () => {
+        if (!closed) await file.close();
+        closed = true;
+    };
+    t.after(close);
+    const say = async (text) => {
+        await file.write(text);
+        const last = text.trimEnd().split("\n").at(-1);
+        for (;;) {
+            const { body } = await at.get(`/api/jobs/${job}/logs?step=say&order=desc&limit=1`);
+            if (body.logs.at(0)?.message === last) return;
+        }
+    };
+    return { at, job, say, close };
+}
+
+const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}\n`).join("");
+
+story("a million lines: any of them is there at once, with few requests", async (t) => {
+    const at = await server(t, "seq -f 'line %.0f' 1000000");
+    const job = await at.run("say");
+    const reader = await open(t, at, job);
+    const total = (await at.get(`/api/jobs/${job}/logs?step=say&limit=1`)).body.total_count;
+    const shift = (await at.get(`/api/jobs/${job}/logs?step=say&limit=10`)).body.logs.findIndex(({ message }) => message === "line 1");
+    await inSight(reader, 1);
+    assert.equal((await seen(reader))[0].line, 1, "what is done opens at its top");
+    for (const line of [500000, 999999, 3, 123456]) {
+        await reader.evaluate((line) => log.goto(line), line);
+        await inSight(reader, line);
+        const row = (await seen(reader)).find((row) => row.line === line);
+        assert.equal(row.text, "line " + (line - shift));
+    }
+    assert.ok(await reader.evaluate(() => log.scroller.scrollHeight <= 8100000 && log.scroller.scrollHeight > 7000000));
+    await reader.evaluate(() => log.scroller.focus());
+    await reader.keyboard.press("End");
+    await inSight(reader, total);
+    await reader.keyboard.press("Home");
+    await inSight(reader, 1);
+    const asked = await reader.evaluate(() => asked.filter((a) => a.startsWith("logs")));
+    assert.ok(asked.length <= 14, asked.join("\n"));
+    const rows = await reader.evaluate(() => log.querySelectorAll(".tree-log-line").length);
+    assert.ok(rows < 150, `${rows} rows are in the page`);
+    clean(reader);
+});
+
+story("the newest line is in sight while lines come, until the reader leaves", async (t) => {
+    const { at, job, say, close } = await spoken(t);
+    await say(numbered(1, 300));
+    const reader = await open(t, at, job);
+    const newest = async () => (await at.get(`/api/jobs/${job}/logs?step=say&limit=1`)).body.total_count;
+    await inSight(reader, await newest());
+    for (const [from, to] of [[301, 330], [331, 420]]) {
+        await say(numbered(from, to));
+        await inSight(reader, await newest());
+    }
+    assert.match(await status(reader), /^Following/);
+    await reader.mouse.move(600, 400);
+    await reader.mouse.wheel(0, -300);
+    await until(reader, () => told.some(([name, { follow }]) => name === "logfollow" && !follow));
+    const held = (await seen(reader))[0];
+    await say(numbered(421, 900));
+    await until(reader, (n) => log.querySelector(".log-newer").innerText === `↓ ${n} new`, 480);
+    const still = (await seen(reader))[0];
+    assert.deepEqual([still.line, still.top], [held.line, held.top], "held on the same pixel");
+    assert.match(await status(reader), /^Held/);
+    await reader.click(".log-newer");
+    await inSight(reader, await newest());
+    await say(numbered(901, 910));
+    await inSight(reader, await newest());
+    await close();
+    await until(reader, () => /^Ended/.test(log.querySelector(".log-status").innerText));
+    await inSight(reader, await newest());
+    assert.deepEqual(await reader.evaluate(() => asked.filter((a) => a.startsWith("logs"))).then((a) => a.length < 3), true);
+    clean(reader);
+});
+
+story("a log stays held through resizing, wrapping and folding, and returns at its end", async (t) => {
+    const { at, job, say } = await spoken(t);
+    const group = "::group::one\n" + numbered(181, 188) + "::endgroup::\n";
+    await say(numbered(1, 180) + group + ("long " + "x".repeat(400) + "\n").repeat(20) + numbered(211, 400));
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => log.goto(200));
+    const before = await inSight(reader, 200);
+    const stays = async (what) => {
+        const now = (await seen(reader)).find(({ line }) => line === 200);
+        assert.ok(now && now.top > 100 && Math.abs(now.top - before.top) < 1, what + ": " + JSON.stringify([before, now]));
+        assert.equal(await reader.evaluate(() => log.follow), false, what);
+    };
+    await reader.evaluate(() => log.querySelector(".log-group").click());
+    await until(reader, () => log.querySelector('.log-group[aria-expanded="false"]'));
+    await stays("folded");
+    await reader.evaluate(() => (log.wrap = true));
+    await stays("wrapped");
+    await say(numbered(401, 420));
+    await stays("more lines");
+    await reader.evaluate(() => (log.time = "off"));
+    await stays("without times");
+    await reader.evaluate(() => ((log.wrap = false), log.foldAll(true)));
+    await stays("as before");
+    await reader.evaluate(() => (log.scroller.scrollTop = log.scroller.scrollHeight - log.scroller.clientHeight - 25));
+    await until(reader, () => log.follow);
+    clean(reader);
+});
+
+story("groups, gaps, progress, similar errors, colours and links", async (t) => {
+    const at = await server(
+        t,
+        String.raw`printf '::group::sitemap\nfirst\nsecond\n::endgroup::\n'
+printf '\033[1;31mred\033[0m and \033[38;5;208morange\033[0m \033]8;;https://a.example/x\033\\a link\033]8;;\033\\ \033]8;;javascript:alert(1)\033\\none\033]8;;\033\\\n'
+printf '<b>bold</b>\n'`,
+    );
+    const job = await at.run("say");
+    const reader = await open(t, at, job);
+    await until(reader, () => log.querySelector(".log-group")?.innerText.includes("group: sitemap (2 lines"));
+    const texts = async () => (await seen(reader)).map(({ text }) => text);
+    assert.ok((await texts()).includes("second"));
+    await reader.click(".log-group");
+    await until(reader, () => log.querySelector('.log-group[aria-expanded="false"]'));
+    assert.ok(!(await texts()).includes("second"));
+    await reader.evaluate(() => log.goto([...log.querySelectorAll(".tree-log-line")].length && 3));
+    assert.ok((await texts()).includes("second"), "a place in a folded group opens it");
+    const colored = await reader.evaluate(() => {
+        const row = [...log.querySelectorAll(".tree-log-text")].find((el) => el.textContent.startsWith("red"));
+        const [red, , link] = row.children;
+        return {
+            text: row.textContent,
+            bold: getComputedStyle(red).fontWeight,
+            isColored: getComputedStyle(red).color !== getComputedStyle(row).color,
+            link: [link.tagName, link.href, link.rel, link.textContent],
+            links: row.querySelectorAll("a").length,
+        };
+    });
+    assert.deepEqual(colored, {
+        text: "red and orange a link none",
+        bold: "700",
+        isColored: true,
+        link: ["A", "https://a.example/x", "noopener noreferrer", "a link"],
+        links: 1,
+    });
+    assert.equal(await reader.evaluate(() => log.querySelectorAll(".tree-log-text b").length), 0);
+    clean(reader);
+});
+
+story("what is copied is the lines, without what stands before them", async (t) => {
+    const at = await server(t, "seq -f 'line %.0f' 300");
+    const job = await at.run("say");
+    const reader = await open(t, at, job);
+    await inSight(reader, 1);
+    const copied = await reader.evaluate(async () => {
+        const text = (line) => log.querySelector(`[data-line="${line}"] .tree-log-text`).firstChild;
+        getSelection().setBaseAndExtent(text(5), 2, text(8), 4);
+        log.scroller.focus();
+        document.execCommand("copy");
+        return navigator.clipboard.readText();
+    });
+    const { logs } = (await at.get(`/api/jobs/${job}/logs?step=say&limit=20`)).body;
+    const of = (from, to) => logs.slice(from - 1, to).map(({ message }) => message);
+    const [first, ...rest] = of(5, 8);
+    assert.equal(copied, [first.slice(2), ...rest.slice(0, -1), rest.at(-1).slice(0, 4)].join("\n"));
+    await reader.click('[data-line="3"] .tree-log-num');
+    await reader.click('[data-line="6"] .tree-log-num', { modifiers: ["Shift"] });
+    assert.deepEqual(await told(reader, "logplace"), [{ line: 3, to: 3 }, { line: 3, to: 6 }]);
+    await reader.evaluate(() => log.copy());
+    assert.equal(await reader.evaluate(() => navigator.clipboard.readText()), of(3, 6).join("\n"));
+    assert.equal((await told(reader, "lognotice")).at(-1).text, "4 lines copied.");
+    assert.equal(await reader.evaluate(() => log.querySelectorAll(".chosen").length), 4);
+    clean(reader);
+});
+
+story("a link to a line that is not written yet leads there when it is", async (t) => {
+    const { at, job, say } = await spoken(t);
+    await say(numbered(1, 100));
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => log.goto(250, 260));
+    await say(numbered(101, 240));
+    await inSight(reader, 240);
+    assert.equal(await reader.evaluate(() => log.follow), true);
+    await say(numbered(241, 1000));
+    await inSight(reader, 255);
+    assert.equal(await reader.evaluate(() => log.follow), false);
+    assert.equal(await reader.evaluate(() => log.querySelectorAll(".chosen").length), 11);
+    clean(reader);
+});
+
+story("of lines that run faster than anybody reads the newest are painted as one text, in the same place", async (t) => {
+    const at = await server(t, "i=0; while [ $i -lt 1000000 ]; do seq -f \"line $i.%.0f\" 40; i=$((i + 1)); sleep 0.02; done");
+    const job = await at.execute("say");
+    const reader = await open(t, at, job);
+    await until(reader, () => log.querySelector(".log-stream:not([hidden])"));
+    await until(reader, () => /Following.*lines\/s.*showing the newest/s.test(log.querySelector(".log-status").innerText));
+    const streamed = await reader.evaluate(() => {
+        const stream = log.querySelector(".log-stream");
+        const sight = log.scroller.getBoundingClientRect();
+        const rows = stream.textContent.trimEnd().split("\n");
+        const at = stream.textContent.lastIndexOf("line");
+        const range = document.createRange();
+        range.setStart(stream.firstChild, at);
+        range.setEnd(stream.firstChild, at + 4);
+        const { left, bottom } = range.getBoundingClientRect();
+        return { rows: rows.length, numbers: rows.map((row) => parseInt(row, 10)), left, bottom, sight: sight.bottom };
+    });
+    assert.ok(streamed.numbers.every((n, i) => i === 0 || n === streamed.numbers[i - 1] + 1), "consecutive");
+    assert.ok(Math.abs(streamed.sight - streamed.bottom) < 6, "the last is at the end");
+    await reader.mouse.move(600, 400);
+    await reader.mouse.wheel(0, -200);
+    await until(reader, () => log.querySelector(".tree-log-line"));
+    const left = await reader.evaluate(() => {
+        const range = document.createRange();
+        range.selectNodeContents(log.querySelector(".tree-log-line .tree-log-text"));
+        return range.getBoundingClientRect().left;
+    });
+    assert.ok(Math.abs(left - streamed.left) < 1, `${left} and ${streamed.left}`);
+    assert.equal((await at.post(`/api/jobs/${job}/cancel`)).status, 200);
+    clean(reader);
+});
+
+story("wrapped lines are broken where it was calculated, and are copied in one piece", async (t) => {
+    const texts = ["x".repeat(700), "word ".repeat(150), "漢字".repeat(120), "e\u0301".repeat(300), "short", "a".repeat(2000)];
+    const { at, job, say } = await spoken(t);
+    await say(texts.map((text) => text + "\n").join("") + "\u001b[31m" + "red".repeat(100) + "\u001b[0m" + "plain".repeat(100) + "\n");
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => (log.wrap = true));
+    for (const width of [1280, 820, 500]) {
+        await reader.setViewportSize({ width, height: 900 });
+        const rows = await reader.evaluate(async () => {
+            for (let i = 0; i < 4; i++) await new Promise(requestAnimationFrame);
+            const { right } = log.scroller.getBoundingClientRect();
+            return [...log.querySelectorAll(".tree-log-line")].map((el) => {
+                const text = el.querySelector(".tree-log-text");
+                const range = document.createRange();
+                range.selectNodeContents(text);
+                return {
+                    text: text.textContent,
+                    calculated: Math.round(el.getBoundingClientRect().height / 20),
+                    painted: Math.round(text.getBoundingClientRect().height / 20),
+                    fits: range.getBoundingClientRect().right <= right,
+                };
+            });
+        });
+        assert.ok(Math.max(...rows.map(({ calculated }) => calculated)) > 15);
+        for (const { text, calculated, painted, fits } of rows) {
+            assert.equal(calculated, text.split("\n").length, `${text.slice(0, 9)} at ${width}`);
+            assert.equal(painted, calculated);
+            assert.ok(fits, `${text.slice(0, 9)} at ${width}`);
+        }
+    }
+    const copied = await reader.evaluate(async (text) => {
+        const el = [...log.querySelectorAll(".tree-log-text")].find((el) => el.textContent.startsWith("redred"));
+        getSelection().setBaseAndExtent(el, 0, el, el.childNodes.length);
+        log.scroller.focus();
+        document.execCommand("copy");
+        return navigator.clipboard.readText();
+    });
+    assert.equal(copied, "red".repeat(100) + "plain".repeat(100));
+    clean(reader);
+});

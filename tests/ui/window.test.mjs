@@ -1,0 +1,89 @@
+// A log of any length in an element of limited height. (never again: 8)
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { MOST, ROW, Window } from "../../ui/log/window.js";
+
+function windowOf(rows, sight = 800) {
+    const w = new Window();
+    w.sight = sight;
+    w.size(rows);
+    return w;
+}
+
+test("a short log is scrolled as it is", () => {
+    const w = windowOf(1000);
+    assert.equal(w.height, 1000 * ROW);
+    assert.equal(w.scrolled(345.5), 345.5);
+    assert.deepEqual([w.top, w.at, w.shift], [345.5, 345.5, 0]);
+    w.to(Infinity);
+    assert.deepEqual([w.top, w.at, w.below], [1000 * ROW - 800, 1000 * ROW - 800, 0]);
+    w.to(-5);
+    assert.equal(w.top, 0);
+});
+
+test("the element is never higher than browsers can", () => {
+    const w = windowOf(100e6);
+    assert.equal(w.height, MOST);
+    w.to(Infinity);
+    assert.deepEqual([w.top, w.at], [100e6 * ROW - 800, MOST - 800]);
+});
+
+test("a little scrolling moves a long log by just that much", () => {
+    const w = windowOf(1e6);
+    w.to(5e6);
+    for (let i = 0; i < 500; i++) {
+        const { top, at } = w;
+        assert.equal(w.scrolled(at + 100), 100);
+        assert.equal(w.top, top + 100);
+        assert.equal(w.at, at + 100, "the element is left alone");
+    }
+});
+
+test("the scroll bar goes in proportion, and both ends can be reached", () => {
+    const w = windowOf(1e6);
+    w.scrolled((MOST - 800) / 2);
+    assert.ok(Math.abs(w.top - (20e6 - 800) / 2) <= 3, String(w.top));
+    w.scrolled(MOST - 800);
+    assert.deepEqual([w.top, w.below], [20e6 - 800, 0]);
+    w.scrolled(0);
+    assert.deepEqual([w.top, w.at], [0, 0]);
+});
+
+test("by the wheel alone one gets from the top to the end and back, without a jump", () => {
+    const w = windowOf(500000, 600);
+    const walk = (by, end) => {
+        for (let i = 0; w.top !== end; i++) {
+            assert.ok(i < 30000, "it goes on");
+            const { top } = w;
+            const most = w.height - 600;
+            w.scrolled(Math.min(most, Math.max(0, w.at + by)));
+            const went = w.top - top;
+            assert.ok(w.top === end || Math.abs(went - by) <= 1, `went ${went} at ${top}`);
+            assert.ok(w.at >= 0 && w.at <= most);
+            if (w.top !== end) assert.ok(w.at > 0 && w.at < most, "there is room to scroll on");
+        }
+    };
+    walk(450, 500000 * ROW - 600);
+    walk(-450, 0);
+});
+
+test("rows that come in above move the log and not what is in sight", () => {
+    const w = windowOf(1e6);
+    w.to(7e6);
+    const { at } = w;
+    w.size(1e6 + 10);
+    w.to(7e6 + 10 * ROW);
+    assert.deepEqual([w.top, w.at], [7e6 + 10 * ROW, at + 10 * ROW]);
+});
+
+test("a log that gets short again is in one piece", () => {
+    const w = windowOf(1e6);
+    w.to(Infinity);
+    w.size(50);
+    w.to(w.top);
+    assert.deepEqual([w.top, w.at, w.shift, w.height], [200, 200, 0, 1000]);
+    w.size(3);
+    w.to(w.top);
+    assert.deepEqual([w.top, w.at, w.below], [0, 0, 0]);
+});
