@@ -13,7 +13,7 @@ import { build } from "esbuild";
 
 const UI = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "ui");
 const PAGES = path.join(UI, "pages");
-const BUDGET = { js: 50 * 1024, css: 10 * 1024 }; // gzip, all files of a kind together
+const BUDGET = { js: 50 * 1024, css: 10 * 1024 }; // gzip, what one page loads
 const TYPES = {
     html: "text/html; charset=utf-8",
     js: "text/javascript; charset=utf-8",
@@ -32,25 +32,54 @@ function assetOf(name, data, served, immutable) {
     return { path: served, type: TYPES[kind(name)], data, gzip, etag: hash(data), immutable };
 }
 
+const OPTIONS = {
+    bundle: true,
+    minify: true,
+    write: false,
+    target: ["chrome123", "firefox120", "safari17.5"],
+    legalComments: "none",
+    charset: "utf8",
+    logLevel: "warning",
+};
+
 async function bundle(name) {
     const result = await build({
+        ...OPTIONS,
         entryPoints: [path.join(UI, name)],
-        bundle: true,
-        minify: true,
-        write: false,
         format: "iife",
-        target: ["chrome123", "firefox120", "safari17.5"],
-        legalComments: "none",
-        charset: "utf8",
-        logLevel: "warning",
     });
     return Buffer.from(result.outputFiles[0].contents);
+}
+
+// One script for each page, and what they share in files of their own:
+// {assets, scripts: {page: [what it loads, its own first]}}.
+async function scriptsBuild(pages) {
+    const result = await build({
+        ...OPTIONS,
+        entryPoints: pages.map((page) => path.join(PAGES, page + ".js")),
+        format: "esm",
+        splitting: true,
+        metafile: true,
+        outdir: "assets",
+        entryNames: "[name]-[hash]",
+        chunkNames: "shared-[hash]",
+        absWorkingDir: path.join(UI, ".."),
+    });
+    const assets = result.outputFiles.map(({ path: file, contents }) =>
+        assetOf(file, Buffer.from(contents), "/assets/" + path.basename(file), true),
+    );
+    const outputs = result.metafile.outputs;
+    const loads = (file) => [file, ...outputs[file].imports.flatMap((i) => loads(i.path))];
+    const scripts = {};
+    for (const [file, { entryPoint }] of Object.entries(outputs))
+        if (entryPoint) scripts[path.basename(entryPoint, ".js")] = [...new Set(loads(file))];
+    return { assets, scripts };
 }
 
 export async function assetsBuild() {
     const assets = [];
     const names = {};
-    for (const name of ["app.js", "theme.js", "style.css"]) {
+    for (const name of ["theme.js", "style.css"]) {
         const data = await bundle(name);
         names[name] = "/assets/" + name.replace(".", "-" + hash(data) + ".");
         assets.push(assetOf(name, data, names[name], true));
@@ -59,32 +88,38 @@ export async function assetsBuild() {
     assets.push(
         assetOf("favicon.svg", await readFile(path.join(UI, "favicon.svg")), "/favicon.svg", false),
     );
-    for (const page of await pagesRead()) {
+    const pages = (await readdir(PAGES)).filter((name) => name.endsWith(".html")).sort();
+    const { assets: scripts, scripts: loads } = await scriptsBuild(
+        pages.map((name) => name.replace(".html", "")),
+    );
+    assets.push(...scripts);
+    const shell = await readFile(path.join(UI, "shell.html"), "utf8");
+    for (const name of pages) {
+        const page = await pageRead(shell, name, loads[name.replace(".html", "")]);
         const data = Buffer.from(pageLink(page.html, names));
-        for (const place of page.places) assets.push(assetOf("page.html", data, place, false));
+        for (const place of page.places)
+            assets.push({ ...assetOf("page.html", data, place, false), loads: page.scripts });
     }
     return assets.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-// Every page in the shell. A page says where it is, in its first line: <!-- title: … at: /path … -->
-async function pagesRead() {
-    const shell = await readFile(path.join(UI, "shell.html"), "utf8");
-    const files = (await readdir(PAGES)).filter((name) => name.endsWith(".html")).sort();
-    return Promise.all(files.map((name) => pageRead(shell, name)));
-}
-
-async function pageRead(shell, file) {
+// A page in the shell. It says where it is in its first line: <!-- title: … at: /path … -->
+async function pageRead(shell, file, loads) {
     const text = await readFile(path.join(PAGES, file), "utf8");
     const head = text.match(/^<!-- title: (.+?)\s+at: (.+?) -->\n/);
     if (!head) throw new Error(file + " does not begin with <!-- title: … at: /path … -->");
     const [first, title, at] = head;
     const places = at.split(/\s+/);
+    const scripts = loads.map((name) => "/" + name);
+    const [own, ...shared] = scripts;
+    const links = shared.map((name) => `<link rel="modulepreload" href="${name}">`);
     const html = shell
         .replace("TITLE", title)
         .replace("NAME", file.replace(".html", ""))
+        .replace("<!-- scripts -->", [...links, `<script type="module" src="${own}"></script>`].join("\n"))
         .replace("<!-- the page -->", () => text.slice(first.length))
         .replace(`<a href="${places.at(-1)}">`, `<a href="${places.at(-1)}" aria-current="page">`);
-    return { html, places };
+    return { html, places, scripts };
 }
 
 // Puts the served names into a page, and refuses what the security policy would block.
@@ -137,14 +172,18 @@ export function cText(assets) {
     return out.join("\n");
 }
 
+// What each page loads, against the budget.
 function report(assets) {
-    for (const [type, most] of Object.entries(BUDGET)) {
-        const size = assets
-            .filter((a) => a.path.endsWith("." + type))
-            .reduce((sum, a) => sum + (a.gzip || a.data).length, 0);
-        console.log(`${type.padEnd(4)} ${(size / 1024).toFixed(1)} KB of ${most / 1024} KB (gzip)`);
-        if (size > most) throw new Error(type + " is over its budget");
-    }
+    const sizes = Object.fromEntries(assets.map((a) => [a.path, (a.gzip || a.data).length]));
+    const sum = (paths) => paths.reduce((total, name) => total + sizes[name], 0);
+    const check = (what, size, most) => {
+        console.log(`${what.padEnd(16)} ${(size / 1024).toFixed(1)} KB of ${most / 1024} KB (gzip)`);
+        if (size > most) throw new Error(what + " is over its budget");
+    };
+    const theme = assets.filter((a) => /\/theme-/.test(a.path)).map((a) => a.path);
+    for (const { path: place, loads } of assets.filter((a) => a.loads))
+        check("js of " + place, sum([...loads, ...theme]), BUDGET.js);
+    check("css", sum(assets.filter((a) => kind(a.path) === "css").map((a) => a.path)), BUDGET.css);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,12 +1,12 @@
-// app.js: starts the shell and, inside it, the page that this is.
+// app.js: starts the shell and, inside it, the page that this is. Each page's module calls it.
 
 import Alpine from "@alpinejs/csp";
 
-import { pageMake as queueMake } from "./pages/queue.js";
 import { shellMake } from "./shell.js";
 
-const PAGES = { queue: queueMake };
-
-Alpine.data("shell", shellMake);
-Alpine.data("page", PAGES[document.body.dataset.page]);
-Alpine.start();
+// pageMake: makes the Alpine component of <main>.
+export function start(pageMake) {
+    Alpine.data("shell", shellMake);
+    Alpine.data("page", pageMake);
+    Alpine.start();
+}

@@ -16,6 +16,11 @@ export class Cursor {
     gaps = 0;
     ended = false; // nothing will follow
 
+    // from: a cursor to go on from, or null.
+    constructor(from = null) {
+        if (from) Object.assign(this, { seq: from.seq, epoch: from.epoch });
+    }
+
     toString() {
         return this.epoch + ":" + this.seq;
     }

@@ -84,12 +84,12 @@ export class Live {
         this.#connect();
     }
 
-    // Subscribes to a topic: its state now, then what follows.
-    open(topic) {
+    // Subscribes to a topic: its state now, then what follows; or what follows on a cursor.
+    open(topic, from = null) {
         if (this.#topics.has(topic)) return;
         const t = {
             topic,
-            cursor: new Cursor(),
+            cursor: new Cursor(from),
             caught: false,
             behind: 0,
             acked: 0,
@@ -103,6 +103,24 @@ export class Live {
         this.#acks.delete(topic);
         if (this.#ready()) this.#send({ op: "unsub", topic });
         this.#settle();
+    }
+
+    // Another topic in place of one, from its newest state on.
+    reopen(topic, other) {
+        this.close(topic);
+        this.open(other);
+    }
+
+    // Another topic in place of one, from where that one is: both are of the same log.
+    move(topic, other) {
+        const from = this.#topics.get(topic);
+        this.close(topic);
+        this.open(other, from && from.cursor);
+    }
+
+    // The name of the server's history; "" before it said so.
+    get epoch() {
+        return this.#hello ? this.#hello.epoch : "";
     }
 
     // The cursor of a topic as text, or null before its first snapshot.

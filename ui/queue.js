@@ -28,7 +28,6 @@ export class TailraceQueue extends HTMLElement {
         this.setAttribute("aria-label", "Jobs, newest first");
         this.addEventListener("pointermove", (e) => (this.#pointer = [e.clientX, e.clientY]));
         this.addEventListener("pointerleave", () => (this.#pointer = null));
-        this.addEventListener("keydown", (e) => this.#key(e));
         this.addEventListener("lognotice", (e) => this.tell("notice", e.detail));
         this.addEventListener("loglines", () => this.tell("changed", {}));
     }
@@ -110,19 +109,21 @@ export class TailraceQueue extends HTMLElement {
         return log;
     }
 
-    #key(e) {
-        if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest(".log-scroll")) return;
+    // Does what a key stands for; false when it is not for the queue now.
+    key(key) {
         const heads = [...this.querySelectorAll(".disclosure, .tree-step-header")].filter((el) =>
             el.checkVisibility(),
         );
         const at = heads.indexOf(document.activeElement);
-        const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[e.key];
+        const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[key];
+        const isIn = this.contains(document.activeElement);
+        if (!isIn && key !== "j") return false;
         if (step && heads[at + step]) heads[at + step].focus();
-        else if (e.key === "ArrowRight" || e.key === "ArrowLeft")
-            this.#fold(heads[at], e.key === "ArrowRight");
-        else if (e.key === "x") this.#cancelFocused();
-        else return;
-        e.preventDefault();
+        else if (key === "ArrowRight" || key === "ArrowLeft")
+            this.#fold(heads[at], key === "ArrowRight");
+        else if (key === "x") this.#cancelFocused();
+        else return false;
+        return true;
     }
 
     #fold(head, open) {

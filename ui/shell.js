@@ -3,10 +3,13 @@
 
 import { api, post } from "./api.js";
 import { hms, plural } from "./format.js";
+import { keyGroups, keysAdd } from "./keys.js";
+import { JOBS } from "./reducer.js";
 import { idle, live, onLive, paintSoon } from "./state.js";
 
 const PROBE_MS = 20000; // how often the round trip is measured
 const TOAST_MS = 8000;
+const KEY_NAMES = { ArrowLeft: "←", ArrowRight: "→", PageUp: "PgUp", PageDown: "PgDn", Escape: "Esc" };
 const THEMES = ["auto", "light", "dark"];
 
 export let shell = null; // Alpine's view of the component below, for the pages
@@ -55,6 +58,7 @@ export const shellMake = () => ({
     form: { id: "", name: "", description: "", fields: [], error: "", busy: false },
     ask: { id: "", name: "", error: "", busy: false },
     toasts: [],
+    help: [],
 
     init() {
         shell = this;
@@ -62,10 +66,11 @@ export const shellMake = () => ({
         onLive("refused", (topic, sentence) => this.toast(sentence));
         addEventListener("online", () => live.retry());
         document.addEventListener("visibilitychange", () => !document.hidden && this.seen());
-        addEventListener("keydown", (e) => this.key(e));
+        this.keysAll();
         setInterval(() => this.tick(), 1000);
         setInterval(() => this.probe(), PROBE_MS);
         this.loadDefinitions();
+        live.open(JOBS);
         live.start();
     },
 
@@ -280,14 +285,21 @@ export const shellMake = () => ({
 
     /* ---- small things ---- */
 
-    key(e) {
-        if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]")) return;
-        if (e.target.closest("input, textarea, select, .log-scroll")) return;
-        if (e.key === "Escape") this.closeMenu();
-        else if (e.key === "r" && !this.idle) this.openMenu();
-        else if (e.key === "?") this.$refs.help.showModal();
-        else return;
-        e.preventDefault();
+    keysAll() {
+        keysAdd("Everywhere", [
+            { keys: ["r"], about: "run a definition", run: () => !this.idle && this.openMenu() },
+            { keys: ["?"], about: "this help", run: () => this.openHelp() },
+            { keys: ["Escape"], about: "close what is open", run: () => this.closeMenu() },
+        ]);
+    },
+
+    openHelp() {
+        const name = (key) => KEY_NAMES[key] || key;
+        this.help = keyGroups().map(({ title, keys }) => ({
+            title,
+            keys: keys.map(({ keys: names, about }) => ({ about, names: names.map(name) })),
+        }));
+        this.$nextTick(() => this.$refs.help.showModal());
     },
 
     closeHelp() {

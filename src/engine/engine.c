@@ -25,6 +25,15 @@ int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
     return 0;
 }
 
+/* Takes the definition. */
+static struct id begin(struct engine *g, struct definition *own)
+{
+    struct job *job = job_new(g, own, id_new());
+    record_job_created(job);
+    job_is_due(job);
+    return job->row.id;
+}
+
 int engine_execute(struct engine *g, const struct definition *d, const char *const *names,
                    const char *const *values, int count, struct id *ret_job_id, struct err *e)
 {
@@ -42,13 +51,21 @@ int engine_execute(struct engine *g, const struct definition *d, const char *con
                                   .for_run = true};
     struct definition *own;
     int r = definition_parse(&in, &own, e);
-    if (r < 0)
-        return r;
-    struct job *job = job_new(g, own, id_new());
-    record_job_created(job);
-    job_is_due(job);
-    *ret_job_id = job->row.id;
-    return 0;
+    if (r >= 0)
+        *ret_job_id = begin(g, own);
+    return r;
+}
+
+int engine_rerun(struct engine *g, const struct job_row *row, const char *const *names,
+                 const char *const *values, int count, struct id *ret_job_id, struct err *e)
+{
+    struct definition *own;
+    if (g->stopping)
+        return fail(e, E_BUSY, "the server is stopping");
+    int r = definition_again(row, names, values, count, &own, e);
+    if (r >= 0)
+        *ret_job_id = begin(g, own);
+    return r;
 }
 
 static struct job *find_job(const struct engine *g, struct id job_id)

@@ -24,6 +24,12 @@ CHECKED int engine_execute(struct engine *g, const struct definition *d,
                            const char *const *names, const char *const *values, int count,
                            struct id *ret_job_id, struct err *e);
 
+/* The same definition once more, as it was when `row` was started, with the same parameters
+ * save those that are given anew. Otherwise as engine_execute(). */
+CHECKED int engine_rerun(struct engine *g, const struct job_row *row, const char *const *names,
+                         const char *const *values, int count, struct id *ret_job_id,
+                         struct err *e);
+
 /* Asks a job to end; it is final when its tasks have ended. `who` goes into the cause
  * ("cancelled by API"). E_NOTFOUND: not running here (the caller looks in the store whether it
  * ever was). */

@@ -119,6 +119,14 @@ void step_end(struct step *step, enum job_state state, const char *cause);
 /* Starts no more tasks, asks the running ones to end, and ends the step as `state`. */
 void step_stop(struct step *step, enum job_state state, const char *cause);
 
+/* ---- again.c ---- */
+
+/* The definition of a job that was, with the parameters it was started with, save those that
+ * are given anew. E_INVAL: this version cannot read it, or the parameters are wrong. */
+CHECKED int definition_again(const struct job_row *row, const char *const *names,
+                             const char *const *values, int count,
+                             struct definition **ret_definition, struct err *e);
+
 /* ---- queue.c ---- */
 
 CHECKED int queue_add(struct step *step, struct str key, struct str payload, struct err *e);

@@ -6,7 +6,6 @@
  *
  * What cannot go on (this version cannot read the definition any more, a worker cannot start)
  * is ended here, with all that belongs to it: nothing stays "running" by nobody. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,37 +14,6 @@
 #include "engine/job.h"
 
 enum { ROWS_PER_READ = 10000 };
-
-/* The definition of a job, with the parameters it was started with. */
-static int definition_again(const struct job_row *row, struct definition **ret_definition,
-                            struct err *e)
-{
-    json_t *parameters = row->parameters ? json_loads(row->parameters, 0, NULL) : NULL;
-    size_t count = json_object_size(parameters), i = 0;
-    const char **names = mem_alloc(count * sizeof(*names));
-    const char **values = mem_alloc(count * sizeof(*values));
-    const char *name;
-    json_t *value;
-    json_object_foreach(parameters, name, value)
-    {
-        names[i] = name;
-        values[i++] = json_string_value(value);
-    }
-    struct definition_input in = {.text = str_of(row->source),
-                                  .origin = "stored definition",
-                                  .format =
-                                      row->source_is_json ? DEFINITION_JSON : DEFINITION_YAML,
-                                  .schemas = worker_schemas(),
-                                  .names = names,
-                                  .values = values,
-                                  .value_count = (int)count,
-                                  .for_run = true};
-    int r = definition_parse(&in, ret_definition, e);
-    free(names);
-    free(values);
-    json_decref(parameters);
-    return r;
-}
 
 static void adopt_step(struct step *step, const struct step_row *row)
 {
@@ -229,7 +197,7 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     int code = store_list_steps(r, row->id, &a, &steps, &count, e);
     if (code < 0)
         return code;
-    bool readable = definition_again(row, &d, &why) >= 0;
+    bool readable = definition_again(row, NULL, NULL, 0, &d, &why) >= 0;
     struct job *job = job_new(g, readable ? d : definition_of_rows(row, steps, count), row->id);
     job->row.status = row->status;
     job->row.created_at_us = row->created_at_us;

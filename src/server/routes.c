@@ -63,6 +63,8 @@ static const struct route routes[] = {
     {"GET", "/api/jobs/{id}/search", "step q regex case level order after before limit texts",
      BODY_NONE, handle_job_search, "Lines of a step that match words or a regular expression"},
     {"POST", "/api/jobs/{id}/cancel", "", BODY_NONE, handle_job_cancel, "Asks a job to end"},
+    {"POST", "/api/jobs/{id}/rerun", "", BODY_JSON, handle_job_rerun,
+     "Runs a job's definition again, as it was then; the body may hold parameters"},
     {"GET", "/api/jobs/{id}/results", PAGE, BODY_NONE, handle_job_results,
      "Documents that a job kept, with their text"},
     {"GET", "/api/documents", PAGE, BODY_NONE, handle_documents,

@@ -70,6 +70,7 @@ int handle_job_children(struct request *r, struct err *e);
 int handle_job_status(struct request *r, struct err *e);
 
 /* routes_job_actions.c */
+int handle_job_rerun(struct request *r, struct err *e);
 int handle_job_cancel(struct request *r, struct err *e);
 int handle_job_delete(struct request *r, struct err *e);
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "server/answer.h"
 #include "server/chronicle.h"
+#include "server/given.h"
 #include "server/request.h"
 #include "worker/worker.h"
 
@@ -135,35 +136,6 @@ int handle_definitions_validate(struct request *r, struct err *e)
     return 0;
 }
 
-/* {"parameters":{"site":"http://…"}} -> names and values in the request's arena. */
-struct given {
-    const char **names, **values;
-    int count;
-};
-
-static int read_parameters(struct request *r, struct given *given, struct err *e)
-{
-    static const char *const keys[] = {"parameters", NULL};
-    if (!r->json)
-        return 0;
-    int code = node_check_map(r->json, keys, e);
-    const struct node *map = node_get(r->json, "parameters");
-    if (code < 0 || !map)
-        return code;
-    if (map->kind != NODE_MAP)
-        return node_fail_expected(map, "an object of texts", e);
-    size_t size = (size_t)map->count * sizeof(char *);
-    given->names = arena_alloc(&r->arena, size);
-    given->values = arena_alloc(&r->arena, size);
-    NODE_EACH (map, n) {
-        if (n->kind != NODE_SCALAR)
-            return node_fail_expected(n, "a text", e);
-        given->names[given->count] = n->key;
-        given->values[given->count++] = n->text;
-    }
-    return 0;
-}
-
 int handle_definition_execute(struct request *r, struct err *e)
 {
     struct catalog_entry *entry;
@@ -171,7 +143,7 @@ int handle_definition_execute(struct request *r, struct err *e)
     struct id job_id;
     int code = find_entry(r, &entry, e);
     if (code >= 0)
-        code = read_parameters(r, &given, e);
+        code = given_read(r, &given, e);
     if (code >= 0 && !entry->definition->enabled)
         return fail(e, E_INVAL, "job definition '%s' is not enabled", entry->definition->id);
     if (code >= 0)
@@ -179,13 +151,6 @@ int handle_definition_execute(struct request *r, struct err *e)
                               given.count, &job_id, e);
     if (code < 0)
         return code;
-    r->status = MHD_HTTP_ACCEPTED;
-    json_begin_object(&r->j);
-    json_key_id(&r->j, "job_id", job_id);
-    json_key_c(&r->j, "job_name", entry->definition->name);
-    json_key_c(&r->j, "status", job_state_name(JOB_RUNNING));
-    json_key_c(&r->j, "message", "the job was started");
-    json_end_object(&r->j);
-    request_reply_committed(r);
+    given_reply_started(r, job_id, entry->definition->name);
     return 0;
 }

@@ -1,6 +1,7 @@
-/* Cancel and delete. Both first look in the store whether there is such a job at all; what they
- * then do happens on the loop and is answered when it is durable. */
+/* Cancel, delete, run again. All first look in the store whether there is such a job at all;
+ * what they then do happens on the loop and is answered when it is durable. */
 #include "server/chronicle.h"
+#include "server/given.h"
 #include "server/request.h"
 
 struct target {
@@ -54,6 +55,25 @@ static int cancel(struct request *r, struct err *e)
     json_end_object(&r->j);
     request_reply_committed(r);
     return 0;
+}
+
+static int rerun(struct request *r, struct err *e)
+{
+    struct target *t = r->arg;
+    struct given given = {0};
+    struct id job_id;
+    int code = given_read(r, &given, e);
+    if (code >= 0)
+        code = engine_rerun(r->server->engine, t->job, given.names, given.values, given.count,
+                            &job_id, e);
+    if (code >= 0)
+        given_reply_started(r, job_id, t->job->name);
+    return code;
+}
+
+int handle_job_rerun(struct request *r, struct err *e)
+{
+    return look_first(r, rerun, e);
 }
 
 int handle_job_cancel(struct request *r, struct err *e)

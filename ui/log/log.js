@@ -410,6 +410,11 @@ export class TailraceLog extends HTMLElement {
 
     /* ---- how it is shown ---- */
 
+    // The line that was chosen or gone to last, 0: none.
+    get current() {
+        return this.#current;
+    }
+
     get follow() {
         return this.#follow;
     }

@@ -1,8 +1,10 @@
 // pages/queue.js: the queue page. Its numbers are Alpine's, the tree of jobs is an element of ours.
 
 import { api } from "../api.js";
+import { start } from "../app.js";
 import { count } from "../format.js";
-import { JOBS, jobTopic } from "../reducer.js";
+import { keysAdd } from "../keys.js";
+import { jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, leave, live, onPaint, paintSoon } from "../state.js";
 import "../queue.js";
@@ -11,7 +13,7 @@ const PARTS = ["running", "pending", "completed", "failed", "cancelled"];
 
 const queue = () => document.querySelector("tailrace-queue");
 
-export const pageMake = () => ({
+start(() => ({
     loaded: false,
     empty: false,
     stats: PARTS.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true })),
@@ -25,8 +27,7 @@ export const pageMake = () => ({
         el.addEventListener("notice", (e) => shell.toast(e.detail.text));
         el.lines = lines;
         addEventListener("jobasked", () => el.free()); // the new job comes in on top
-        addEventListener("keydown", (e) => keyTyped(e));
-        live.open(JOBS);
+        keysAll();
         onPaint((state, now) => {
             el.render(state, now, idle);
             this.summarize(state.list);
@@ -46,14 +47,15 @@ export const pageMake = () => ({
         const title = (n ? "(" + n + ") " : "") + "Queue · tailrace";
         if (document.title !== title) document.title = title;
     },
-});
+}));
 
-function keyTyped(e) {
-    if (e.key !== "j" || e.ctrlKey || e.metaKey || e.altKey) return;
-    if (document.querySelector("dialog[open]")) return;
-    if (e.target.closest("input, textarea, select, .log-scroll, tailrace-queue, .menu")) return;
-    queue().querySelector(".disclosure")?.focus();
-    e.preventDefault();
+function keysAll() {
+    const act = (key, e) => !e.target.closest(".log-scroll") && queue().key(key);
+    keysAdd("Queue", [
+        { keys: ["j", "k", "ArrowDown", "ArrowUp"], about: "next, previous job or step", run: act },
+        { keys: ["ArrowLeft", "ArrowRight"], about: "close, open it", run: act },
+        { keys: ["x"], about: "cancel the job", run: act },
+    ]);
 }
 
 async function lines(jobId, stepId, after, limit) {

@@ -1,0 +1,40 @@
+// job/places.js: what an address says, and where a job page opens. Pure.
+
+// "#L120", "#L120-140", "#E1": {line, to} or {error: n}; null when it says nothing.
+export function placeParse(hash) {
+    const lines = /^#L(\d{1,15})(?:-L?(\d{1,15}))?$/.exec(hash);
+    if (lines) {
+        const [a, b] = [Number(lines[1]), Number(lines[2] ?? lines[1])];
+        return a && b ? { line: Math.min(a, b), to: Math.max(a, b) } : null;
+    }
+    const error = /^#E(\d{1,9})$/.exec(hash);
+    return error && Number(error[1]) ? { error: Number(error[1]) } : null;
+}
+
+export const placeFormat = ({ line, to }) => "#L" + line + (to > line ? "-" + to : "");
+
+// The step to show: the one that failed, that runs, that was begun last, or the first.
+export function stepPick(steps) {
+    const by = (status) => steps.find((step) => step.status === status);
+    const begun = steps.filter((step) => step.started_at);
+    return by("failed") || by("running") || begun.at(-1) || steps[0] || null;
+}
+
+// Whoever follows a step that has ended, and chose none, follows the next one that runs.
+export function stepNext(steps, now) {
+    const isOver = now && ["completed", "failed", "cancelled", "skipped"].includes(now.status);
+    return (isOver && steps.find((step) => step.status === "running")) || now;
+}
+
+// "811,993" is a line, "14:06" and "14:06:31" a time on the day that a job began, or the next when
+// that was later: {line}, {time} in ms, or null.
+export function goParse(text, begun) {
+    const line = /^\s*L?([\d,]{1,19})\s*$/i.exec(text);
+    if (line) return { line: Number(line[1].replaceAll(",", "")) || 1 };
+    const time = /^\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d{1,3})?))?\s*$/.exec(text);
+    if (!time || time[1] > 23 || time[2] > 59 || time[3] >= 60) return null;
+    const day = new Date(begun);
+    day.setHours(time[1], time[2], 0, 0);
+    const at = day.getTime() + Number(time[3] ?? 0) * 1000;
+    return { time: at < begun - 60000 ? at + 24 * 3600 * 1000 : at };
+}

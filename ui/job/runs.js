@@ -1,0 +1,47 @@
+// job/runs.js: the last runs of a definition, asked for anew when one of them has moved.
+
+import { api } from "../api.js";
+import { elapsed, when } from "../format.js";
+
+const SHOWN = 20;
+
+export class Runs {
+    #key = "";
+    #show;
+
+    // show([{id, link, about, current, status, href}], oldest first)
+    constructor(show) {
+        this.#show = show;
+    }
+
+    // What the list of jobs says about this definition now.
+    follow(list, job, now) {
+        if (!list || !job.definition_id) return;
+        const ours = list.order.filter((id) => list.jobs[id].definition_id === job.definition_id);
+        const key = ours.map((id) => id + list.jobs[id].status).join(" ");
+        if (key === this.#key) return;
+        this.#key = key;
+        this.#ask(job, now);
+    }
+
+    async #ask(job, now) {
+        const query = new URLSearchParams({ definition: job.definition_id, limit: SHOWN });
+        const { jobs } = await api("/jobs?" + query).catch(() => ({ jobs: null }));
+        if (!jobs) {
+            this.#key = ""; // asked again with the next change
+            return;
+        }
+        this.#show(jobs.reverse().map((run) => runOf(run, run.id === job.job_id, now)));
+    }
+}
+
+const runOf = (run, isThis, now) => ({
+    id: run.id,
+    link: "/jobs/" + run.id,
+    status: run.status,
+    href: "#s-" + run.status,
+    current: isThis ? "page" : null,
+    about: [run.status, when(run.created_at, now), elapsed(run.started_at, run.completed_at, now)]
+        .filter(Boolean)
+        .join(" · "),
+});

@@ -1,0 +1,428 @@
+// pages/job.js: the page of one job: how it goes, what its steps did and when, and their lines.
+
+import { api, post } from "../api.js";
+import { start } from "../app.js";
+import { count, elapsed, when } from "../format.js";
+import { goParse, placeFormat, placeParse, stepNext, stepPick } from "../job/places.js";
+import { Runs } from "../job/runs.js";
+import { JobTopic } from "../job/topic.js";
+import "../job/graph.js";
+import "../job/timeline.js";
+import "../log/log.js";
+import { ROW } from "../log/window.js";
+import { keysAdd } from "../keys.js";
+import { isFinal, jobTopic } from "../reducer.js";
+import { shell } from "../shell.js";
+import { idle, live, onLive, onPaint } from "../state.js";
+
+const TYPING_MS = 150; // a search begins when the reader pauses so long
+const TIMES = ["abs", "rel", "delta", "off"];
+const LEVELS = ["error", "warn", "info", "debug"];
+const SIGNS = { completed: "✔", failed: "✖", running: "◔", pending: "◌", cancelled: "⊘" };
+
+const jobId = decodeURIComponent(location.pathname.split("/")[2]);
+const path = "/jobs/" + encodeURIComponent(jobId);
+const at = (name) => document.querySelector(name);
+const topic = new JobTopic(jobId);
+let lastRuns = null;
+
+start(() => ({
+    shown: false,
+    missing: "",
+    job: { name: "", status: "pending", href: "#s-pending", why: "", runs: false },
+    facts: [],
+    parameters: [],
+    runs: [],
+    steps: [],
+    stepId: null, // whose log is shown; "": the job's own lines
+    chosen: false, // by the reader
+    place: placeParse(location.hash),
+    how: { q: "", regex: false, case: false },
+    only: false,
+    noHits: true,
+    hits: "",
+    level: "debug",
+    levels: LEVELS.map((name) => ({ name, on: false, text: "", about: "" })),
+    time: "abs",
+    wrap: false,
+    alone: false,
+    raw: "/api" + path + "/logs.txt",
+    reader: path + "/read",
+    none: "",
+    goText: "",
+    goError: "",
+    begun: 0,
+
+    init() {
+        const log = at("tailrace-log");
+        lastRuns = new Runs((runs) => (this.runs = runs));
+        this.listen(log);
+        onLive("refused", (name, sentence) => this.refused(name, sentence));
+        onLive("status", () => (log.epoch = live.epoch));
+        onPaint((state, now) => this.paint(state, now));
+        this.follow();
+        this.load();
+    },
+
+    listen(log) {
+        log.addEventListener("logfollow", () => this.follow());
+        log.addEventListener("loghits", (e) => this.told(e.detail));
+        log.addEventListener("logplace", (e) => this.placed(e.detail));
+        log.addEventListener("lognotice", (e) => shell.toast(e.detail.text));
+        addEventListener("stepchosen", (e) => this.chooseStep(e.detail.step_id));
+        addEventListener("hashchange", () => this.goTo(placeParse(location.hash)));
+        document.addEventListener("visibilitychange", () => this.follow());
+        this.keysAll(log);
+    },
+
+    // What is not in the live state: parameters do not change.
+    async load() {
+        try {
+            const { config } = await api(path);
+            this.parameters = Object.entries(config.parameters || {});
+        } catch (error) {
+            if (error.status === 404) this.missing = error.message;
+        }
+    },
+
+    follow() {
+        topic.want(!document.hidden && at("tailrace-log").follow);
+    },
+
+    refused(name, sentence) {
+        if (name.startsWith(jobTopic(jobId))) this.missing = sentence;
+    },
+
+    /* ---- painting ---- */
+
+    paint(state, now) {
+        const job = state.trees[jobId];
+        if (!job) return;
+        this.shown = !this.missing;
+        this.header(job, now);
+        this.stepSet(job);
+        at("tailrace-graph").render(job, this.stepId);
+        at("tailrace-timeline").render(job, this.stepId, now);
+        lastRuns.follow(state.list, job, now);
+        const writer = this.writer(job);
+        if (writer) at("tailrace-log").show(writer);
+        this.counts(job, writer);
+    },
+
+    header(job, now) {
+        const { status } = job;
+        const name = job.job_name || job.definition_id || jobId;
+        const why = isFinal(status) && status !== "completed" ? whyText(job) : waitText(job);
+        assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status) });
+        const begun = job.started_at || job.created_at;
+        this.begun = Date.parse(begun);
+        const facts = [
+            ["Definition", job.definition_id, ""],
+            ["Started", begun ? when(begun, now) : "", begun && new Date(begun).toLocaleString()],
+            [isFinal(status) ? "Took" : "Runs for", elapsed(job.started_at, job.completed_at, now), ""],
+            ...this.parameters.map(([key, value]) => [key, String(value), ""]),
+        ].filter(([, text]) => text);
+        const form = JSON.stringify(facts);
+        if (form !== this.form) this.facts = facts.map(([name, text, title]) => ({ name, text, title }));
+        this.form = form;
+        document.title = SIGNS[status] + " " + status + " · " + name + " · tailrace";
+    },
+
+    /* ---- the step whose lines are shown ---- */
+
+    // Who wrote the lines that are shown: the step, or the job itself.
+    writer(job) {
+        return job.steps.find((step) => step.step_id === this.stepId) || job;
+    },
+
+    stepSet(job) {
+        const asked = new URLSearchParams(location.search).get("step");
+        const now = job.steps.find((step) => step.step_id === this.stepId);
+        let step = now;
+        if (this.stepId === null)
+            step = job.steps.find((s) => s.name === asked || s.step_id === asked) || stepPick(job.steps);
+        else if (now && !this.chosen && at("tailrace-log").follow) step = stepNext(job.steps, now);
+        if (this.stepId === null && step && (asked || this.place)) this.chosen = true;
+        if (step && step !== now) this.stepOpen(step.step_id, step.name);
+        if (!step && this.stepId === null) this.stepOpen("", "");
+        this.stepTexts(job);
+    },
+
+    stepTexts(job) {
+        const texts = job.steps.map((step) => ({ id: step.step_id, text: step.name }));
+        if (job.total_logs || !texts.length) texts.push({ id: "", text: "(the job itself)" });
+        const form = JSON.stringify(texts) + this.stepId;
+        if (form === this.stepForm) return;
+        this.stepForm = form;
+        this.steps = texts.map((step) => ({ ...step, chosen: step.id === this.stepId }));
+    },
+
+    stepOpen(stepId, name) {
+        const log = at("tailrace-log");
+        const ask = async (what, params, options) => {
+            const query = new URLSearchParams({ step: stepId, ...params });
+            return api(path + "/" + what + "?" + query, options);
+        };
+        this.stepId = stepId;
+        this.raw = "/api" + path + "/logs.txt?" + new URLSearchParams({ step: stepId });
+        this.reader = path + "/read?" + new URLSearchParams({ step: name });
+        log.open({
+            jobId,
+            stepId,
+            name,
+            epoch: live.epoch,
+            // a page of lines never changes: the browser may keep it
+            fetchPage: async (after, limit) =>
+                (await ask("logs", { after, limit, epoch: live.epoch }, { cache: "default" })).logs,
+            search: (params) => ask("search", params),
+        });
+        this.find();
+        if (this.place) this.goTo(this.place);
+        this.place = null;
+        this.follow();
+    },
+
+    chooseStep(stepId) {
+        if (stepId === this.stepId) return;
+        this.chosen = true;
+        this.stepOpen(stepId, this.steps.find((step) => step.id === stepId)?.text ?? "");
+        history.replaceState(null, "", this.address());
+    },
+
+    address(place = "") {
+        const name = this.steps.find((step) => step.id === this.stepId)?.text;
+        return location.pathname + "?" + new URLSearchParams({ step: name ?? "" }) + place;
+    },
+
+    counts(job, writer) {
+        const { error = 0, warn = 0, info = 0, debug = 0 } = (writer && writer.level_counts) || {};
+        const by = { error, warn, info, debug };
+        for (const level of this.levels)
+            assign(level, {
+                on: this.level === level.name,
+                text: level.name[0].toUpperCase() + " " + count(by[level.name]),
+                about: count(by[level.name]) + " " + level.name + ": show these and worse",
+            });
+        const isEmpty = !writer || !writer.total_logs;
+        this.none = isEmpty ? noneText(job, writer) : "";
+        at("tailrace-log").hidden = isEmpty;
+    },
+
+    /* ---- places ---- */
+
+    async goTo(place) {
+        if (!place) return;
+        const log = at("tailrace-log");
+        if (place.line) return log.goto(place.line, place.to);
+        try {
+            const query = { step: this.stepId, level: "error", limit: place.error };
+            const { lines } = await api(path + "/search?" + new URLSearchParams(query));
+            if (lines.length === place.error) log.goto(lines.at(-1));
+            else shell.toast("There is no error number " + place.error + " in this step.");
+        } catch (error) {
+            shell.toast(error.message);
+        }
+    },
+
+    placed(detail) {
+        this.chosen = true;
+        history.replaceState(null, "", this.address(placeFormat(detail)));
+    },
+
+    /* ---- search, levels, looks ---- */
+
+    searchTyped(text) {
+        clearTimeout(this.typing);
+        this.how.q = text;
+        this.typing = setTimeout(() => this.find(), text ? TYPING_MS : 0);
+    },
+
+    searchKey(e) {
+        if (e.key === "Enter" && e.shiftKey) {
+            e.preventDefault();
+            this.prevHit();
+        } else if (e.key === "Escape" && !e.target.value) {
+            e.target.blur();
+            at("tailrace-log").scroller.focus();
+        }
+    },
+
+    find() {
+        const log = at("tailrace-log");
+        log.query = this.how.q ? { ...this.how } : null;
+        log.filter = this.only && Boolean(this.how.q);
+        log.level = this.level;
+    },
+
+    toggleHow(key) {
+        this.how[key] = !this.how[key];
+        this.find();
+    },
+
+    toggleOnly() {
+        this.only = !this.only;
+        this.find();
+    },
+
+    told({ count: n, at: which, complete, error }) {
+        this.noHits = !this.how.q || n === 0;
+        const many = count(n) + (complete ? "" : " …");
+        if (!this.how.q) this.hits = "";
+        else this.hits = error || (which ? count(which) + "/" + many : many + (n === 1 ? " hit" : " hits"));
+    },
+
+    nextHit() {
+        at("tailrace-log").next("hit");
+    },
+
+    prevHit() {
+        at("tailrace-log").prev("hit");
+    },
+
+    chooseLevel(name) {
+        this.level = this.level === name ? "debug" : name;
+        this.find();
+    },
+
+    setTime() {
+        at("tailrace-log").time = this.time;
+    },
+
+    toggleWrap() {
+        this.wrap = !this.wrap;
+        at("tailrace-log").wrap = this.wrap;
+    },
+
+    toggleAlone() {
+        this.alone = !this.alone;
+        document.documentElement.classList.toggle("alone", this.alone);
+    },
+
+    get sheet() {
+        return this.alone ? "sheet" : "";
+    },
+
+    /* ---- the reader's wishes ---- */
+
+    cancel() {
+        shell.askCancel({ job_id: jobId, job_name: this.job.name });
+    },
+
+    async rerun() {
+        try {
+            const { job_id: id } = await post(path + "/rerun");
+            location.href = "/jobs/" + id;
+        } catch (error) {
+            shell.toast(error.message);
+        }
+    },
+
+    /* ---- keys ---- */
+
+    keysAll(log) {
+        const rows = (n) => log.scrollRows(n);
+        const page = () => Math.max(1, Math.floor(log.scroller.clientHeight / ROW) - 1);
+        keysAdd("Job", [
+            { keys: ["s"], about: "next step", run: () => this.stepAfter() },
+            { keys: ["x"], about: "cancel the job", run: () => this.job.runs && !idle && this.cancel() },
+            { keys: ["d"], about: "download the lines", run: () => at("a[download]").click() },
+        ]);
+        keysAdd("Log", [
+            { keys: ["j", "k"], about: "a line down, up", run: (key) => rows(key === "j" ? 1 : -1) },
+            { keys: ["PageDown", "PageUp"], about: "a page down, up", run: (key) => rows(key === "PageDown" ? page() : -page()) },
+            { keys: ["Home"], about: "first line", run: () => log.goto(1) },
+            { keys: ["End"], about: "follow the end", run: () => (log.follow = true) },
+            { keys: ["f"], about: "follow, or hold", run: () => (log.follow = !log.follow) },
+            { keys: ["g"], about: "go to a line or time", run: () => this.openGo() },
+            { keys: ["e", "E"], about: "next, previous error", run: (key) => this.step(log, "error", key === "E") },
+            { keys: ["w", "W"], about: "next, previous warning", run: (key) => this.step(log, "warn", key === "W") },
+            { keys: ["/"], about: "search", run: () => at("#search").focus() },
+            { keys: ["n", "N"], about: "next, previous hit", run: (key) => this.step(log, "hit", key === "N") },
+            { keys: ["c"], about: "this line among all lines", run: () => this.context(log) },
+            { keys: ["t"], about: "times: clock, since start, since the line before, none", run: () => this.nextTime() },
+            { keys: ["z"], about: "wrap long lines", run: () => this.toggleWrap() },
+            { keys: ["[", "]"], about: "fold, unfold all groups", run: (key) => log.foldAll(key === "]") },
+            { keys: ["y"], about: "copy a link to the line", run: () => this.copyLink() },
+            { keys: ["Y"], about: "copy the lines", run: () => log.copy() },
+        ]);
+    },
+
+    step(log, kind, isBack) {
+        if (isBack) log.prev(kind);
+        else log.next(kind);
+    },
+
+    nextTime() {
+        this.time = TIMES[(TIMES.indexOf(this.time) + 1) % TIMES.length];
+        this.setTime();
+    },
+
+    // The chosen line, with those around it that a filter has left out.
+    context(log) {
+        const place = placeParse(location.hash);
+        this.only = false;
+        this.level = "debug";
+        this.find();
+        const line = log.current || (place && place.line);
+        if (line) log.goto(line);
+    },
+
+    openGo() {
+        this.goText = "";
+        this.goError = "";
+        this.$refs.go.showModal();
+    },
+
+    closeGo() {
+        this.$refs.go.close();
+    },
+
+    go() {
+        const where = goParse(this.goText, this.begun);
+        if (!where) {
+            this.goError = "A line is a number, a time is hours and minutes: 811993 or 14:06:31";
+            return;
+        }
+        this.$refs.go.close();
+        if (where.line) at("tailrace-log").goto(where.line);
+        else at("tailrace-log").gotoTime(where.time);
+    },
+
+    stepAfter() {
+        const i = this.steps.findIndex((step) => step.id === this.stepId);
+        this.chooseStep(this.steps[(i + 1) % this.steps.length].id);
+    },
+
+    async copyLink() {
+        const { hash } = location;
+        const link = location.origin + this.address(placeParse(hash) ? hash : "");
+        await navigator.clipboard.writeText(link).then(
+            () => shell.toast("The link is copied."),
+            () => shell.toast("The link could not be copied: " + link),
+        );
+    },
+}));
+
+// Assigns only what has changed: Alpine paints again whatever is assigned.
+function assign(to, values) {
+    for (const [key, value] of Object.entries(values)) if (to[key] !== value) to[key] = value;
+}
+
+function whyText({ error, cause }) {
+    if (error && cause && error !== cause) return error + " · " + cause;
+    return error || cause;
+}
+
+function waitText(job) {
+    if (job.status === "pending") return "Waits to be started.";
+    return "";
+}
+
+function noneText(job, step) {
+    if (!step || step === job) return "No lines yet.";
+    if (step.status === "pending")
+        return step.depends.length
+            ? "No lines yet: this step waits for " + step.depends.join(", ") + "."
+            : "No lines yet.";
+    return isFinal(step.status) ? "This step wrote no lines." : "No lines yet.";
+}
