@@ -33,7 +33,8 @@ struct request {
 
     struct buf out; /* the answer as it is written, through j */
     struct json j;
-    int status; /* of the answer, 200 */
+    int status;     /* of the answer, 200 */
+    bool immutable; /* the answer is the same for ever: browsers may keep it */
 
     /* request.c's own */
     struct MHD_Response *response;

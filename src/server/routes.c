@@ -54,7 +54,7 @@ static const struct route routes[] = {
      "The tasks of a job or a step"},
     {"GET", "/api/jobs/{id}/status", "", BODY_NONE, handle_job_status,
      "Progress of a job in numbers"},
-    {"GET", "/api/jobs/{id}/logs", "step order limit level after before", BODY_NONE,
+    {"GET", "/api/jobs/{id}/logs", "step order limit level after before epoch", BODY_NONE,
      handle_job_logs, "Lines of a step, or of a whole job in the order of the log"},
     {"GET", "/api/jobs/{id}/logs/aggregated", "limit level after", BODY_NONE,
      handle_job_logs_aggregated, "Lines of a whole job, and who wrote them"},

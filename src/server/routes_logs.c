@@ -173,6 +173,9 @@ static void write_page(struct request *r, const struct query *q,
     json_end_array(&r->j);
     json_key_int(&r->j, "count", (int64_t)count);
     write_next(r, q, last, more);
+    /* a full page of consecutive lines, of a history that is named, never changes */
+    r->immutable = q->place.step_row && !q->descending && q->level == LEVEL_DEBUG &&
+                   count == q->limit && request_query(r, "epoch").p;
 }
 
 static int read_logs(struct request *r, struct store_reader *reader, struct err *e)
@@ -204,11 +207,23 @@ static int read_logs(struct request *r, struct store_reader *reader, struct err 
     return 0;
 }
 
+/* `epoch` says of which history the line numbers are. */
+static int check_epoch(const struct request *r, struct err *e)
+{
+    struct str epoch = request_query(r, "epoch");
+    if (!epoch.p || str_eq_c(epoch, store_epoch(r->server->store)))
+        return 0;
+    return fail_field(e, E_GONE, "epoch", "the log has another history than '%.*s' now",
+                      (int)MIN(epoch.n, (size_t)EPOCH_MAX), epoch.p);
+}
+
 static int query_new(struct request *r, struct query **ret_query, struct err *e)
 {
     struct query *q = arena_alloc(&r->arena, sizeof(*q));
     int64_t limit;
     int code = request_id(r, "job", &q->place.id, e);
+    if (code >= 0)
+        code = check_epoch(r, e);
     if (code >= 0)
         code = logs_query_level(r, &q->level, e);
     if (code >= 0)

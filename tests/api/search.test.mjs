@@ -109,3 +109,22 @@ test("what is wrong in a search is said, with the field", async (t) => {
     const { status, body } = await server.get(`/api/jobs/${id}/search?step=other&q=a`);
     assert.deepEqual([status, body.field], [404, "step"]);
 });
+
+test("a full page of lines is kept by browsers, any other is not", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.run("many");
+    const epoch = (await server.get("/api/status")).body.cursor.split(":")[0];
+    const cacheOf = async (query) => {
+        const answer = await fetch(`${server.url}/api/jobs/${id}/logs?step=say&limit=256&${query}`);
+        await answer.arrayBuffer();
+        return [answer.status, answer.headers.get("cache-control")];
+    };
+    const kept = [200, "private, max-age=31536000, immutable"];
+    const not = [200, "no-store"];
+    assert.deepEqual(await cacheOf("after=512&epoch=" + epoch), kept);
+    assert.deepEqual(await cacheOf("after=512"), not, "of a history without a name");
+    assert.deepEqual(await cacheOf("after=59999&epoch=" + epoch), not, "there may be more");
+    assert.deepEqual(await cacheOf("order=desc&epoch=" + epoch), not, "what is newest changes");
+    assert.deepEqual(await cacheOf("level=info&epoch=" + epoch), not);
+    assert.deepEqual(await cacheOf("epoch=another"), [410, "no-store"]);
+});

@@ -266,7 +266,7 @@ start(() => ({
 
     told({ count: n, at: which, complete, error }) {
         this.noHits = !this.how.q || n === 0;
-        const many = count(n) + (complete ? "" : " …");
+        const many = count(n) + (complete ? "" : "…");
         if (!this.how.q) this.hits = "";
         else this.hits = error || (which ? count(which) + "/" + many : many + (n === 1 ? " hit" : " hits"));
     },
