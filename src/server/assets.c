@@ -46,6 +46,15 @@ static bool list_has(struct str list, const char *word)
     return false;
 }
 
+const char *assets_stylesheet(void)
+{
+    static const char prefix[] = "/assets/style-";
+    for (size_t i = 0; i < asset_count; i++)
+        if (strncmp(assets[i].path, prefix, sizeof(prefix) - 1) == 0)
+            return assets[i].path;
+    return "";
+}
+
 int handle_asset(struct request *r, struct err *e)
 {
     const struct asset *a = asset_find(r->path);

@@ -3,5 +3,8 @@
 
 #include "server/request.h"
 
+/* Where the style sheet of all pages is. Thread: any. */
+const char *assets_stylesheet(void);
+
 /* Answers with the file that has the request's path: E_NOTFOUND. */
 int handle_asset(struct request *r, struct err *e);

@@ -13,6 +13,8 @@ static const struct route routes[] = {
     {"GET", "/", "*", BODY_NONE, handle_asset, "The page with all jobs"},
     {"GET", "/queue", "*", BODY_NONE, handle_asset, "The page with all jobs"},
     {"GET", "/jobs/{id}", "*", BODY_NONE, handle_asset, "The page of a job"},
+    {"GET", "/jobs/{id}/read", "step page", BODY_NONE, handle_job_read,
+     "Lines as plain pages, without scripts"},
     {"GET", "/definitions", "*", BODY_NONE, handle_asset, "The page with all definitions"},
     {"GET", "/definitions/{id}", "*", BODY_NONE, handle_asset, "The page of a definition"},
     {"GET", "/documents", "*", BODY_NONE, handle_asset, "The page with all documents"},

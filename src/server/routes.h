@@ -80,6 +80,7 @@ int handle_job_logs_aggregated(struct request *r, struct err *e);
 
 /* routes_logs_text.c */
 int handle_job_logs_text(struct request *r, struct err *e);
+int handle_job_read(struct request *r, struct err *e);
 int handle_job_search(struct request *r, struct err *e);
 
 /* routes_documents.c */
