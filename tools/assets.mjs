@@ -32,100 +32,69 @@ function assetOf(name, data, served, immutable) {
     return { path: served, type: TYPES[kind(name)], data, gzip, etag: hash(data), immutable };
 }
 
-const OPTIONS = {
-    bundle: true,
-    minify: true,
-    write: false,
-    target: ["chrome123", "firefox120", "safari17.5"],
-    legalComments: "none",
-    charset: "utf8",
-    logLevel: "warning",
-};
-
 async function bundle(name) {
     const result = await build({
-        ...OPTIONS,
         entryPoints: [path.join(UI, name)],
-        format: "iife",
+        bundle: true,
+        minify: true,
+        write: false,
+        format: "esm",
+        target: ["chrome123", "firefox120", "safari17.5"],
+        legalComments: "none",
+        charset: "utf8",
+        logLevel: "warning",
     });
     return Buffer.from(result.outputFiles[0].contents);
 }
 
-// One script for each page, and what they share in files of their own:
-// {assets, scripts: {page: [what it loads, its own first]}}.
-async function scriptsBuild(pages) {
-    const result = await build({
-        ...OPTIONS,
-        entryPoints: pages.map((page) => path.join(PAGES, page + ".js")),
-        format: "esm",
-        splitting: true,
-        metafile: true,
-        outdir: "assets",
-        entryNames: "[name]-[hash]",
-        chunkNames: "shared-[hash]",
-        absWorkingDir: path.join(UI, ".."),
-    });
-    const assets = result.outputFiles.map(({ path: file, contents }) =>
-        assetOf(file, Buffer.from(contents), "/assets/" + path.basename(file), true),
-    );
-    const outputs = result.metafile.outputs;
-    const loads = (file) => [file, ...outputs[file].imports.flatMap((i) => loads(i.path))];
-    const scripts = {};
-    for (const [file, { entryPoint }] of Object.entries(outputs))
-        if (entryPoint) scripts[path.basename(entryPoint, ".js")] = [...new Set(loads(file))];
-    return { assets, scripts };
-}
-
+// Each page has one script with all that it needs. Files that pages share would be kept by
+// browsers from one page to the next, but compress worse: 51.4 KB instead of 49.2 for a job.
 export async function assetsBuild() {
+    const pages = (await readdir(PAGES)).filter((name) => name.endsWith(".html")).sort();
+    const scripts = pages.map((name) => "pages/" + name.replace(".html", ".js"));
     const assets = [];
     const names = {};
-    for (const name of ["theme.js", "style.css"]) {
+    for (const name of ["theme.js", "style.css", ...scripts]) {
         const data = await bundle(name);
-        names[name] = "/assets/" + name.replace(".", "-" + hash(data) + ".");
+        names[name] = "/assets/" + path.basename(name).replace(".", "-" + hash(data) + ".");
         assets.push(assetOf(name, data, names[name], true));
     }
     names["favicon.svg"] = "/favicon.svg";
     assets.push(
         assetOf("favicon.svg", await readFile(path.join(UI, "favicon.svg")), "/favicon.svg", false),
     );
-    const pages = (await readdir(PAGES)).filter((name) => name.endsWith(".html")).sort();
-    const { assets: scripts, scripts: loads } = await scriptsBuild(
-        pages.map((name) => name.replace(".html", "")),
-    );
-    assets.push(...scripts);
     const shell = await readFile(path.join(UI, "shell.html"), "utf8");
     for (const name of pages) {
-        const page = await pageRead(shell, name, loads[name.replace(".html", "")]);
+        const page = await pageRead(shell, name);
         const data = Buffer.from(pageLink(page.html, names));
+        const loads = [names["theme.js"], names[page.script]];
         for (const place of page.places)
-            assets.push({ ...assetOf("page.html", data, place, false), loads: page.scripts });
+            assets.push({ ...assetOf("page.html", data, place, false), loads });
     }
     return assets.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 // A page in the shell. It says where it is in its first line: <!-- title: … at: /path … -->
-async function pageRead(shell, file, loads) {
+async function pageRead(shell, file) {
     const text = await readFile(path.join(PAGES, file), "utf8");
     const head = text.match(/^<!-- title: (.+?)\s+at: (.+?) -->\n/);
     if (!head) throw new Error(file + " does not begin with <!-- title: … at: /path … -->");
     const [first, title, at] = head;
     const places = at.split(/\s+/);
-    const scripts = loads.map((name) => "/" + name);
-    const [own, ...shared] = scripts;
-    const links = shared.map((name) => `<link rel="modulepreload" href="${name}">`);
+    const script = "pages/" + file.replace(".html", ".js");
     const html = shell
         .replace("TITLE", title)
         .replace("NAME", file.replace(".html", ""))
-        .replace("<!-- scripts -->", [...links, `<script type="module" src="${own}"></script>`].join("\n"))
+        .replace("page.js", script)
         .replace("<!-- the page -->", () => text.slice(first.length))
         .replace(`<a href="${places.at(-1)}">`, `<a href="${places.at(-1)}" aria-current="page">`);
-    return { html, places, scripts };
+    return { html, places, script };
 }
 
 // Puts the served names into a page, and refuses what the security policy would block.
 function pageLink(html, names) {
     const linked = html.replace(
-        /\b(src|href)="([\w.-]+\.(?:js|css|svg))"/g,
+        /\b(src|href)="([\w./-]*\w\.(?:js|css|svg))"/g,
         (all, attribute, file) => {
             if (!names[file]) throw new Error("a page names " + file + ", which is not an asset");
             return attribute + '="' + names[file] + '"';
@@ -180,9 +149,8 @@ function report(assets) {
         console.log(`${what.padEnd(16)} ${(size / 1024).toFixed(1)} KB of ${most / 1024} KB (gzip)`);
         if (size > most) throw new Error(what + " is over its budget");
     };
-    const theme = assets.filter((a) => /\/theme-/.test(a.path)).map((a) => a.path);
     for (const { path: place, loads } of assets.filter((a) => a.loads))
-        check("js of " + place, sum([...loads, ...theme]), BUDGET.js);
+        check("js of " + place, sum(loads), BUDGET.js);
     check("css", sum(assets.filter((a) => kind(a.path) === "css").map((a) => a.path)), BUDGET.css);
 }
 

@@ -7,6 +7,7 @@ import { keyGroups, keysAdd } from "./keys.js";
 import { JOBS } from "./reducer.js";
 import { idle, live, onLive, paintSoon } from "./state.js";
 
+const PROBE_FIRST_MS = 1500;
 const PROBE_MS = 20000; // how often the round trip is measured
 const TOAST_MS = 8000;
 const KEY_NAMES = { ArrowLeft: "←", ArrowRight: "→", PageUp: "PgUp", PageDown: "PgDn", Escape: "Esc" };
@@ -54,6 +55,7 @@ export const shellMake = () => ({
     theme: document.documentElement.dataset.theme || "auto",
     menu: false,
     definitions: [],
+    definitionsKnown: false,
     definitionsError: "",
     form: { id: "", name: "", description: "", fields: [], error: "", busy: false },
     ask: { id: "", name: "", error: "", busy: false },
@@ -69,7 +71,6 @@ export const shellMake = () => ({
         this.keysAll();
         setInterval(() => this.tick(), 1000);
         setInterval(() => this.probe(), PROBE_MS);
-        this.loadDefinitions();
         live.open(JOBS);
         live.start();
     },
@@ -95,10 +96,7 @@ export const shellMake = () => ({
         this.newer = status.server && status.server !== this.server ? status.server : "";
         this.strip = stripText(status, Date.now());
         this.showBadge();
-        if (wasIdle && !idle) {
-            this.probe();
-            this.loadDefinitions();
-        }
+        if (wasIdle && !idle) setTimeout(() => this.probe(), PROBE_FIRST_MS); // lines come first
         document.documentElement.classList.toggle("offline", Boolean(this.strip));
     },
 
@@ -170,6 +168,7 @@ export const shellMake = () => ({
                 about: d.enabled === false ? "Disabled" : d.description || "",
             }));
             this.definitionsError = "";
+            this.definitionsKnown = true;
         } catch (error) {
             this.definitionsError = error.message;
         }

@@ -21,6 +21,7 @@
     X(E_METHOD, 405, 2, "method_not_allowed")                                                  \
     X(E_STATE, 409, 5, "wrong_state")                                                          \
     X(E_EXISTS, 409, 5, "already_exists")                                                      \
+    X(E_CONFLICT, 409, 5, "conflict")                                                          \
     X(E_GONE, 410, 5, "gone")                                                                  \
     X(E_TOOBIG, 413, 2, "too_large")                                                           \
     X(E_TYPE, 415, 2, "unsupported_media_type")                                                \

@@ -160,6 +160,8 @@ void request_reply_response(struct request *r, int status, struct MHD_Response *
     add_header(response, "Content-Security-Policy", content_security);
     add_header(response, "X-Content-Type-Options", "nosniff");
     add_header(response, "Referrer-Policy", "no-referrer");
+    if (r->etag)
+        add_header(response, "ETag", r->etag);
     if (r->immutable && status == MHD_HTTP_OK)
         add_header(response, "Cache-Control", "private, max-age=31536000, immutable");
     if (!MHD_get_response_header(response, "Cache-Control"))

@@ -1,5 +1,6 @@
 /* Job definitions. The catalog lives on the loop thread, so nothing here asks the store; what
  * changes something answers when the change is durable. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -59,21 +60,51 @@ int handle_definitions_list(struct request *r, struct err *e)
     return 0;
 }
 
+/* The version of a definition, as an ETag: when it was changed last, to the microsecond. */
+static const char *entry_tag(struct request *r, const struct catalog_entry *entry)
+{
+    char tag[24];
+    (void)snprintf(tag, sizeof(tag), "\"%llx\"", (unsigned long long)entry->updated_at_us);
+    return arena_strdup(&r->arena, tag);
+}
+
 int handle_definition_get(struct request *r, struct err *e)
 {
     struct catalog_entry *entry;
     int code = find_entry(r, &entry, e);
     if (code < 0)
         return code;
+    r->etag = entry_tag(r, entry);
     write_entry(entry, &r->j);
     request_reply(r);
     return 0;
+}
+
+/* Is the definition the one that the request means to change (If-Match)? If not, this answers,
+ * with the one that is there, and returns false. */
+static bool is_meant(struct request *r)
+{
+    struct str meant = request_header(r, "If-Match");
+    const struct catalog_entry *entry = catalog_find(r->server->catalog, param_text(r));
+    if (!meant.p || !entry || str_eq_c(meant, "*") || str_eq_c(meant, entry_tag(r, entry)))
+        return true; /* what is not there at all is told by whoever looks for it */
+    r->status = err_http_status(E_CONFLICT);
+    r->etag = entry_tag(r, entry);
+    json_begin_object(&r->j);
+    json_key_c(&r->j, "error", "the definition was changed by somebody else meanwhile");
+    json_key_c(&r->j, "code", err_code_name(E_CONFLICT));
+    json_key(&r->j, "definition");
+    write_entry(entry, &r->j);
+    json_end_object(&r->j);
+    request_reply(r);
+    return false;
 }
 
 static void reply_changed(struct request *r, struct catalog_entry *entry, const char *event)
 {
     const struct definition *d = entry->definition;
     chronicle_add(r->server, LEVEL_INFO, event, d->id, "definition '%s' is kept", d->name);
+    r->etag = entry_tag(r, entry);
     write_entry(entry, &r->j);
     request_reply_committed(r);
 }
@@ -92,6 +123,8 @@ int handle_definitions_add(struct request *r, struct err *e)
 int handle_definition_replace(struct request *r, struct err *e)
 {
     struct catalog_entry *entry;
+    if (!is_meant(r))
+        return 0;
     int code = catalog_replace(r->server->catalog, param_text(r), buf_str(&r->body),
                                body_format(r), &entry, e);
     if (code < 0)
@@ -102,6 +135,8 @@ int handle_definition_replace(struct request *r, struct err *e)
 
 int handle_definition_delete(struct request *r, struct err *e)
 {
+    if (!is_meant(r))
+        return 0;
     int code = catalog_remove(r->server->catalog, param_text(r), e);
     if (code < 0)
         return code;

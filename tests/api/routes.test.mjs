@@ -330,7 +330,7 @@ test("the table of routes tells about every one of them", async (t) => {
     assert.ok(operations.length > 25);
     for (const operation of operations) assert.ok(operation.summary);
     const names = body.paths["/api/jobs/{id}/logs"].get.parameters.map((p) => p.name);
-    assert.deepEqual(names, ["id", "step", "order", "limit", "level", "after", "before"]);
+    assert.deepEqual(names, ["id", "step", "order", "limit", "level", "after", "before", "epoch"]);
 });
 
 test("what was done is there after a restart", async (t) => {
@@ -355,4 +355,76 @@ test("the job's own lines are asked for with an empty step, and are numbered lik
     const { body: rest } = await server.get(`/api/jobs/${job}/logs?step=&after=1&level=info`);
     assert.deepEqual(rest.logs, tree.logs.slice(1));
     assert.equal(rest.next, null);
+});
+
+const PING = (word) => `{"id":"ping","name":"Ping","steps":[{"name":"a","type":"shell","config":{"command":"echo ${word}"}}]}`;
+
+test("who changes a definition that somebody else has changed is told, and loses nothing", async (t) => {
+    const server = await serve(t, { definitions });
+    const send = async (method, body, tag) => {
+        const headers = { "Content-Type": "application/json", ...(tag && { "If-Match": tag }) };
+        const answer = await fetch(server.url + "/api/job-definitions" + (method === "POST" ? "" : "/ping"), { method, headers, body });
+        const text = await answer.text();
+        return { status: answer.status, tag: answer.headers.get("etag"), body: text && JSON.parse(text) };
+    };
+    assert.equal((await send("POST", PING("one"))).status, 201);
+    const read = await fetch(server.url + "/api/job-definitions/ping");
+    const first = read.headers.get("etag");
+    assert.match(first, /^"[0-9a-f]+"$/);
+    const second = await send("PUT", PING("two"), first);
+    assert.deepEqual([second.status, second.tag === first], [200, false]);
+    const late = await send("PUT", PING("three"), first);
+    assert.deepEqual([late.status, late.body.code, late.tag], [409, "conflict", second.tag]);
+    assert.match(late.body.definition.source, /echo two/);
+    assert.equal((await send("DELETE", undefined, first)).status, 409);
+    assert.equal((await send("PUT", PING("four"), "*")).status, 200);
+    assert.equal((await send("DELETE", undefined, "*")).status, 204);
+    assert.equal((await send("PUT", PING("five"), first)).status, 404);
+});
+
+test("a job runs again as it was, with other parameters where they are given", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.execute("lines", { word: "first" });
+    await server.over?.(id);
+    const again = async (body) => {
+        const { status, body: answer } = await server.post(`/api/jobs/${id}/rerun`, body);
+        assert.equal(status, 202, JSON.stringify(answer));
+        assert.notEqual(answer.job_id, id);
+        return (await server.get(`/api/jobs/${answer.job_id}`)).body.config.parameters;
+    };
+    assert.deepEqual(await again(undefined), { word: "first" });
+    assert.deepEqual(await again({ parameters: { word: "second" } }), { word: "second" });
+    const wrong = await server.post(`/api/jobs/${id}/rerun`, { parameters: { wrod: "x" } });
+    assert.equal(wrong.status, 400);
+    assert.match(wrong.body.error, /wrod/);
+    const nobody = await server.post("/api/jobs/0199e9c2-7a6d-7c11-9a54-1c2b3d4e5f62/rerun");
+    assert.equal(nobody.status, 404);
+});
+
+test("the reader shows the lines of a step as plain pages, and nothing in them is markup", async (t) => {
+    const NASTY = `
+id: nasty
+name: <b>Nasty</b>
+steps:
+  - name: say
+    type: shell
+    config: { command: 'echo "<script>alert(1)</script> & \\"done\\""; printf "\\\\033[31mred\\\\033[0m \\\\033]8;;http://x/\\\\033\\\\\\\\link\\\\033]8;;\\\\033\\\\\\\\\\\\n"; seq 600' }
+`;
+    const server = await serve(t, { definitions: { "nasty.yaml": NASTY } });
+    const id = await server.run("nasty");
+    const page = async (query) => {
+        const answer = await fetch(`${server.url}/jobs/${id}/read${query}`);
+        return { status: answer.status, type: answer.headers.get("content-type"), csp: answer.headers.get("content-security-policy"), html: await answer.text() };
+    };
+    const { status, type, csp, html } = await page("");
+    assert.deepEqual([status, type], [200, "text/html; charset=utf-8"]);
+    assert.match(csp, /default-src 'none'/);
+    assert.ok(!/<script|<b>Nasty/.test(html));
+    assert.match(html, /&lt;script&gt;alert\(1\)&lt;\/script&gt; &amp; &quot;done&quot;<\/li>/);
+    assert.match(html, /<li id="L3" value="3" data-level="info"><time>[\d:.]+<\/time> info red link<\/li>/);
+    assert.match(html, /page 1 of 2/);
+    assert.match((await page("?step=say&page=2")).html, /<li id="L501"[^]*page 2 of 2/);
+    assert.match((await page("?step=&page=99")).html, /The job itself/);
+    assert.equal((await page("?step=other")).status, 404);
+    assert.equal((await page("?page=0")).status, 400);
 });

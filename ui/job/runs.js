@@ -6,12 +6,14 @@ import { elapsed, when } from "../format.js";
 const SHOWN = 20;
 
 export class Runs {
-    #key = "";
+    #key = null;
     #show;
+    #most;
 
-    // show([{id, link, about, current, status, href}], oldest first)
-    constructor(show) {
+    // show([{id, link, about, current, status, href}], oldest first), of so many at most
+    constructor(show, most = SHOWN) {
         this.#show = show;
+        this.#most = most;
     }
 
     // What the list of jobs says about this definition now.
@@ -25,10 +27,10 @@ export class Runs {
     }
 
     async #ask(job, now) {
-        const query = new URLSearchParams({ definition: job.definition_id, limit: SHOWN });
+        const query = new URLSearchParams({ definition: job.definition_id, limit: this.#most });
         const { jobs } = await api("/jobs?" + query).catch(() => ({ jobs: null }));
         if (!jobs) {
-            this.#key = ""; // asked again with the next change
+            this.#key = null; // asked again with the next change
             return;
         }
         this.#show(jobs.reverse().map((run) => runOf(run, run.id === job.job_id, now)));

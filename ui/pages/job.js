@@ -3,7 +3,8 @@
 import { api, post } from "../api.js";
 import { start } from "../app.js";
 import { count, elapsed, when } from "../format.js";
-import { goParse, placeFormat, placeParse, stepNext, stepPick } from "../job/places.js";
+import { goParse } from "../job/go.js";
+import { placeFormat, placeParse, stepNext, stepPick } from "../job/places.js";
 import { Runs } from "../job/runs.js";
 import { JobTopic } from "../job/topic.js";
 import "../job/graph.js";
@@ -13,9 +14,10 @@ import { ROW } from "../log/window.js";
 import { keysAdd } from "../keys.js";
 import { isFinal, jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
-import { idle, live, onLive, onPaint } from "../state.js";
+import { idle, live, onLive, onPaint, paintSoon } from "../state.js";
 
 const TYPING_MS = 150; // a search begins when the reader pauses so long
+const AFTER_MS = 100; // when the first lines are there, for what is not in the live state
 const TIMES = ["abs", "rel", "delta", "off"];
 const LEVELS = ["error", "warn", "info", "debug"];
 const SIGNS = { completed: "✔", failed: "✖", running: "◔", pending: "◌", cancelled: "⊘" };
@@ -52,6 +54,7 @@ start(() => ({
     goText: "",
     goError: "",
     begun: 0,
+    isPainted: null,
 
     init() {
         const log = at("tailrace-log");
@@ -61,7 +64,6 @@ start(() => ({
         onLive("status", () => (log.epoch = live.epoch));
         onPaint((state, now) => this.paint(state, now));
         this.follow();
-        this.load();
     },
 
     listen(log) {
@@ -103,10 +105,23 @@ start(() => ({
         this.stepSet(job);
         at("tailrace-graph").render(job, this.stepId);
         at("tailrace-timeline").render(job, this.stepId, now);
-        lastRuns.follow(state.list, job, now);
         const writer = this.writer(job);
         if (writer) at("tailrace-log").show(writer);
         this.counts(job, writer);
+        if (this.isPainted) lastRuns.follow(state.list, job, now);
+        else this.painted(writer);
+    },
+
+    // The lines come first; what else there is to ask for comes after them.
+    painted(writer) {
+        if (this.isPainted !== null) return;
+        if (writer.total_logs && !at("tailrace-log :is(.tree-log-text, .log-stream):not(:empty)")) return;
+        this.isPainted = false; // asked for after this frame
+        setTimeout(() => {
+            this.isPainted = true;
+            this.load();
+            paintSoon();
+        }, AFTER_MS);
     },
 
     header(job, now) {

@@ -1,0 +1,309 @@
+// pages/definitions.js: all definitions with their last runs, and the editor of one.
+//
+// The editor's text is the reader's own until it is saved. The server says what is wrong in it
+// while it is written, and refuses to save over a change of somebody else (ETag, If-Match).
+
+import { ApiError, api } from "../api.js";
+import { start } from "../app.js";
+import { diff, diffShort } from "../definitions/diff.js";
+import { plural } from "../format.js";
+import { Runs } from "../job/runs.js";
+import { shell } from "../shell.js";
+import { onLive, onPaint } from "../state.js";
+
+const TYPING_MS = 300; // the server is asked when the reader pauses so long
+const BEGIN = `id: my-job
+name: My job
+steps:
+  - name: hello
+    type: shell
+    config:
+      command: echo hello
+`;
+
+const runs = new Map(); // definition id → Runs
+const idOf = () => decodeURIComponent(location.pathname.split("/")[2] || "");
+const pathOf = (id) => "/job-definitions/" + encodeURIComponent(id);
+
+start(() => ({
+    list: [],
+    empty: false,
+    error: "",
+    editing: false,
+    id: "", // of the definition in the editor; "": a new one
+    title: "",
+    saved: "", // as the server has it
+    tag: "", // the version that is
+    readOnly: "",
+    conflict: "", // what somebody else has saved
+    verdict: "",
+    verdictStatus: "pending",
+    line: 0, // where it is wrong
+    changes: [],
+    deleteError: "",
+
+    init() {
+        this.load();
+        addEventListener("popstate", () => this.route());
+        addEventListener("beforeunload", (e) => this.isChanged() && e.preventDefault());
+        onLive("status", (status) => status.state === "live" && this.load());
+        onPaint((state, now) => {
+            for (const [id, of] of runs) of.follow(state.list, { definition_id: id }, now);
+        });
+        this.route();
+    },
+
+    route() {
+        const id = idOf();
+        if (id) this.edit(id);
+        else this.editing = false;
+    },
+
+    /* ---- the list ---- */
+
+    async load() {
+        try {
+            const { job_definitions: all } = await api("/job-definitions");
+            this.list = all.map((d) => itemOf(d, this.list.find((old) => old.id === d.id)));
+            this.empty = !all.length;
+            this.error = "";
+            for (const { id } of all)
+                if (!runs.has(id)) runs.set(id, new Runs((found) => this.runsSet(id, found), 10));
+        } catch (error) {
+            this.error = error.message;
+        }
+    },
+
+    runsSet(id, found) {
+        const item = this.list.find((d) => d.id === id);
+        if (item) Object.assign(item, { runs: found, none: !found.length });
+    },
+
+    async run(id) {
+        await shell.loadDefinitions();
+        const definition = shell.definitions.find((d) => d.id === id);
+        if (definition) shell.choose(definition);
+    },
+
+    /* ---- the editor ---- */
+
+    open(id) {
+        history.pushState(null, "", "/definitions/" + encodeURIComponent(id));
+        this.route();
+    },
+
+    leave() {
+        if (this.isChanged() && !confirm("Leave without saving your changes?")) return;
+        this.saved = this.text();
+        history.pushState(null, "", "/definitions");
+        this.route();
+        this.load();
+    },
+
+    async edit(id) {
+        try {
+            const answer = await fetch("/api" + pathOf(id), { cache: "no-store" });
+            const body = await answer.json();
+            if (!answer.ok) throw new ApiError(body.error, answer.status, body);
+            this.take(body, answer.headers.get("ETag"));
+        } catch (error) {
+            this.editing = false;
+            this.error = error instanceof ApiError ? error.message : "The server cannot be reached.";
+        }
+    },
+
+    take(definition, tag) {
+        const { id, name, source, file } = definition;
+        const readOnly = file ? "This definition is the file " + file + ": change it there, and it is read again when the server starts." : "";
+        Object.assign(this, { editing: true, id, title: name, saved: source, tag, readOnly, conflict: "" });
+        this.textSet(source);
+    },
+
+    startNew() {
+        this.begin(BEGIN);
+    },
+
+    copy() {
+        this.begin(this.text().replace(/^(\s*"?id"?\s*:\s*"?)([\w-]+)/m, "$1$2-copy"));
+    },
+
+    begin(text) {
+        Object.assign(this, { editing: true, id: "", title: "New definition", saved: "", tag: "", readOnly: "", conflict: "" });
+        this.textSet(text);
+        this.$nextTick(() => this.$refs.source.focus());
+    },
+
+    text() {
+        return this.$refs.source.value;
+    },
+
+    textSet(text) {
+        this.$refs.source.value = text;
+        this.typed();
+    },
+
+    isChanged() {
+        return this.editing && !this.readOnly && this.text() !== this.saved;
+    },
+
+    get canDelete() {
+        return this.id !== "" && !this.readOnly;
+    },
+
+    get cannotSave() {
+        return shell === null || shell.idle || this.verdictStatus !== "completed" || !this.dirty;
+    },
+
+    get invalid() {
+        return this.verdictStatus === "failed";
+    },
+
+    get verdictHref() {
+        return "#s-" + this.verdictStatus;
+    },
+
+    dirty: false,
+
+    typed() {
+        this.dirty = this.isChanged();
+        this.numbers();
+        this.compare();
+        clearTimeout(this.typing);
+        this.typing = setTimeout(() => this.validate(), TYPING_MS);
+    },
+
+    compare() {
+        const from = this.conflict || this.saved;
+        const lines = this.dirty && from ? diffShort(diff(from, this.text())) : [];
+        const sign = { "-": "− ", "+": "+ ", " ": "  ", "…": "⋯" };
+        this.changes = lines.map((line, key) => ({ key, sign: line.sign, text: sign[line.sign] + line.text + "\n" }));
+    },
+
+    async validate() {
+        const text = this.text();
+        const type = /^\s*\{/.test(text) ? "application/json" : "application/yaml";
+        try {
+            await api("/job-definitions/validate", { method: "POST", headers: { "Content-Type": type }, body: text });
+            this.judge("completed", this.dirty ? "Valid." : "Valid, and saved.", 0);
+        } catch (error) {
+            const { line = 0, column = 0 } = error.body || {};
+            const sentence = error.message.replace(/^request body:\d+:\d+: /, "");
+            const where = line ? "Line " + line + (column ? ", column " + column : "") + ": " : "";
+            this.judge(error.status ? "failed" : "pending", where + sentence, line);
+        }
+        if (this.text() === text) this.numbers();
+    },
+
+    judge(verdictStatus, verdict, line) {
+        Object.assign(this, { verdictStatus, verdict, line });
+    },
+
+    // Line numbers beside the text, the wrong one marked.
+    numbers() {
+        const count = this.text().split("\n").length;
+        const rows = [];
+        for (let line = 1; line <= count; line++) {
+            const row = document.createElement("div");
+            row.textContent = (line === this.line ? "✖ " : "") + line;
+            row.classList.toggle("wrong", line === this.line);
+            rows.push(row);
+        }
+        this.$refs.numbers.replaceChildren(...rows);
+        this.scrolled();
+    },
+
+    scrolled() {
+        this.$refs.numbers.scrollTop = this.$refs.source.scrollTop;
+    },
+
+    jump() {
+        const area = this.$refs.source;
+        const lines = this.text().split("\n");
+        const at = lines.slice(0, this.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
+        area.focus();
+        area.setSelectionRange(at, at + (lines[this.line - 1] || "").length);
+    },
+
+    // Two spaces, as YAML has them; with Shift or after Escape the key goes on to the next field.
+    tabTyped(e) {
+        if (e.shiftKey || this.readOnly) return;
+        e.preventDefault();
+        this.$refs.source.setRangeText("  ", e.target.selectionStart, e.target.selectionEnd, "end");
+        this.typed();
+    },
+
+    /* ---- saving ---- */
+
+    async save() {
+        const text = this.text();
+        const type = /^\s*\{/.test(text) ? "application/json" : "application/yaml";
+        const path = "/api/job-definitions" + (this.id ? "/" + encodeURIComponent(this.id) : "");
+        const headers = { "Content-Type": type, ...(this.id && { "If-Match": this.tag }) };
+        try {
+            const answer = await fetch(path, { method: this.id ? "PUT" : "POST", headers, body: text });
+            const body = await answer.json();
+            if (body.code === "conflict") return this.conflictSet(body.definition, answer.headers.get("ETag"));
+            if (!answer.ok) throw new ApiError(body.error, answer.status, body);
+            history.replaceState(null, "", "/definitions/" + encodeURIComponent(body.id));
+            this.take(body, answer.headers.get("ETag"));
+            this.load();
+        } catch (error) {
+            shell.toast(error instanceof ApiError ? error.message : "The server cannot be reached.");
+        }
+    },
+
+    conflictSet(theirs, tag) {
+        Object.assign(this, { conflict: theirs.source, tag });
+        this.typed();
+    },
+
+    keepMine() {
+        this.saved = this.conflict;
+        this.conflict = "";
+        this.save();
+    },
+
+    takeTheirs() {
+        this.saved = this.conflict;
+        this.conflict = "";
+        this.textSet(this.saved);
+    },
+
+    askDelete() {
+        this.deleteError = "";
+        this.$refs.delete.showModal();
+    },
+
+    closeDelete() {
+        this.$refs.delete.close();
+    },
+
+    async remove() {
+        try {
+            await api(pathOf(this.id), { method: "DELETE", headers: { "If-Match": this.tag } });
+            this.$refs.delete.close();
+            this.saved = this.text();
+            this.leave();
+        } catch (error) {
+            this.deleteError = error.message;
+        }
+    },
+}));
+
+function itemOf(d, old) {
+    const off = d.enabled === false;
+    const schedule = d.schedule ? "schedule " + d.schedule + " (not carried out by this version)" : "";
+    const parts = [plural(d.steps.length, "step"), ...d.tags.map((tag) => "#" + tag), schedule, d.file];
+    return {
+        id: d.id,
+        name: d.name,
+        description: d.description || "",
+        off,
+        link: "/definitions/" + encodeURIComponent(d.id),
+        facts: parts.filter(Boolean).join(" · "),
+        warning: d.warnings.filter((text) => !/schedule/.test(text)).join(" "),
+        verb: d.file ? "View" : "Edit",
+        runs: old ? old.runs : [],
+        none: old ? old.none : false,
+    };
+}
