@@ -69,7 +69,7 @@ static const struct route routes[] = {
      "Runs a job's definition again, as it was then; the body may hold parameters"},
     {"GET", "/api/jobs/{id}/results", PAGE, BODY_NONE, handle_job_results,
      "Documents that a job kept, with their text"},
-    {"GET", "/api/documents", PAGE, BODY_NONE, handle_documents,
+    {"GET", "/api/documents", "q host job_id facets " PAGE, BODY_NONE, handle_documents,
      "Documents of all jobs, the newest first, without their text"},
     {"GET", "/api/documents/{id}", "", BODY_NONE, handle_document_get, "One document"},
 

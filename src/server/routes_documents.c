@@ -1,4 +1,6 @@
 /* What crawls kept. */
+#include <string.h>
+
 #include "feed/encode.h"
 #include "server/answer.h"
 #include "server/request.h"
@@ -6,6 +8,13 @@
 struct query {
     struct id id;
     struct document_query documents;
+    bool facets;
+};
+
+/* How many documents there are of each value of something. */
+struct facet {
+    const char *key;
+    int64_t count;
 };
 
 static struct query *query_new(struct request *r)
@@ -14,6 +23,71 @@ static struct query *query_new(struct request *r)
     r->arg = q;
     return q;
 }
+
+/* ---- facets ---- */
+
+enum { FACETS_MAX = 200 }; /* further values are left out: the first ones are the newest */
+
+static void facet_count(struct facet *facets, size_t *count, const char *key)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(facets[i].key, key) == 0) {
+            facets[i].count++;
+            return;
+        }
+    }
+    if (*count < FACETS_MAX)
+        facets[(*count)++] = (struct facet){key, 1};
+}
+
+static const char *host_of(struct arena *a, const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + strlen("://") : url;
+    return arena_str(a, (struct str){host, strcspn(host, "/")});
+}
+
+static void write_facets(const struct facet *facets, size_t count, const char *name,
+                         const char *key, struct json *j)
+{
+    json_key(j, name);
+    json_begin_array(j);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(j);
+        json_key_c(j, key, facets[i].key);
+        json_key_int(j, "count", facets[i].count);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+/* Of all documents with the words, whatever their host and job. */
+static int read_facets(struct request *r, struct store_reader *reader, struct err *e)
+{
+    const struct query *q = r->arg;
+    AUTO_ARENA a = ARENA_INIT;
+    struct document_query all = q->documents;
+    all.job_id = ID_NONE, all.host = NULL, all.limit = -1, all.offset = 0;
+    struct document_row **rows;
+    struct facet hosts[FACETS_MAX], jobs[FACETS_MAX];
+    size_t count = 0, host_count = 0, job_count = 0;
+    int64_t total;
+    int code = store_list_documents(reader, &all, &a, &rows, &count, &total, e);
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < count; i++) {
+        facet_count(hosts, &host_count, host_of(&a, rows[i]->url ? rows[i]->url : ""));
+        facet_count(jobs, &job_count, arena_strdup(&a, ID_TEXT(rows[i]->job_id)));
+    }
+    json_key(&r->j, "facets");
+    json_begin_object(&r->j);
+    write_facets(hosts, host_count, "hosts", "host", &r->j);
+    write_facets(jobs, job_count, "jobs", "job_id", &r->j);
+    json_end_object(&r->j);
+    return 0;
+}
+
+/* ---- lists ---- */
 
 static int read_documents(struct request *r, struct store_reader *reader, struct err *e)
 {
@@ -37,9 +111,11 @@ static int read_documents(struct request *r, struct store_reader *reader, struct
         answer_write_document(rows[i], q->documents.with_markdown, &r->j);
     json_end_array(&r->j);
     answer_write_page(&r->j, total, q->documents.limit, q->documents.offset);
+    if (q->facets)
+        code = read_facets(r, reader, e);
     encode_cursor(&r->j, "cursor", store_epoch(r->server->store), store_read_as_of(reader));
     json_end_object(&r->j);
-    return 0;
+    return code;
 }
 
 int handle_job_results(struct request *r, struct err *e)
@@ -54,10 +130,35 @@ int handle_job_results(struct request *r, struct err *e)
     return code;
 }
 
+/* The words of `q`, and what else narrows the list. */
+static int parse_filter(struct request *r, struct query *q, struct err *e)
+{
+    struct str rest = request_query(r, "q"), host = request_query(r, "host");
+    struct str job = request_query(r, "job_id");
+    int count = 0;
+    while (rest.p) {
+        struct str word = str_trim(str_cut(&rest, ' '));
+        if (word.n == 0)
+            continue;
+        if (count == DOCUMENT_WORDS_MAX)
+            return fail_field(e, E_INVAL, "q", "at most %d words are looked for",
+                              DOCUMENT_WORDS_MAX);
+        q->documents.words[count++] = arena_str(&r->arena, word);
+    }
+    if (host.n)
+        q->documents.host = arena_str(&r->arena, host);
+    if (job.n && !id_parse(job, &q->documents.job_id))
+        return fail_field(e, E_INVAL, "job_id", "job_id is the id of a job, not '%.*s'",
+                          (int)MIN(job.n, (size_t)64), job.p);
+    return request_query_bool(r, "facets", false, &q->facets, e);
+}
+
 int handle_documents(struct request *r, struct err *e)
 {
     struct query *q = query_new(r);
     int code = request_page(r, 50, &q->documents.limit, &q->documents.offset, e);
+    if (code >= 0)
+        code = parse_filter(r, q, e);
     if (code >= 0)
         request_read(r, read_documents, NULL);
     return code;

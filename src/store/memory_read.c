@@ -230,6 +230,29 @@ static int memory_group_errors(struct store_reader *r, struct id step_id, int64_
     return 0;
 }
 
+static bool text_has(const char *text, const char *word)
+{
+    return text && str_find_nocase(str_of(text), str_of(word)) >= 0;
+}
+
+static bool document_has_words(const struct document_row *row, const struct document_query *q)
+{
+    for (int i = 0; i < DOCUMENT_WORDS_MAX && q->words[i]; i++)
+        if (!text_has(row->url, q->words[i]) && !text_has(row->title, q->words[i]) &&
+            !text_has(row->markdown, q->words[i]))
+            return false;
+    return true;
+}
+
+static bool document_is_of_host(const struct document_row *row, const char *host)
+{
+    if (!host)
+        return true;
+    const char *at = row->url ? strstr(row->url, "://") : NULL;
+    size_t n = strlen(host);
+    return at && strncmp(at + 3, host, n) == 0 && at[3 + n] == '/';
+}
+
 static int memory_list_documents(struct store_reader *r, const struct document_query *q,
                                  struct arena *a, struct document_row ***ret_rows,
                                  size_t *ret_count, int64_t *ret_total, struct err *e)
@@ -241,7 +264,8 @@ static int memory_list_documents(struct store_reader *r, const struct document_q
     for (size_t i = 0; i < documents->count; i++) {
         size_t at = one_job ? i : documents->count - 1 - i;
         const struct document_row *row = documents->slots[at]->row;
-        if (!one_job || id_eq(row->job_id, q->job_id))
+        if ((!one_job || id_eq(row->job_id, q->job_id)) && document_has_words(row, q) &&
+            document_is_of_host(row, q->host))
             rows_add(&rows, row);
     }
     *ret_rows = (struct document_row **)rows_finish(&rows, &shape_document, q->limit, q->offset,

@@ -245,19 +245,46 @@ int sqlite_group_errors(struct store_reader *r, struct id step_id, int64_t limit
 
 /* ---- documents and definitions ---- */
 
+/* WHERE with ? for each of what documents_bind() binds. */
+static void documents_where(struct buf *sql, const struct document_query *q)
+{
+    const char *before = " WHERE ";
+    if (!id_is_none(q->job_id)) {
+        buf_printf(sql, "%sjob_id = ?", before);
+        before = " AND ";
+    }
+    for (int i = 0; i < DOCUMENT_WORDS_MAX && q->words[i]; i++) {
+        buf_printf(sql,
+                   "%sinstr(lower(ifnull(url, '') || char(10) || ifnull(title, '') ||"
+                   " char(10) || ifnull(markdown, '')), lower(?)) > 0",
+                   before);
+        before = " AND ";
+    }
+    if (q->host) /* after "http" or "https" */
+        buf_printf(sql, "%sinstr(url, '://' || ? || '/') BETWEEN 5 AND 6", before);
+}
+
+static void documents_bind(struct query *query, const struct document_query *q)
+{
+    if (!id_is_none(q->job_id))
+        bind_id(query, q->job_id);
+    for (int i = 0; i < DOCUMENT_WORDS_MAX && q->words[i]; i++)
+        bind_text(query, q->words[i]);
+    if (q->host)
+        bind_text(query, q->host);
+}
+
 static int documents_total(struct conn *c, const struct document_query *q, int64_t *ret_total,
                            struct err *e)
 {
-    bool one_job = !id_is_none(q->job_id);
+    AUTO_SQL sql = SQL_INIT;
+    buf_add_c(&sql, "SELECT count(*) FROM documents");
+    documents_where(&sql, q);
     AUTO_QUERY query;
-    int r = query_open(&query, c,
-                       one_job ? "SELECT count(*) FROM documents WHERE job_id = ?"
-                               : "SELECT count(*) FROM documents",
-                       e);
+    int r = query_open(&query, c, buf_text(&sql), e);
     if (r < 0)
         return r;
-    if (one_job)
-        bind_id(&query, q->job_id);
+    documents_bind(&query, q);
     r = query_step(&query, e);
     if (r < 0)
         return r;
@@ -270,17 +297,16 @@ int sqlite_list_documents(struct store_reader *r, const struct document_query *q
                           int64_t *ret_total, struct err *e)
 {
     struct conn *c = sqlite_reader(r)->conn;
-    bool one_job = !id_is_none(q->job_id);
     AUTO_SQL sql = SQL_INIT;
-    buf_printf(&sql, "SELECT " DOCUMENT_COLUMNS "%s FROM documents %s LIMIT ? OFFSET ?",
-               q->with_markdown ? ", markdown" : "",
-               one_job ? "WHERE job_id = ? ORDER BY n" : "ORDER BY n DESC");
+    buf_printf(&sql, "SELECT " DOCUMENT_COLUMNS "%s FROM documents",
+               q->with_markdown ? ", markdown" : "");
+    documents_where(&sql, q);
+    buf_printf(&sql, " ORDER BY n%s LIMIT ? OFFSET ?", id_is_none(q->job_id) ? " DESC" : "");
     AUTO_QUERY query;
     int rc = query_open(&query, c, buf_text(&sql), e);
     if (rc < 0)
         return rc;
-    if (one_job)
-        bind_id(&query, q->job_id);
+    documents_bind(&query, q);
     bind_number(&query, q->limit);
     bind_number(&query, q->offset);
     struct rows rows = {0};

@@ -116,11 +116,15 @@ CHECKED int store_group_errors(struct store_reader *r, struct id step_id, int64_
                                size_t *ret_count, struct err *e);
 
 /* Documents in the order in which they were kept; job_id none: of all jobs, the newest first.
- * Without `with_markdown`, markdown is NULL. */
+ * Without `with_markdown`, markdown is NULL. Each of the words occurs in the address, the title
+ * or the text; small and capital letters of ASCII are the same. */
+enum { DOCUMENT_WORDS_MAX = 8 };
 struct document_query {
     struct id job_id;
     bool with_markdown;
-    int64_t limit, offset; /* limit < 0: all */
+    int64_t limit, offset;                 /* limit < 0: all */
+    const char *words[DOCUMENT_WORDS_MAX]; /* NULL after the last one */
+    const char *host; /* of the address, with its port where it has one; NULL: any */
 };
 CHECKED int store_list_documents(struct store_reader *r, const struct document_query *q,
                                  struct arena *a, struct document_row ***ret_rows,

@@ -276,8 +276,16 @@ static void dump_documents(struct store_reader *r, struct id job_id, struct rng 
 {
     struct err e;
     AUTO_ARENA a = ARENA_INIT;
-    struct document_query q = {job_id, rng_below(rng, 2), (int64_t)rng_below(rng, 12) - 1,
-                               (int64_t)rng_below(rng, 3)};
+    struct document_query q = {job_id,
+                               rng_below(rng, 2),
+                               (int64_t)rng_below(rng, 12) - 1,
+                               (int64_t)rng_below(rng, 3),
+                               {0},
+                               NULL};
+    if (rng_below(rng, 3) == 0)
+        q.words[0] = "A";
+    if (rng_below(rng, 3) == 0)
+        q.host = "a";
     struct document_row **rows;
     size_t count;
     int64_t total;

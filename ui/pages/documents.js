@@ -1,0 +1,252 @@
+// pages/documents.js: what crawls kept: a list that is searched and narrowed in the address, and
+// the text of one. New ones are announced, and come in when the reader wants them.
+
+import { api } from "../api.js";
+import { start } from "../app.js";
+import { markdownShow } from "../documents/markdown.js";
+import { count, plural, when } from "../format.js";
+import { keysAdd } from "../keys.js";
+import { onPaint } from "../state.js";
+
+const PAGE = 50;
+const TYPING_MS = 250;
+const at = (name) => document.querySelector(name);
+const idOf = () => decodeURIComponent(location.pathname.split("/")[2] || "");
+const SAFE = /^https?:/i;
+
+start(() => ({
+    q: "",
+    host: "",
+    job: "",
+    list: [],
+    total: 0,
+    hosts: [],
+    jobs: [],
+    known: false,
+    asked: 0,
+    error: "",
+    shown: false,
+    raw: false,
+    save: "",
+    fileName: "",
+    document: { title: "", url: "", facts: "", job: "", markdown: "" },
+    kept: -1, // documents that the list of jobs told when this list was loaded
+    fresh: 0, // and how many more it tells now
+
+    init() {
+        addEventListener("popstate", () => this.route());
+        onPaint((state) => this.look(state.list));
+        this.keysAll();
+        this.route();
+    },
+
+    route() {
+        const query = new URLSearchParams(location.search);
+        this.q = query.get("q") || "";
+        this.host = query.get("host") || "";
+        this.job = query.get("job") || "";
+        this.load();
+        if (idOf()) this.show(idOf());
+        else this.shown = false;
+    },
+
+    keysAll() {
+        const links = () => [...document.querySelectorAll("a.document")];
+        const move = (by) => {
+            const i = links().indexOf(document.activeElement);
+            links()[i < 0 ? 0 : Math.max(0, i + by)]?.focus();
+        };
+        keysAdd("Documents", [
+            { keys: ["j", "k"], about: "next, previous document", run: (key) => move(key === "j" ? 1 : -1) },
+            { keys: ["/"], about: "search", run: () => at("#search").focus() },
+            { keys: ["Escape"], about: "back to the list", run: () => (this.shown ? this.close() : false) },
+        ]);
+    },
+
+    /* ---- the list ---- */
+
+    query() {
+        const query = { q: this.q.trim(), host: this.host, job: this.job };
+        return Object.fromEntries(Object.entries(query).filter(([, value]) => value));
+    },
+
+    async ask(offset, facets) {
+        const { job, ...rest } = this.query();
+        const query = { ...rest, ...(job && { job_id: job }), limit: PAGE, offset, ...(facets && { facets }) };
+        return api("/documents?" + new URLSearchParams(query));
+    },
+
+    async load() {
+        const asked = (this.asked += 1); // a later question makes this one void
+        try {
+            const answer = await this.ask(0, true);
+            if (asked !== this.asked) return;
+            this.list = answer.documents.map((d) => this.itemOf(d));
+            this.total = answer.total_count;
+            this.facetsSet(answer.facets);
+            this.error = "";
+            this.known = true;
+            this.kept = -1;
+            this.fresh = 0;
+        } catch (error) {
+            if (asked === this.asked) this.error = error.message;
+        }
+    },
+
+    async loadMore() {
+        try {
+            const { documents } = await this.ask(this.list.length, false);
+            const known = new Set(this.list.map((d) => d.id));
+            this.list.push(...documents.filter((d) => !known.has(d.id)).map((d) => this.itemOf(d)));
+        } catch (error) {
+            this.error = error.message;
+        }
+    },
+
+    facetsSet({ hosts, jobs }) {
+        const text = (name, n) => name + " (" + count(n) + ")";
+        this.hosts = hosts.map((f) => ({ ...f, text: text(f.host, f.count), chosen: f.host === this.host }));
+        this.jobs = jobs.map((f) => ({ ...f, text: text("…" + f.job_id.slice(-12), f.count), chosen: f.job_id === this.job }));
+    },
+
+    itemOf(d) {
+        const { words = 0, bytes = 0 } = d.metadata || {};
+        const size = words ? plural(words, "word") : plural(bytes, "byte");
+        return {
+            id: d.id,
+            title: d.title || d.url,
+            url: d.url,
+            link: "/documents/" + d.id,
+            facts: [size, when(d.created_at, Date.now())].join(" · "),
+            current: d.id === idOf() ? "page" : null,
+        };
+    },
+
+    // Documents that came since: told, not put in, so that no row moves under the reader.
+    look(list) {
+        if (!list || !this.known) return;
+        const told = Object.values(list.jobs).reduce(
+            (sum, job) => sum + job.steps.reduce((n, step) => n + step.documents, 0), 0);
+        if (this.kept < 0 || told < this.kept) this.kept = told;
+        if (this.fresh !== told - this.kept) this.fresh = told - this.kept;
+    },
+
+    refresh() {
+        this.load();
+        scrollTo({ top: 0 });
+    },
+
+    get freshText() {
+        return "+" + count(this.fresh) + " new";
+    },
+
+    get found() {
+        return this.known ? plural(this.total, "document") : "";
+    },
+
+    get empty() {
+        return this.known && !this.list.length && !this.shown;
+    },
+
+    get narrowed() {
+        return Boolean(this.q || this.host || this.job);
+    },
+
+    get emptyTitle() {
+        return this.narrowed ? "Nothing found" : "No documents yet";
+    },
+
+    get emptyText() {
+        return this.narrowed ? "No document has all these words." : "What a crawler step keeps appears here: run one.";
+    },
+
+    get more() {
+        return this.list.length > 0 && this.list.length < this.total;
+    },
+
+    get moreText() {
+        return "Show more of " + count(this.total - this.list.length);
+    },
+
+    /* ---- narrowing ---- */
+
+    typed() {
+        clearTimeout(this.typing);
+        this.typing = setTimeout(() => this.search(), TYPING_MS);
+    },
+
+    search() {
+        clearTimeout(this.typing);
+        history.replaceState(null, "", this.address(location.pathname));
+        this.load();
+    },
+
+    chooseHost(host) {
+        this.host = host;
+        this.search();
+    },
+
+    chooseJob(job) {
+        this.job = job;
+        this.search();
+    },
+
+    address(path) {
+        const query = String(new URLSearchParams(this.query()));
+        return path + (query && "?" + query);
+    },
+
+    /* ---- one document ---- */
+
+    open(id) {
+        history.pushState(null, "", this.address("/documents/" + id));
+        this.show(id);
+    },
+
+    close() {
+        history.pushState(null, "", this.address("/documents"));
+        this.shown = false;
+        this.mark();
+    },
+
+    get openClass() {
+        return this.shown ? "open" : "";
+    },
+
+    mark() {
+        for (const d of this.list) d.current = d.id === idOf() ? "page" : null;
+    },
+
+    async show(id) {
+        try {
+            const d = await api("/documents/" + encodeURIComponent(id));
+            const { facts, title } = this.itemOf(d);
+            const url = SAFE.test(d.url) ? d.url : "";
+            this.document = { title, url, facts, job: "/jobs/" + d.job_id, markdown: d.markdown || "" };
+            this.fileName = (title.replace(/[^\w.-]+/g, "-").slice(0, 60) || "document") + ".md";
+            URL.revokeObjectURL(this.save);
+            this.save = URL.createObjectURL(new Blob([this.document.markdown], { type: "text/markdown" }));
+            this.shown = true;
+            this.error = "";
+            this.mark();
+            this.paint();
+        } catch (error) {
+            this.shown = false;
+            this.error = error.message;
+        }
+    },
+
+    toggleRaw() {
+        this.raw = !this.raw;
+        this.paint();
+    },
+
+    paint() {
+        const el = at(".markdown");
+        if (!this.raw) return markdownShow(el, this.document.markdown, this.document.url);
+        const pre = document.createElement("pre");
+        pre.tabIndex = 0;
+        pre.textContent = this.document.markdown;
+        el.replaceChildren(pre);
+    },
+}));
