@@ -31,6 +31,35 @@ function server(t, command) {
     return serve(t, { definitions: { "say.yaml": yaml } });
 }
 
+// Answers searches of the page from the lines as REST tells them.
+async function searchServe(reader, at, job) {
+    await reader.route("**/search?*", async (route) => {
+        const asked = Object.fromEntries(new URL(route.request().url()).searchParams);
+        const { q = "", regex, level = "debug", order = "asc" } = asked;
+        const [after, before] = [Number(asked.after || 0), Number(asked.before || Infinity)];
+        const limit = Number(asked.limit || 1000);
+        const lines = [];
+        for (let next = 0; next !== null; ) {
+            const { body } = await at.get(`/api/jobs/${job}/logs?step=say&level=${level}&after=${next}&limit=1000`);
+            lines.push(...body.logs);
+            next = body.next;
+        }
+        const matches = regex ? (text) => new RegExp(q).test(text) : (text) => text.toLowerCase().includes(q.toLowerCase());
+        const found = lines.filter(({ line, message }) => line > after && line < before && matches(message));
+        if (order === "desc") found.reverse();
+        const json = {
+            lines: found.slice(0, limit).map(({ line }) => line),
+            logs: asked.texts ? found.slice(0, limit) : undefined,
+            count: found.length,
+            from: after + 1,
+            to: Math.min(before - 1, lines.at(-1)?.line ?? 0),
+            complete: true,
+            next: null,
+        };
+        return route.fulfill({ json });
+    });
+}
+
 // A reader who has the log of step `say` open, and lines in sight.
 async function open(t, at, job, { width = 1280, height = 800, dark = false } = {}) {
     browser ||= await launch();
@@ -49,6 +78,7 @@ async function open(t, at, job, { width = 1280, height = 800, dark = false } = {
     await reader.route("**/assets/app*.js", (route) =>
         route.fulfill({ body: script, contentType: "text/javascript; charset=utf-8" }),
     );
+    await searchServe(reader, at, job);
     await reader.goto(`${at.url}/queue?job=${job}&step=say`);
     await until(reader, () => document.querySelector(".tree-log-line, .log-stream:not([hidden])"));
     return reader;
@@ -350,5 +380,104 @@ story("wrapped lines are broken where it was calculated, and are copied in one p
         return navigator.clipboard.readText();
     });
     assert.equal(copied, "red".repeat(100) + "plain".repeat(100));
+    clean(reader);
+});
+
+const hits = (reader, wanted) =>
+    until(
+        reader,
+        (wanted) => {
+            const [, last] = told.findLast(([name]) => name === "loghits") || [];
+            return last && Object.entries(wanted).every(([key, value]) => last[key] === value);
+        },
+        wanted,
+    );
+
+story("a search counts exactly, goes from hit to hit, and marks them, while the log grows", async (t) => {
+    const { at, job, say } = await spoken(t);
+    await say(numbered(1, 5000)); // line n is number n + 1
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => (log.query = { q: "LINE 49", regex: false, case: false }));
+    await hits(reader, { count: 111, complete: true });
+    assert.equal(await reader.evaluate(() => log.follow), true, "a search does not leave the end");
+    await reader.evaluate(() => log.prev("hit"));
+    await inSight(reader, 5000);
+    await hits(reader, { at: 111 });
+    await reader.evaluate(() => log.prev("hit"));
+    await hits(reader, { at: 110 });
+    assert.ok(await reader.evaluate(() => CSS.highlights.get("log-find").size > 5));
+    await reader.evaluate(() => log.goto(3000));
+    await reader.evaluate(() => log.next("hit"));
+    await inSight(reader, 4901);
+    await reader.evaluate(() => log.goto(400));
+    await reader.evaluate(() => log.next("hit"));
+    await inSight(reader, 491);
+    await hits(reader, { at: 2 });
+    await say("line 49 again\n" + numbered(1, 60));
+    await hits(reader, { count: 113, at: 2 });
+    await reader.evaluate(() => (log.query = { q: "nothing at all" }));
+    await hits(reader, { count: 0, complete: true });
+    await reader.evaluate(() => log.next("hit"));
+    assert.equal((await told(reader, "lognotice")).at(-1).text, "No hit after here.");
+    await reader.evaluate(() => (log.query = null));
+    assert.equal(await reader.evaluate(() => CSS.highlights.get("log-find").size), 0);
+    clean(reader);
+});
+
+story("a filter shows hits only, with their own numbers, also those that come", async (t) => {
+    const { at, job, say } = await spoken(t);
+    await say(numbered(1, 3000));
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => ((log.query = { q: "00$", regex: true }), (log.filter = true)));
+    await hits(reader, { count: 30, complete: true });
+    const numbers = async () => (await seen(reader)).map(({ line }) => line);
+    const all = Array.from({ length: 30 }, (_, i) => (i + 1) * 100 + 1);
+    await until(reader, () => log.querySelectorAll(".tree-log-line").length === 30);
+    await inSight(reader, 3001);
+    assert.deepEqual(await numbers(), all.slice(-(await numbers()).length));
+    assert.match(await status(reader), /^Following, 30 shown/);
+    await say("line 100000\n");
+    await inSight(reader, 3002);
+    await reader.evaluate(() => log.goto(1501));
+    await reader.evaluate(() => (log.filter = false));
+    await inSight(reader, 1501);
+    await inSight(reader, 1502);
+    assert.equal(await reader.evaluate(() => log.follow), false);
+    clean(reader);
+});
+
+story("errors and warnings can be gone through, and shown by themselves", async (t) => {
+    const yaml = "id: say\nname: Say\nsteps:\n  - name: say\n    type: generator\n    config: { worker_count: 1, log_count: 3000, log_delay_ms: 0 }\n";
+    const at = await serve(t, { definitions: { "say.yaml": yaml } });
+    const job = await at.run("say");
+    const warnings = (await at.get(`/api/jobs/${job}/logs?step=say&level=warn&limit=1000`)).body.logs;
+    const reader = await open(t, at, job);
+    for (const { line } of warnings.filter(({ level }) => level === "warn").slice(0, 3)) {
+        await reader.evaluate(() => log.next("warn"));
+        await inSight(reader, line);
+        assert.equal(await reader.evaluate(() => log.querySelector(".chosen").dataset.level), "warn");
+    }
+    await reader.evaluate(() => (log.level = "warn"));
+    await until(reader, (n) => log.querySelector(".log-status").innerText.includes(n + " shown"), warnings.length);
+    await reader.evaluate(() => log.scrollRows(-100000));
+    await inSight(reader, warnings[0].line);
+    const levels = await reader.evaluate(() => [...log.querySelectorAll(".tree-log-line")].map((row) => row.dataset.level));
+    assert.ok(levels.length > 20 && levels.every((level) => ["warn", "error"].includes(level)), levels.join());
+    assert.ok(await reader.evaluate(() => log.querySelector(".log-map").style.getPropertyValue("--marks").includes("gradient")));
+    clean(reader);
+});
+
+story("all groups are folded at once, also those that nobody has looked at", async (t) => {
+    const at = await server(t, "for i in $(seq 2000); do echo ::group::part $i; seq 5; echo ::endgroup::; done");
+    const job = await at.run("say");
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => log.foldAll(false));
+    await until(reader, () => log.scroller.scrollHeight === 2002 * 20);
+    await reader.evaluate(() => log.goto(7000));
+    await inSight(reader, 7000);
+    await until(reader, () => log.scroller.scrollHeight === 2007 * 20);
+    await reader.evaluate(() => log.foldAll(true));
+    await until(reader, () => log.scroller.scrollHeight > 12000 * 20);
+    await inSight(reader, 7000);
     clean(reader);
 });
