@@ -1,4 +1,4 @@
-// <tailrace-log> as a reader uses it, in a page of its own, on lines that a real step writes.
+// The log of a job's page as a reader uses it, on lines that a real step writes.
 // (never again: 1, 3, 8, 18)
 
 import assert from "node:assert/strict";
@@ -6,24 +6,13 @@ import { spawnSync } from "node:child_process";
 import { open as openFile } from "node:fs/promises";
 import path from "node:path";
 import test, { after } from "node:test";
-import { fileURLToPath } from "node:url";
-
-import { build } from "esbuild";
 
 import { folder, serve } from "../api/server.mjs";
 import { launch, until } from "./browser.mjs";
 
-const HERE = path.dirname(fileURLToPath(import.meta.url));
 const story = (name, run) => test(name, { timeout: 120000 }, run);
 let browser = null;
-let script = null; // what the page does instead of its own
 after(() => browser?.close());
-
-async function scriptMake() {
-    const entry = path.join(HERE, "logpage.js");
-    const built = await build({ entryPoints: [entry], bundle: true, write: false });
-    return built.outputFiles[0].text;
-}
 
 // A server with a definition of one step, `say`, that runs `command`.
 function server(t, command) {
@@ -31,39 +20,10 @@ function server(t, command) {
     return serve(t, { definitions: { "say.yaml": yaml } });
 }
 
-// Answers searches of the page from the lines as REST tells them.
-async function searchServe(reader, at, job) {
-    await reader.route("**/search?*", async (route) => {
-        const asked = Object.fromEntries(new URL(route.request().url()).searchParams);
-        const { q = "", regex, level = "debug", order = "asc" } = asked;
-        const [after, before] = [Number(asked.after || 0), Number(asked.before || Infinity)];
-        const limit = Number(asked.limit || 1000);
-        const lines = [];
-        for (let next = 0; next !== null; ) {
-            const { body } = await at.get(`/api/jobs/${job}/logs?step=say&level=${level}&after=${next}&limit=1000`);
-            lines.push(...body.logs);
-            next = body.next;
-        }
-        const matches = regex ? (text) => new RegExp(q).test(text) : (text) => text.toLowerCase().includes(q.toLowerCase());
-        const found = lines.filter(({ line, message }) => line > after && line < before && matches(message));
-        if (order === "desc") found.reverse();
-        const json = {
-            lines: found.slice(0, limit).map(({ line }) => line),
-            logs: asked.texts ? found.slice(0, limit) : undefined,
-            count: found.length,
-            from: after + 1,
-            to: Math.min(before - 1, lines.at(-1)?.line ?? 0),
-            complete: true,
-            next: null,
-        };
-        return route.fulfill({ json });
-    });
-}
-
-// A reader who has the log of step `say` open, and lines in sight.
-async function open(t, at, job, { width = 1280, height = 800, dark = false } = {}) {
+// A reader who has the log of step `say` open, and lines in sight. In the page, `log` is the element,
+// `told` is what it told, `asked` what the page asked the server for.
+async function open(t, at, job, { width = 1280, height = 900, dark = false } = {}) {
     browser ||= await launch();
-    script ||= await scriptMake();
     const context = await browser.newContext({
         viewport: { width, height },
         reducedMotion: "reduce",
@@ -75,13 +35,22 @@ async function open(t, at, job, { width = 1280, height = 800, dark = false } = {
     reader.complaints = [];
     reader.on("console", (m) => ["error", "warning"].includes(m.type()) && reader.complaints.push(m.text()));
     reader.on("pageerror", (error) => reader.complaints.push(String(error)));
-    await reader.route("**/assets/app*.js", (route) =>
-        route.fulfill({ body: script, contentType: "text/javascript; charset=utf-8" }),
-    );
-    await searchServe(reader, at, job);
-    await reader.goto(`${at.url}/queue?job=${job}&step=say`);
+    await reader.addInitScript(listen);
+    await reader.goto(`${at.url}/jobs/${job}?step=say`);
     await until(reader, () => document.querySelector(".tree-log-line, .log-stream:not([hidden])"));
     return reader;
+}
+
+function listen() {
+    Object.assign(window, { told: [], asked: [] });
+    Object.defineProperty(window, "log", { get: () => document.querySelector("tailrace-log") });
+    for (const name of ["logfollow", "loghits", "logplace", "lognotice"])
+        addEventListener(name, ({ detail }) => told.push([name, detail]));
+    const { fetch } = window;
+    window.fetch = (what, ...rest) => {
+        asked.push(String(what));
+        return fetch(what, ...rest);
+    };
 }
 
 // What the reader sees of the log: rows that are really in sight, with their place.
@@ -113,6 +82,12 @@ const inSight = (reader, line) =>
     );
 
 const status = (reader) => reader.evaluate(() => log.querySelector(".log-status").innerText.replace(/\s+/g, " "));
+// The pointer into the middle of the log.
+async function pointTo(reader) {
+    const { x, y, width, height } = await reader.locator(".log-scroll").boundingBox();
+    await reader.mouse.move(x + width / 2, y + height / 2);
+}
+
 const told = (reader, name) =>
     reader.evaluate((name) => told.filter(([n]) => n === name).map(([, detail]) => detail), name);
 const clean = (reader) => assert.deepEqual(reader.complaints, []);
@@ -164,7 +139,7 @@ story("a million lines: any of them is there at once, with few requests", async 
     await inSight(reader, total);
     await reader.keyboard.press("Home");
     await inSight(reader, 1);
-    const asked = await reader.evaluate(() => asked.filter((a) => a.startsWith("logs")));
+    const asked = await reader.evaluate(() => asked.filter((a) => a.includes("/logs?")));
     assert.ok(asked.length <= 14, asked.join("\n"));
     const rows = await reader.evaluate(() => log.querySelectorAll(".tree-log-line").length);
     assert.ok(rows < 150, `${rows} rows are in the page`);
@@ -182,7 +157,7 @@ story("the newest line is in sight while lines come, until the reader leaves", a
         await inSight(reader, await newest());
     }
     assert.match(await status(reader), /^Following/);
-    await reader.mouse.move(600, 400);
+    await pointTo(reader);
     await reader.mouse.wheel(0, -300);
     await until(reader, () => told.some(([name, { follow }]) => name === "logfollow" && !follow));
     const held = (await seen(reader))[0];
@@ -198,7 +173,7 @@ story("the newest line is in sight while lines come, until the reader leaves", a
     await close();
     await until(reader, () => /^Ended/.test(log.querySelector(".log-status").innerText));
     await inSight(reader, await newest());
-    assert.deepEqual(await reader.evaluate(() => asked.filter((a) => a.startsWith("logs"))).then((a) => a.length < 3), true);
+    assert.deepEqual(await reader.evaluate(() => asked.filter((a) => a.includes("/logs?"))).then((a) => a.length < 3), true);
     clean(reader);
 });
 
@@ -329,7 +304,7 @@ story("of lines that run faster than anybody reads the newest are painted as one
     });
     assert.ok(streamed.numbers.every((n, i) => i === 0 || n === streamed.numbers[i - 1] + 1), "consecutive");
     assert.ok(Math.abs(streamed.sight - streamed.bottom) < 6, "the last is at the end");
-    await reader.mouse.move(600, 400);
+    await pointTo(reader);
     await reader.mouse.wheel(0, -200);
     await until(reader, () => log.querySelector(".tree-log-line"));
     const left = await reader.evaluate(() => {
@@ -461,8 +436,10 @@ story("errors and warnings can be gone through, and shown by themselves", async 
     await until(reader, (n) => log.querySelector(".log-status").innerText.includes(n + " shown"), warnings.length);
     await reader.evaluate(() => log.scrollRows(-100000));
     await inSight(reader, warnings[0].line);
-    const levels = await reader.evaluate(() => [...log.querySelectorAll(".tree-log-line")].map((row) => row.dataset.level));
-    assert.ok(levels.length > 20 && levels.every((level) => ["warn", "error"].includes(level)), levels.join());
+    await until(reader, () => {
+        const levels = [...log.querySelectorAll(".tree-log-line")].map((row) => row.dataset.level);
+        return levels.length > 20 && levels.every((level) => ["warn", "error"].includes(level));
+    });
     assert.ok(await reader.evaluate(() => log.querySelector(".log-map").style.getPropertyValue("--marks").includes("gradient")));
     clean(reader);
 });
