@@ -244,6 +244,28 @@ printf '<b>bold</b>\n'`,
     clean(reader);
 });
 
+story("similar warnings are folded into one, and a link to one of them opens them", async (t) => {
+    const at = await server(t, `seq -f 'line %.0f' 2000; sleep 0.3; for i in $(seq 17); do echo "retry $i/17 of /docs/$i.html" >&2; done`);
+    const job = await at.run("say");
+    const { logs } = (await at.get(`/api/jobs/${job}/logs?step=say&level=warn`)).body;
+    const lines = logs.filter(({ message }) => message.startsWith("retry")).map(({ line }) => line);
+    assert.equal(lines.length, 17);
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => (log.follow = true));
+    await until(reader, () => log.querySelector(".log-note"));
+    const folded = async () => (await seen(reader)).filter(({ line }) => lines.includes(line)).map(({ line, text }) => [line, text]);
+    assert.deepEqual(await folded(), [[lines[0], "retry 1/17 of /docs/1.html (×17 similar)"]]);
+    await reader.click(".log-note");
+    await until(reader, (n) => log.querySelector(`[data-line="${n}"]`), lines[16]);
+    await reader.click(".log-note");
+    await until(reader, (n) => !log.querySelector(`[data-line="${n}"]`), lines[16]);
+    const other = await open(t, at, job);
+    await other.evaluate((line) => log.goto(line), lines[9]);
+    await inSight(other, lines[9]);
+    clean(reader);
+    clean(other);
+});
+
 story("what is copied is the lines, without what stands before them", async (t) => {
     const at = await server(t, "seq -f 'line %.0f' 300");
     const job = await at.run("say");
@@ -273,7 +295,7 @@ story("what is copied is the lines, without what stands before them", async (t) 
 story("a link to a line that is not written yet leads there when it is", async (t) => {
     const { at, job, say } = await spoken(t);
     await say(numbered(1, 100));
-    const reader = await open(t, at, job);
+    const reader = await open(t, at, job, { height: 500 });
     await reader.evaluate(() => log.goto(250, 260));
     await say(numbered(101, 240));
     await inSight(reader, 240);
@@ -282,6 +304,8 @@ story("a link to a line that is not written yet leads there when it is", async (
     await inSight(reader, 255);
     assert.equal(await reader.evaluate(() => log.follow), false);
     assert.equal(await reader.evaluate(() => log.querySelectorAll(".chosen").length), 11);
+    const { y, height } = await reader.locator('[data-line="250"]').boundingBox();
+    assert.ok(y > 0 && y + height < 500, `the line is in the window, at ${y}`);
     clean(reader);
 });
 

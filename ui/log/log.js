@@ -355,13 +355,22 @@ export class TailraceLog extends HTMLElement {
         this.#turn(follows(this.#follow, did, this.#view.above, this.#view.below));
         this.#choose(line, to);
         this.#bring(line);
+        this.#view.intoPage(this.scroller, line);
         await this.#pages.ensure(line, line, this.#axis.total);
-        if (this.#current === line) this.#bring(line); // it may be one of similar ones
+        // It may be one of similar ones, which is not known before it is here.
+        if (this.#current === line && this.#isRevealed(line)) this.#bring(line);
+    }
+
+    // Opens what hides a line, if anything does.
+    #isRevealed(line) {
+        this.#axis.rowOf(line); // what is similar is found out by placing it
+        const from = this.#rows.reveal(line);
+        if (from < Infinity) this.#axis.touch(from, this.#axis.total);
+        return from < Infinity;
     }
 
     #bring(line) {
-        const from = this.#rows.reveal(line);
-        if (from < Infinity) this.#axis.touch(from, this.#axis.total);
+        this.#isRevealed(line);
         if (line < this.#rows.first) this.#axis.touch(line, this.#rows.first);
         this.#rows.first = Math.min(this.#rows.first, line);
         this.#view.bring(line);
