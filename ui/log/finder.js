@@ -33,10 +33,11 @@ export class Finder {
             hits.grow(total);
             return hits;
         };
-        const atLeast = level === "debug" ? {} : { level };
+        const isAll = !level || level === "debug";
+        const atLeast = isAll ? {} : { level };
         if (query?.q) this.hits = make({ ...asked(query), ...atLeast });
         if (this.hits && filter) this.shown = this.hits;
-        else if (level !== "debug") this.shown = make(atLeast);
+        else if (!isAll) this.shown = make(atLeast);
     }
 
     close() {
