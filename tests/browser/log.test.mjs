@@ -1,4 +1,4 @@
-// <tailrace-log> as a reader uses it, in a page of its own, on lines that a real step writes.
+// The log of a job's page as a reader uses it, on lines that a real step writes.
 // (never again: 1, 3, 8, 18)
 
 import assert from "node:assert/strict";
@@ -6,24 +6,13 @@ import { spawnSync } from "node:child_process";
 import { open as openFile } from "node:fs/promises";
 import path from "node:path";
 import test, { after } from "node:test";
-import { fileURLToPath } from "node:url";
-
-import { build } from "esbuild";
 
 import { folder, serve } from "../api/server.mjs";
 import { launch, until } from "./browser.mjs";
 
-const HERE = path.dirname(fileURLToPath(import.meta.url));
 const story = (name, run) => test(name, { timeout: 120000 }, run);
 let browser = null;
-let script = null; // what the page does instead of its own
 after(() => browser?.close());
-
-async function scriptMake() {
-    const entry = path.join(HERE, "logpage.js");
-    const built = await build({ entryPoints: [entry], bundle: true, write: false });
-    return built.outputFiles[0].text;
-}
 
 // A server with a definition of one step, `say`, that runs `command`.
 function server(t, command) {
@@ -31,10 +20,10 @@ function server(t, command) {
     return serve(t, { definitions: { "say.yaml": yaml } });
 }
 
-// A reader who has the log of step `say` open, and lines in sight.
-async function open(t, at, job, { width = 1280, height = 800, dark = false } = {}) {
+// A reader who has the log of step `say` open, and lines in sight. In the page, `log` is the element,
+// `told` is what it told, `asked` what the page asked the server for.
+async function open(t, at, job, { width = 1280, height = 900, dark = false } = {}) {
     browser ||= await launch();
-    script ||= await scriptMake();
     const context = await browser.newContext({
         viewport: { width, height },
         reducedMotion: "reduce",
@@ -46,12 +35,22 @@ async function open(t, at, job, { width = 1280, height = 800, dark = false } = {
     reader.complaints = [];
     reader.on("console", (m) => ["error", "warning"].includes(m.type()) && reader.complaints.push(m.text()));
     reader.on("pageerror", (error) => reader.complaints.push(String(error)));
-    await reader.route("**/assets/app*.js", (route) =>
-        route.fulfill({ body: script, contentType: "text/javascript; charset=utf-8" }),
-    );
-    await reader.goto(`${at.url}/queue?job=${job}&step=say`);
+    await reader.addInitScript(listen);
+    await reader.goto(`${at.url}/jobs/${job}?step=say`);
     await until(reader, () => document.querySelector(".tree-log-line, .log-stream:not([hidden])"));
     return reader;
+}
+
+function listen() {
+    Object.assign(window, { told: [], asked: [] });
+    Object.defineProperty(window, "log", { get: () => document.querySelector("tailrace-log") });
+    for (const name of ["logfollow", "loghits", "logplace", "lognotice"])
+        addEventListener(name, ({ detail }) => told.push([name, detail]));
+    const { fetch } = window;
+    window.fetch = (what, ...rest) => {
+        asked.push(String(what));
+        return fetch(what, ...rest);
+    };
 }
 
 // What the reader sees of the log: rows that are really in sight, with their place.
@@ -83,6 +82,12 @@ const inSight = (reader, line) =>
     );
 
 const status = (reader) => reader.evaluate(() => log.querySelector(".log-status").innerText.replace(/\s+/g, " "));
+// The pointer into the middle of the log.
+async function pointTo(reader) {
+    const { x, y, width, height } = await reader.locator(".log-scroll").boundingBox();
+    await reader.mouse.move(x + width / 2, y + height / 2);
+}
+
 const told = (reader, name) =>
     reader.evaluate((name) => told.filter(([n]) => n === name).map(([, detail]) => detail), name);
 const clean = (reader) => assert.deepEqual(reader.complaints, []);
@@ -134,7 +139,7 @@ story("a million lines: any of them is there at once, with few requests", async 
     await inSight(reader, total);
     await reader.keyboard.press("Home");
     await inSight(reader, 1);
-    const asked = await reader.evaluate(() => asked.filter((a) => a.startsWith("logs")));
+    const asked = await reader.evaluate(() => asked.filter((a) => a.includes("/logs?")));
     assert.ok(asked.length <= 14, asked.join("\n"));
     const rows = await reader.evaluate(() => log.querySelectorAll(".tree-log-line").length);
     assert.ok(rows < 150, `${rows} rows are in the page`);
@@ -152,7 +157,7 @@ story("the newest line is in sight while lines come, until the reader leaves", a
         await inSight(reader, await newest());
     }
     assert.match(await status(reader), /^Following/);
-    await reader.mouse.move(600, 400);
+    await pointTo(reader);
     await reader.mouse.wheel(0, -300);
     await until(reader, () => told.some(([name, { follow }]) => name === "logfollow" && !follow));
     const held = (await seen(reader))[0];
@@ -168,7 +173,7 @@ story("the newest line is in sight while lines come, until the reader leaves", a
     await close();
     await until(reader, () => /^Ended/.test(log.querySelector(".log-status").innerText));
     await inSight(reader, await newest());
-    assert.deepEqual(await reader.evaluate(() => asked.filter((a) => a.startsWith("logs"))).then((a) => a.length < 3), true);
+    assert.deepEqual(await reader.evaluate(() => asked.filter((a) => a.includes("/logs?"))).then((a) => a.length < 3), true);
     clean(reader);
 });
 
@@ -239,6 +244,28 @@ printf '<b>bold</b>\n'`,
     clean(reader);
 });
 
+story("similar warnings are folded into one, and a link to one of them opens them", async (t) => {
+    const at = await server(t, `seq -f 'line %.0f' 2000; sleep 0.3; for i in $(seq 17); do echo "retry $i/17 of /docs/$i.html" >&2; done`);
+    const job = await at.run("say");
+    const { logs } = (await at.get(`/api/jobs/${job}/logs?step=say&level=warn`)).body;
+    const lines = logs.filter(({ message }) => message.startsWith("retry")).map(({ line }) => line);
+    assert.equal(lines.length, 17);
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => (log.follow = true));
+    await until(reader, () => log.querySelector(".log-note"));
+    const folded = async () => (await seen(reader)).filter(({ line }) => lines.includes(line)).map(({ line, text }) => [line, text]);
+    assert.deepEqual(await folded(), [[lines[0], "retry 1/17 of /docs/1.html (×17 similar)"]]);
+    await reader.click(".log-note");
+    await until(reader, (n) => log.querySelector(`[data-line="${n}"]`), lines[16]);
+    await reader.click(".log-note");
+    await until(reader, (n) => !log.querySelector(`[data-line="${n}"]`), lines[16]);
+    const other = await open(t, at, job);
+    await other.evaluate((line) => log.goto(line), lines[9]);
+    await inSight(other, lines[9]);
+    clean(reader);
+    clean(other);
+});
+
 story("what is copied is the lines, without what stands before them", async (t) => {
     const at = await server(t, "seq -f 'line %.0f' 300");
     const job = await at.run("say");
@@ -268,7 +295,7 @@ story("what is copied is the lines, without what stands before them", async (t) 
 story("a link to a line that is not written yet leads there when it is", async (t) => {
     const { at, job, say } = await spoken(t);
     await say(numbered(1, 100));
-    const reader = await open(t, at, job);
+    const reader = await open(t, at, job, { height: 500 });
     await reader.evaluate(() => log.goto(250, 260));
     await say(numbered(101, 240));
     await inSight(reader, 240);
@@ -277,6 +304,8 @@ story("a link to a line that is not written yet leads there when it is", async (
     await inSight(reader, 255);
     assert.equal(await reader.evaluate(() => log.follow), false);
     assert.equal(await reader.evaluate(() => log.querySelectorAll(".chosen").length), 11);
+    const { y, height } = await reader.locator('[data-line="250"]').boundingBox();
+    assert.ok(y > 0 && y + height < 500, `the line is in the window, at ${y}`);
     clean(reader);
 });
 
@@ -299,7 +328,7 @@ story("of lines that run faster than anybody reads the newest are painted as one
     });
     assert.ok(streamed.numbers.every((n, i) => i === 0 || n === streamed.numbers[i - 1] + 1), "consecutive");
     assert.ok(Math.abs(streamed.sight - streamed.bottom) < 6, "the last is at the end");
-    await reader.mouse.move(600, 400);
+    await pointTo(reader);
     await reader.mouse.wheel(0, -200);
     await until(reader, () => log.querySelector(".tree-log-line"));
     const left = await reader.evaluate(() => {
@@ -350,5 +379,106 @@ story("wrapped lines are broken where it was calculated, and are copied in one p
         return navigator.clipboard.readText();
     });
     assert.equal(copied, "red".repeat(100) + "plain".repeat(100));
+    clean(reader);
+});
+
+const hits = (reader, wanted) =>
+    until(
+        reader,
+        (wanted) => {
+            const [, last] = told.findLast(([name]) => name === "loghits") || [];
+            return last && Object.entries(wanted).every(([key, value]) => last[key] === value);
+        },
+        wanted,
+    );
+
+story("a search counts exactly, goes from hit to hit, and marks them, while the log grows", async (t) => {
+    const { at, job, say } = await spoken(t);
+    await say(numbered(1, 5000)); // line n is number n + 1
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => (log.query = { q: "LINE 49", regex: false, case: false }));
+    await hits(reader, { count: 111, complete: true });
+    assert.equal(await reader.evaluate(() => log.follow), true, "a search does not leave the end");
+    await reader.evaluate(() => log.prev("hit"));
+    await inSight(reader, 5000);
+    await hits(reader, { at: 111 });
+    await reader.evaluate(() => log.prev("hit"));
+    await hits(reader, { at: 110 });
+    assert.ok(await reader.evaluate(() => CSS.highlights.get("log-find").size > 5));
+    await reader.evaluate(() => log.goto(3000));
+    await reader.evaluate(() => log.next("hit"));
+    await inSight(reader, 4901);
+    await reader.evaluate(() => log.goto(400));
+    await reader.evaluate(() => log.next("hit"));
+    await inSight(reader, 491);
+    await hits(reader, { at: 2 });
+    await say("line 49 again\n" + numbered(1, 60));
+    await hits(reader, { count: 113, at: 2 });
+    await reader.evaluate(() => (log.query = { q: "nothing at all" }));
+    await hits(reader, { count: 0, complete: true });
+    await reader.evaluate(() => log.next("hit"));
+    assert.equal((await told(reader, "lognotice")).at(-1).text, "No hit after here.");
+    await reader.evaluate(() => (log.query = null));
+    assert.equal(await reader.evaluate(() => CSS.highlights.get("log-find").size), 0);
+    clean(reader);
+});
+
+story("a filter shows hits only, with their own numbers, also those that come", async (t) => {
+    const { at, job, say } = await spoken(t);
+    await say(numbered(1, 3000));
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => ((log.query = { q: "00$", regex: true }), (log.filter = true)));
+    await hits(reader, { count: 30, complete: true });
+    const numbers = async () => (await seen(reader)).map(({ line }) => line);
+    const all = Array.from({ length: 30 }, (_, i) => (i + 1) * 100 + 1);
+    await until(reader, () => log.querySelectorAll(".tree-log-line").length === 30);
+    await inSight(reader, 3001);
+    assert.deepEqual(await numbers(), all.slice(-(await numbers()).length));
+    assert.match(await status(reader), /^Following, 30 shown/);
+    await say("line 100000\n");
+    await inSight(reader, 3002);
+    await reader.evaluate(() => log.goto(1501));
+    await reader.evaluate(() => (log.filter = false));
+    await inSight(reader, 1501);
+    await inSight(reader, 1502);
+    assert.equal(await reader.evaluate(() => log.follow), false);
+    clean(reader);
+});
+
+story("errors and warnings can be gone through, and shown by themselves", async (t) => {
+    const yaml = "id: say\nname: Say\nsteps:\n  - name: say\n    type: generator\n    config: { worker_count: 1, log_count: 3000, log_delay_ms: 0 }\n";
+    const at = await serve(t, { definitions: { "say.yaml": yaml } });
+    const job = await at.run("say");
+    const warnings = (await at.get(`/api/jobs/${job}/logs?step=say&level=warn&limit=1000`)).body.logs;
+    const reader = await open(t, at, job);
+    for (const { line } of warnings.filter(({ level }) => level === "warn").slice(0, 3)) {
+        await reader.evaluate(() => log.next("warn"));
+        await inSight(reader, line);
+        assert.equal(await reader.evaluate(() => log.querySelector(".chosen").dataset.level), "warn");
+    }
+    await reader.evaluate(() => (log.level = "warn"));
+    await until(reader, (n) => log.querySelector(".log-status").innerText.includes(n + " shown"), warnings.length);
+    await reader.evaluate(() => log.scrollRows(-100000));
+    await inSight(reader, warnings[0].line);
+    await until(reader, () => {
+        const levels = [...log.querySelectorAll(".tree-log-line")].map((row) => row.dataset.level);
+        return levels.length > 20 && levels.every((level) => ["warn", "error"].includes(level));
+    });
+    assert.ok(await reader.evaluate(() => log.querySelector(".log-map").style.getPropertyValue("--marks").includes("gradient")));
+    clean(reader);
+});
+
+story("all groups are folded at once, also those that nobody has looked at", async (t) => {
+    const at = await server(t, "for i in $(seq 2000); do echo ::group::part $i; seq 5; echo ::endgroup::; done");
+    const job = await at.run("say");
+    const reader = await open(t, at, job);
+    await reader.evaluate(() => log.foldAll(false));
+    await until(reader, () => log.scroller.scrollHeight === 2002 * 20);
+    await reader.evaluate(() => log.goto(7000));
+    await inSight(reader, 7000);
+    await until(reader, () => log.scroller.scrollHeight === 2007 * 20);
+    await reader.evaluate(() => log.foldAll(true));
+    await until(reader, () => log.scroller.scrollHeight > 12000 * 20);
+    await inSight(reader, 7000);
     clean(reader);
 });

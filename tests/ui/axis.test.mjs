@@ -91,6 +91,7 @@ test("a log can become empty", () => {
     axis.reset(0);
     assert.deepEqual([axis.rows, axis.rowOf(1), [...axis.from(0)].length], [0, 0, 0]);
     assert.deepEqual(axis.at(0), [0, 0]);
+    assert.equal(axis.rowOf(0), 0);
     axis.grow(3);
     assert.deepEqual([...axis.from(1)].map(({ line }) => line), [2, 3]);
 });

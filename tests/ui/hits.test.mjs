@@ -102,6 +102,15 @@ test("a log that grows is asked for what is new only, and not all the time", asy
     assert.equal(hits.count, 40);
 });
 
+test("there is no hole in what is known when the log grows beyond it", async () => {
+    const log = logOf(30000, () => true);
+    const hits = new Hits(log.search, { q: "x" }, 1, () => {});
+    await settled(hits, 30000);
+    log.total = 30010;
+    await settled(hits, 30010);
+    assert.deepEqual([hits.count, hits.lines.length, hits.below], [30010, 10000, 20010]);
+});
+
 test("the next hit and the one before, known or not", async () => {
     const isHit = (n) => n % 1000 === 0;
     const log = logOf(100000, isHit, 5000);

@@ -58,6 +58,7 @@ export class Axis {
     // The first row of a line; of a hidden one, of what comes after it.
     rowOf(line) {
         this.#settle();
+        if (line < 1) return 0;
         if (line > this.total) return this.rows;
         const page = pageOf(line);
         const heights = this.#detail(page);

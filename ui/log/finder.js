@@ -8,9 +8,6 @@ import { Hits } from "./hits.js";
 const NAMES = { error: "error", warn: "warning", hit: "hit" };
 
 export class Finder {
-    query = null; // {q, regex, case}
-    filter = false; // hits only
-    level = ""; // and worse only
     hits = null;
     shown = null;
     #search = null;
@@ -26,11 +23,9 @@ export class Finder {
         this.#search = search || null;
     }
 
-    // Looks anew, from a line on, in a log of so many lines.
-    start(line, total) {
-        const { q, regex, case: isCase } = this.query || {};
-        const level = this.level ? { level: this.level } : {};
-        const how = { ...(regex && { regex }), ...(isCase && { case: true }) };
+    // Looks anew, from a line on, in a log of so many lines. For query ({q, regex, case} or null);
+    // filter: hits only; level: and worse only.
+    start({ query, filter, level }, line, total) {
         this.close();
         if (!this.#search) return;
         const make = (what) => {
@@ -38,9 +33,11 @@ export class Finder {
             hits.grow(total);
             return hits;
         };
-        if (q) this.hits = make({ q, ...how, ...level });
-        if (q && this.filter) this.shown = this.hits;
-        else if (this.level) this.shown = make(level);
+        const isAll = !level || level === "debug";
+        const atLeast = isAll ? {} : { level };
+        if (query?.q) this.hits = make({ ...asked(query), ...atLeast });
+        if (this.hits && filter) this.shown = this.hits;
+        else if (!isAll) this.shown = make(atLeast);
     }
 
     close() {
@@ -78,6 +75,9 @@ export class Finder {
         return [await find("warn"), await find("error")];
     }
 }
+
+// What is not wanted is not said.
+const asked = (query) => Object.fromEntries(Object.entries(query).filter(([, value]) => value));
 
 export const noneText = (kind, isBack) =>
     "No " + (NAMES[kind] || kind) + (isBack ? " before" : " after") + " here.";

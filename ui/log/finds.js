@@ -16,7 +16,7 @@ function highlightOf() {
 // What a plain search looks for; null when there is nothing to mark. A regular expression is the
 // server's to match: it has a time budget, the page has none.
 export function patternOf(query) {
-    if (!query || query.regex) return null;
+    if (!query?.q || query.regex) return null;
     const letters = [...query.q].map((c) => c.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&"));
     return new RegExp(letters.join("\n?"), query.case ? "gu" : "giu"); // a row may end anywhere
 }

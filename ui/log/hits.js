@@ -113,8 +113,11 @@ export class Hits {
         this.#timer = null;
         const total = this.#total;
         await this.#alone(async () => {
-            while (this.#changed && !this.error && (this.#from > 1 || this.#to < total))
+            let known = -Infinity; // it ends when an answer brings nothing further
+            while (this.#to - this.#from > known && (this.#from > 1 || this.#to < total)) {
+                known = this.#to - this.#from;
                 await this.#ask(this.#from > 1, this.#from > 1 ? this.#from : this.#to, total);
+            }
         });
         if (this.#changed && !this.error) this.grow(this.#total);
     }

@@ -17,7 +17,7 @@
 //             loglines    {lines}                       earlier lines came in
 
 import { attributeSet, hiddenSet, textSet } from "../dom.js";
-import { count } from "../format.js";
+import { count, plural } from "../format.js";
 import { isFinal } from "../reducer.js";
 import { Finder, noneText } from "./finder.js";
 import { patternOf } from "./finds.js";
@@ -69,8 +69,7 @@ export class TailraceLog extends HTMLElement {
     #toldAt = 0; // the status line
     #stamp = 0; // of how rows look
     #digits = 0; // of line numbers
-    #time = "abs";
-    #wrap = false;
+    #how = { time: "abs", wrap: false, level: "debug", query: null, filter: false };
 
     connectedCallback() {
         if (this.isConnected && this.firstChild) return;
@@ -146,7 +145,7 @@ export class TailraceLog extends HTMLElement {
         this.#axis.reset(0);
         this.#map.forget();
         this.#finder.open(this.#o.search);
-        this.#find({});
+        this.#find();
     }
 
     // Where a log opens: at a place that was asked for; what runs, at its end; what failed, at the
@@ -356,13 +355,22 @@ export class TailraceLog extends HTMLElement {
         this.#turn(follows(this.#follow, did, this.#view.above, this.#view.below));
         this.#choose(line, to);
         this.#bring(line);
+        this.#view.intoPage(this.scroller, line);
         await this.#pages.ensure(line, line, this.#axis.total);
-        if (this.#current === line) this.#bring(line); // it may be one of similar ones
+        // It may be one of similar ones, which is not known before it is here.
+        if (this.#current === line && this.#isRevealed(line)) this.#bring(line);
+    }
+
+    // Opens what hides a line, if anything does.
+    #isRevealed(line) {
+        this.#axis.rowOf(line); // what is similar is found out by placing it
+        const from = this.#rows.reveal(line);
+        if (from < Infinity) this.#axis.touch(from, this.#axis.total);
+        return from < Infinity;
     }
 
     #bring(line) {
-        const from = this.#rows.reveal(line);
-        if (from < Infinity) this.#axis.touch(from, this.#axis.total);
+        this.#isRevealed(line);
         if (line < this.#rows.first) this.#axis.touch(line, this.#rows.first);
         this.#rows.first = Math.min(this.#rows.first, line);
         this.#view.bring(line);
@@ -415,30 +423,28 @@ export class TailraceLog extends HTMLElement {
         return this.#current;
     }
 
+    // Properties: time ("abs", "rel", "delta", "off"), wrap; level (and worse only), query
+    // ({q, regex, case} or null), filter (hits only).
+    static {
+        for (const name of ["time", "wrap", "level", "query", "filter"])
+            Object.defineProperty(this.prototype, name, {
+                get() {
+                    return this.#how[name];
+                },
+                set(value) {
+                    this.#how[name] = value;
+                    if (name === "time" || name === "wrap") this.#lookAnew();
+                    else this.#find();
+                },
+            });
+    }
+
     get follow() {
         return this.#follow;
     }
 
     set follow(follow) {
         this.#turn(follow);
-    }
-
-    get time() {
-        return this.#time;
-    }
-
-    set time(time) {
-        this.#time = time;
-        this.#lookAnew();
-    }
-
-    get wrap() {
-        return this.#wrap;
-    }
-
-    set wrap(wrap) {
-        this.#wrap = wrap;
-        this.#lookAnew();
     }
 
     #lookAnew() {
@@ -451,7 +457,7 @@ export class TailraceLog extends HTMLElement {
         const { clientWidth } = this.scroller;
         this.classList.toggle("narrow", clientWidth > 0 && clientWidth < NARROW);
         const cells = Math.floor(clientWidth / this.#view.cell) - 2;
-        const columns = this.#wrap ? Math.max(16, cells - gutterCells(this.#look())) : 0;
+        const columns = this.#how.wrap ? Math.max(16, cells - gutterCells(this.#look())) : 0;
         if (columns === this.#rows.columns) return;
         this.#rows.columns = columns;
         this.#axis.reset();
@@ -469,10 +475,10 @@ export class TailraceLog extends HTMLElement {
         const { started_at: started, status } = this.#writer || {};
         return {
             stamp: this.#stamp,
-            time: this.#time,
+            time: this.#how.time,
             from: Date.parse(started) || (this.#pages.at(1)?.time ?? NaN),
             digits: Math.max(4, String(this.#axis.total).length),
-            hasTime: this.#time !== "off" && !isNarrow,
+            hasTime: this.#how.time !== "off" && !isNarrow,
             hasWho: this.dataset.stepId !== "" && !isNarrow,
             columns: this.#rows.columns,
             isBare: this.isCompact,
@@ -491,36 +497,12 @@ export class TailraceLog extends HTMLElement {
 
     /* ---- search and filter ---- */
 
-    get level() {
-        return this.#finder.level || "debug";
-    }
-
-    set level(level) {
-        this.#find({ level: level === "debug" ? "" : level || "" });
-    }
-
-    get query() {
-        return this.#finder.query;
-    }
-
-    set query(query) {
-        this.#find({ query: query && query.q ? query : null });
-    }
-
-    get filter() {
-        return this.#finder.filter;
-    }
-
-    set filter(filter) {
-        this.#find({ filter });
-    }
-
     // Looks anew, from where the reader is.
-    #find(change) {
+    #find() {
         const { total } = this.#axis;
         const { line } = this.#view.anchor;
-        Object.assign(this.#finder, change);
-        this.#finder.start(this.#follow ? total + 1 : Math.min(total + 1, line), total);
+        const at = this.#follow ? total + 1 : Math.min(total + 1, line);
+        this.#finder.start(this.#how, at, total);
         this.#rows.shown = this.#finder.shown;
         this.#stamp += 1;
         this.#axis.reset();
@@ -602,9 +584,9 @@ export class TailraceLog extends HTMLElement {
         const { first, shown } = this.#rows;
         const above = shown ? shown.above : first - 1;
         hiddenSet(earlier, above <= 0);
-        const lines = above === 1 ? " earlier line" : " earlier lines";
-        if (above > 0) textSet(earlier, "↑ " + count(above) + lines);
+        if (above > 0) textSet(earlier, "↑ " + plural(above, "earlier line"));
         hiddenSet(newer, this.#follow || this.#view.below <= END_ROWS);
+        if (newer.hidden) return;
         const fresh = this.#axis.total - this.#left;
         textSet(newer, fresh > 0 ? "↓ " + count(fresh) + " new" : "↓ End");
     }

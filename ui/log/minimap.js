@@ -1,5 +1,5 @@
-// minimap.js: where in the whole log errors, warnings and hits are, as marks beside it. As far as
-// is known: lines that came by, and what the server says.
+// minimap.js: where in the whole log errors and warnings are, and hits beside them, as marks. As far
+// as is known: lines that came by, and what the server says.
 
 import { make } from "../dom.js";
 
@@ -38,15 +38,17 @@ export class Minimap {
 
     // total: lines. hits: line numbers. from, to: what of 0 … 1 is in sight.
     paint(total, hits, from, to) {
-        const bins = new Uint8Array(BINS);
-        const mark = (line, rank) => {
+        const [marks, found] = [new Uint8Array(BINS), new Uint8Array(BINS)];
+        const mark = (bins, line, rank) => {
             const bin = Math.min(BINS - 1, Math.floor((line / total) * BINS));
             bins[bin] = Math.max(bins[bin], rank);
         };
         const blocks = Math.min(this.#ranks.length, Math.floor(total / BLOCK) + 1);
-        for (let i = 0; i < blocks; i++) if (this.#ranks[i]) mark(i * BLOCK, this.#ranks[i]);
-        for (const line of hits) mark(line, HIT);
-        this.el.style.setProperty("--marks", gradient(bins));
+        for (let i = 0; i < blocks; i++)
+            if (this.#ranks[i]) mark(marks, i * BLOCK, this.#ranks[i]);
+        for (const line of hits) mark(found, line, HIT);
+        this.el.style.setProperty("--marks", gradient(marks));
+        this.el.style.setProperty("--hits", gradient(found));
         this.el.style.setProperty("--from", (100 * from).toFixed(2) + "%");
         this.el.style.setProperty("--size", (100 * (to - from)).toFixed(2) + "%");
     }

@@ -12,6 +12,7 @@ import { ROW, Window } from "./window.js";
 
 const ALL = 200; // up to so many rows are all in the page
 const OVERSCAN = 30;
+const PAGE_EDGE = 5 * ROW; // px
 const SIGHT_FIRST = 16 * ROW; // px, until the page has been laid out
 
 export class View {
@@ -89,8 +90,19 @@ export class View {
     }
 
     isInSight(line) {
-        const y = this.#axis.rowOf(line) * ROW - this.#window.top;
+        const y = this.#y(line);
         return y >= 0 && y < this.#window.sight;
+    }
+
+    // The page, too, may be scrolled to where a line cannot be seen.
+    intoPage(scroller, line) {
+        const y = scroller.getBoundingClientRect().top + this.#y(line);
+        if (y < PAGE_EDGE || y > innerHeight - PAGE_EDGE) scrollBy(0, y - innerHeight / 2);
+    }
+
+    // Px from the top of what is in sight.
+    #y(line) {
+        return this.#axis.rowOf(line) * ROW - this.#window.top;
     }
 
     // Returns the pieces that are painted now.
