@@ -14,6 +14,7 @@ import { attributeSet, childrenSet, hiddenSet, make, shape, shapeSet, textSet } 
 import { count, elapsed, plural, when } from "./format.js";
 import { isFinal, jobState } from "./reducer.js";
 import "./log/log.js";
+import { Pace } from "./queue/pace.js";
 
 const OPEN_BY_THEMSELVES = 8; // running jobs; a reader may open more
 
@@ -63,9 +64,19 @@ export class TailraceQueue extends HTMLElement {
         this.#pointer = null;
     }
 
+    // What the reader wants to see of the list: {status, q}, both "" for all.
+    filter = { status: "", q: "" };
+
+    #isWanted(job) {
+        const { status, q } = this.filter;
+        const text = (job.job_name + "\n" + job.definition_id).toLowerCase();
+        return (!status || job.status === status) && (!q || text.includes(q.toLowerCase()));
+    }
+
     // Jobs that the reader has open stay, however old.
     #listed(state) {
-        const { order, jobs } = state.list;
+        const { jobs } = state.list;
+        const order = state.list.order.filter((id) => this.#isWanted(jobs[id]));
         const kept = Object.keys(state.trees).filter((id) => !jobs[id] && this.#choices.get(id));
         return kept.length ? [...order, ...kept.sort().reverse()] : order;
     }
@@ -160,11 +171,21 @@ class Card {
         this.button = make("button", "disclosure", { type: "button", "aria-controls": body });
         title.append(this.button);
         this.note = make("span", "card-note");
+        this.said = make("span");
+        this.pace = make("span", "card-pace", { "aria-hidden": "true" });
+        this.note.append(this.said, this.pace);
+        this.rate = new Pace();
         this.meter = meterMake("card-meter");
         this.when = make("time", "card-when");
         this.time = make("span", "card-time");
         this.cancel = make("button", "button cancel", { type: "button" });
         this.cancel.textContent = "Cancel";
+        this.again = make("button", "button again", { type: "button" });
+        this.again.textContent = "Run again";
+        this.link = make("a", "button", { href: "/jobs/" + encodeURIComponent(id) });
+        this.link.textContent = "Log";
+        this.actions = make("span", "card-actions");
+        this.actions.append(this.link, this.again, this.cancel);
         this.head.append(
             this.label,
             title,
@@ -172,7 +193,7 @@ class Card {
             this.note,
             this.when,
             this.time,
-            this.cancel,
+            this.actions,
         );
         this.error = make("p", "card-error");
         this.body = make("div", "card-body", { id: body });
@@ -181,6 +202,7 @@ class Card {
         this.body.append(this.log, this.list);
         this.el.append(this.head, this.error, this.body);
         this.button.addEventListener("click", () => queue.toggle(id, !this.#opened));
+        this.again.addEventListener("click", () => queue.tell("again", { job_id: id }));
         this.cancel.addEventListener("click", () =>
             queue.tell("cancel", { job_id: id, job_name: this.button.textContent }),
         );
@@ -208,7 +230,7 @@ class Card {
 
     render(job, detailed, now, idle, choices) {
         this.#times(job, now);
-        this.cancel.disabled = idle;
+        this.cancel.disabled = this.again.disabled = idle;
         this.cancel.title = idle ? "Not while the server cannot be reached" : "";
         if (job !== this.#painted) {
             this.#painted = job;
@@ -234,13 +256,17 @@ class Card {
         textSet(this.word, job.status);
         shapeSet(this.shape, job.status);
         textSet(this.button, job.job_name || job.definition_id || job.job_id);
-        textSet(this.note, jobNote(job));
+        textSet(this.said, jobNote(job));
+        attributeSet(this.link, "aria-label", "Log of " + this.button.textContent);
+        attributeSet(this.again, "aria-label", "Run " + this.button.textContent + " again");
+        attributeSet(this.cancel, "aria-label", "Cancel " + this.button.textContent);
         meterSet(this.meter, job.status === "running" ? jobMeter(job) : null);
         const at = job.started_at || job.created_at;
         textSet(this.when, at ? when(at, now) : "");
         if (at) attributeSet(this.when, "datetime", at);
         if (at) attributeSet(this.when, "title", new Date(at).toLocaleString());
         hiddenSet(this.cancel, isFinal(job.status));
+        hiddenSet(this.again, !isFinal(job.status));
         const why = whyText(job);
         hiddenSet(this.error, !why);
         textSet(this.error, why);
@@ -248,6 +274,7 @@ class Card {
 
     #times(job, now) {
         textSet(this.time, elapsed(job.started_at, job.completed_at, now));
+        textSet(this.pace, job.status === "running" ? this.rate.add(linesOf(job), now) : "");
     }
 
     #step(step, i) {
@@ -346,6 +373,8 @@ class StepItem {
 }
 
 /* ---- what is said ---- */
+
+const linesOf = (job) => job.steps.reduce((sum, step) => sum + step.total_logs, 0);
 
 // Why it ended as it did; of what went well there is nothing to say.
 function whyText(of) {

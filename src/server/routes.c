@@ -43,7 +43,7 @@ static const struct route routes[] = {
     {"POST", "/api/job-definitions/{id}/execute", "", BODY_JSON, handle_definition_execute,
      "Starts a job; the body may hold parameters"},
 
-    {"GET", "/api/jobs", "status definition parent_id order_by order_dir " PAGE, BODY_NONE,
+    {"GET", "/api/jobs", "status definition q parent_id order_by order_dir " PAGE, BODY_NONE,
      handle_jobs_list, "Jobs, the newest first; with parent_id what is below it"},
     {"GET", "/api/jobs/stats", "", BODY_NONE, handle_jobs_stats, "How many jobs in each state"},
     {"GET", "/api/jobs/queue", "", BODY_NONE, handle_jobs_queue, "What waits and what runs"},

@@ -154,7 +154,7 @@ int handle_jobs_list(struct request *r, struct err *e)
     static const char *const directions[] = {"desc", "asc", NULL};
     struct query *q = query_new(r);
     struct str parent = request_query(r, "parent_id");
-    struct str definition = request_query(r, "definition");
+    struct str definition = request_query(r, "definition"), word = request_query(r, "q");
     int order = 0, direction = 0;
     int code = request_page(r, 50, &q->limit, &q->offset, e);
     if (code >= 0)
@@ -168,6 +168,7 @@ int handle_jobs_list(struct request *r, struct err *e)
     if (code < 0)
         return code;
     q->jobs.definition_id = definition.p ? arena_str(&r->arena, definition) : NULL;
+    q->jobs.word = word.n ? arena_str(&r->arena, word) : NULL;
     q->jobs.order = (enum job_order)order;
     q->jobs.descending = direction == 0;
     q->jobs.limit = q->limit;

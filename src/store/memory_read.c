@@ -88,6 +88,19 @@ static int jobs_compare(const void *pa, const void *pb, void *ctx)
     return q->descending ? -order : order;
 }
 
+static bool text_has(const char *text, const char *word)
+{
+    return text && str_find_nocase(str_of(text), str_of(word)) >= 0;
+}
+
+static bool job_is_wanted(const struct job_row *row, const struct job_query *q)
+{
+    const char *definition = row->definition_id;
+    return state_is_wanted(q->states, row->status) &&
+           (!q->definition_id || (definition && strcmp(definition, q->definition_id) == 0)) &&
+           (!q->word || text_has(row->name, q->word) || text_has(definition, q->word));
+}
+
 static int memory_list_jobs(struct store_reader *r, const struct job_query *q, struct arena *a,
                             struct job_row ***ret_rows, size_t *ret_count, int64_t *ret_total,
                             struct err *e)
@@ -97,9 +110,7 @@ static int memory_list_jobs(struct store_reader *r, const struct job_query *q, s
     struct rows rows = {0};
     for (size_t i = 0; i < jobs->count; i++) {
         const struct job_row *row = jobs->slots[i]->row;
-        if (state_is_wanted(q->states, row->status) &&
-            (!q->definition_id ||
-             (row->definition_id && strcmp(row->definition_id, q->definition_id) == 0)))
+        if (job_is_wanted(row, q))
             rows_add(&rows, row);
     }
     struct job_query ctx = *q;
@@ -228,11 +239,6 @@ static int memory_group_errors(struct store_reader *r, struct id step_id, int64_
     *ret_count = limit < 0 ? count : MIN(count, (size_t)limit);
     free(rows.p);
     return 0;
-}
-
-static bool text_has(const char *text, const char *word)
-{
-    return text && str_find_nocase(str_of(text), str_of(word)) >= 0;
 }
 
 static bool document_has_words(const struct document_row *row, const struct document_query *q)

@@ -59,6 +59,17 @@ static void sql_jobs_where(struct buf *sql, const struct job_query *q)
     sql_states(sql, "status", q->states);
     if (q->definition_id)
         buf_add_c(sql, " AND definition_id = ?");
+    if (q->word)
+        buf_add_c(sql, " AND instr(lower(ifnull(name, '') || char(10) ||"
+                       " ifnull(definition_id, '')), lower(?)) > 0");
+}
+
+static void jobs_bind(struct query *query, const struct job_query *q)
+{
+    if (q->definition_id)
+        bind_text(query, q->definition_id);
+    if (q->word)
+        bind_text(query, q->word);
 }
 
 static int jobs_total(struct conn *c, const struct job_query *q, int64_t *ret_total,
@@ -71,8 +82,7 @@ static int jobs_total(struct conn *c, const struct job_query *q, int64_t *ret_to
     int r = query_open(&query, c, buf_text(&sql), e);
     if (r < 0)
         return r;
-    if (q->definition_id)
-        bind_text(&query, q->definition_id);
+    jobs_bind(&query, q);
     r = query_step(&query, e);
     if (r < 0)
         return r;
@@ -97,8 +107,7 @@ int sqlite_list_jobs(struct store_reader *r, const struct job_query *q, struct a
     int rc = query_open(&query, c, buf_text(&sql), e);
     if (rc < 0)
         return rc;
-    if (q->definition_id)
-        bind_text(&query, q->definition_id);
+    jobs_bind(&query, q);
     bind_number(&query, q->limit);
     bind_number(&query, q->offset);
     struct rows rows = {0};

@@ -76,6 +76,7 @@ enum job_order { ORDER_CREATED, ORDER_STARTED, ORDER_COMPLETED, ORDER_NAME, ORDE
 struct job_query {
     unsigned states;           /* bit 1 << enum job_state; 0: all */
     const char *definition_id; /* NULL: any */
+    const char *word; /* in the name or the definition's id, ASCII without case; NULL: any */
     enum job_order order;
     bool descending;
     int64_t limit, offset; /* limit < 0: all */

@@ -337,6 +337,8 @@ static void dump_jobs(struct store_reader *r, struct rng *rng, struct buf *out)
         AUTO_ARENA a = ARENA_INIT;
         struct job_query q = {.limit = (int64_t)rng_below(rng, 6) - 1,
                               .offset = (int64_t)rng_below(rng, 3)};
+        if (rng_below(rng, 3) == 0)
+            q.word = "E";
         q.states = rng_below(rng, 2) ? (unsigned)rng_below(rng, 64) : 0;
         q.definition_id = rng_below(rng, 3) ? NULL : "news";
         q.order = (enum job_order)rng_below(rng, 5);

@@ -1,6 +1,6 @@
 // pages/queue.js: the queue page. Its numbers are Alpine's, the tree of jobs is an element of ours.
 
-import { api } from "../api.js";
+import { api, post } from "../api.js";
 import { start } from "../app.js";
 import { count } from "../format.js";
 import { keysAdd } from "../keys.js";
@@ -8,6 +8,7 @@ import { jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, leave, live, onPaint, paintSoon } from "../state.js";
 import "../queue.js";
+import "../queue/older.js";
 
 const PARTS = ["running", "pending", "completed", "failed", "cancelled"];
 
@@ -16,7 +17,10 @@ const queue = () => document.querySelector("tailrace-queue");
 start(() => ({
     loaded: false,
     empty: false,
-    stats: PARTS.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true })),
+    stats: PARTS.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true, on: false })),
+    q: "",
+    status: "",
+    nothing: false,
 
     init() {
         const el = queue();
@@ -24,20 +28,70 @@ start(() => ({
         el.addEventListener("unfollow", (e) => leave(jobTopic(e.detail.job_id)));
         el.addEventListener("changed", paintSoon);
         el.addEventListener("cancel", (e) => shell.askCancel(e.detail));
+        el.addEventListener("again", (e) => this.again(e.detail.job_id));
         el.addEventListener("notice", (e) => shell.toast(e.detail.text));
         el.lines = lines;
         addEventListener("jobasked", () => el.free()); // the new job comes in on top
+        addEventListener("popstate", () => this.route());
         keysAll();
+        this.route();
         onPaint((state, now) => {
             el.render(state, now, idle);
             this.summarize(state.list);
         });
     },
 
+    /* ---- what of it is shown: the address says it ---- */
+
+    route() {
+        const query = new URLSearchParams(location.search);
+        this.q = query.get("q") || "";
+        this.status = PARTS.includes(query.get("status")) ? query.get("status") : "";
+        this.narrow();
+    },
+
+    narrow() {
+        queue().filter = { status: this.status, q: this.q.trim() };
+        for (const part of this.stats) part.on = part.name === this.status;
+        paintSoon();
+    },
+
+    address() {
+        const wanted = Object.entries(queue().filter).filter(([, value]) => value);
+        const query = String(new URLSearchParams(Object.fromEntries(wanted)));
+        return location.pathname + (query && "?" + query);
+    },
+
+    typed() {
+        this.narrow();
+        history.replaceState(null, "", this.address());
+    },
+
+    choose(name) {
+        this.status = this.status === name ? "" : name;
+        this.narrow();
+        history.pushState(null, "", this.address());
+    },
+
+    async again(jobId) {
+        try {
+            await post("/jobs/" + encodeURIComponent(jobId) + "/rerun");
+            queue().free();
+            scrollTo({ top: 0 });
+        } catch (error) {
+            shell.toast(error.message);
+        }
+    },
+
     summarize(list) {
         if (!list) return;
         this.loaded = true;
         this.empty = list.order.length === 0;
+        const { filter } = queue();
+        this.nothing = !this.empty && !queue().querySelector(".card");
+        const total = filter.status ? list.stats[filter.status + "_jobs"] : list.total_count;
+        const isAll = total <= list.order.length && !filter.q && !filter.status;
+        document.querySelector("tailrace-older").show(filter, isAll ? 0 : total, (id) => id in list.jobs);
         PARTS.forEach((name, i) => {
             const n = list.stats[name + "_jobs"];
             const text = count(n) + " " + name;
@@ -55,6 +109,7 @@ function keysAll() {
         { keys: ["j", "k", "ArrowDown", "ArrowUp"], about: "next, previous job or step", run: act },
         { keys: ["ArrowLeft", "ArrowRight"], about: "close, open it", run: act },
         { keys: ["x"], about: "cancel the job", run: act },
+        { keys: ["/"], about: "filter the jobs", run: () => document.querySelector("#filter").focus() },
     ]);
 }
 
