@@ -171,7 +171,7 @@ class Card {
         this.button = make("button", "disclosure", { type: "button", "aria-controls": body });
         title.append(this.button);
         this.note = make("span", "card-note");
-        this.said = make("span");
+        this.said = make("span", "card-said");
         this.pace = make("span", "card-pace", { "aria-hidden": "true" });
         this.note.append(this.said, this.pace);
         this.rate = new Pace();

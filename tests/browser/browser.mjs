@@ -256,7 +256,7 @@ export const painted = (reader) =>
             status: text(el, ".label"),
             title: text(el, ".card-title"),
             bar: bar(el, ".card-meter"),
-            note: text(el, ".card-note"),
+            note: text(el, ".card-said"),
             when: text(el, ".card-when"),
             time: time(el, ".card-time", el.dataset.status),
             cancel: text(el, ".cancel"),
