@@ -36,8 +36,8 @@ NEWSROOM_SRC := $(sort $(wildcard examples/newsroom/*.c))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
 UI := $(wildcard ui/*.* ui/*/*)
 
-.PHONY: all run demo test unit ui model api browser crash faults soak fuzz fuzz-replay bench lint \
-	format layers tsan asan coverage pictures install deps deps-all clean help FORCE
+.PHONY: all run demo test unit ui model api browser crash faults soak fuzz fuzz-replay bench bench-ui \
+	lint format layers tsan asan coverage pictures install deps deps-all clean help FORCE
 
 ##@ Everyday
 all: $(B)/tailrace $(B)/newsroom  ## build the server and the example site
@@ -50,7 +50,7 @@ demo: deps  ## install what is missing, build, crawl a little news site, live in
 	@tools/demo $(if $(EXIT),--exit)
 
 test: deps-all  ## install what is missing, then every suite
-	@$(MAKE) --no-print-directory all $(B)/unit $(B)/record-stream $(B)/fuzz-replay
+	@$(MAKE) --no-print-directory all $(B)/unit $(B)/record-stream $(B)/talk $(B)/fuzz-replay
 	@tools/test
 
 ##@ One suite at a time (each needs `make deps-all` once)
@@ -66,7 +66,7 @@ model: all node_modules/.ready  ## the protocol as a model, in many seeded world
 api: all $(B)/record-stream node_modules/.ready  ## the server as a client sees it
 	tools/node-test tests/api
 
-browser: all node_modules/.ready  ## the page in Chromium
+browser: all $(B)/talk node_modules/.ready  ## the page in Chromium
 	tools/node-test tests/browser
 
 crash: all node_modules/.ready  ## kill -9 and full disks at every named place
@@ -80,7 +80,7 @@ soak: all node_modules/.ready  ## 1000 kill loops; LOOPS=n SEED=n MINUTES=n BIN=
 
 asan: deps-all  ## every suite under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory SAN=address all build/address/unit build/address/record-stream \
-	  build/address/fuzz-replay
+	  build/address/talk build/address/fuzz-replay
 	@TAILRACE_BUILD=build/address tools/test
 
 tsan: deps-all  ## unit, api, crash and faults suites under the thread sanitizer
@@ -96,6 +96,9 @@ fuzz:  ## fuzz each parser for a minute; SECONDS_EACH=n for longer (needs clang)
 
 bench: all  ## measure: see docs/benchmarks.md
 	tools/bench
+
+bench-ui: all  ## measure the pages in Chromium against their goals
+	tools/bench ui
 
 pictures: all node_modules/.ready  ## take docs/pictures/ anew, from a real run
 	node tools/pictures.mjs
@@ -160,6 +163,10 @@ $(B)/record-stream: $(B)/tests/record/record.o $(LIB)
 $(B)/load: $(B)/tests/bench/load.o $(CHECK_OBJ) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
+
+$(B)/talk: $(B)/tests/bench/talk.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^
 
 $(B)/floor: $(B)/tests/bench/floor.o $(LIB)
 	$(call say,LINK,$@)

@@ -1,6 +1,6 @@
 // browser.mjs: Chromium as a reader uses it, and a way to say what it has painted.
 //
-//     const reader = await page(t, server, { width: 390 });     // /queue, open
+//     const reader = await page(t, server, { width: 390 });     // /queue, open; or { path: "/jobs/…" }
 //     await until(reader, (n) => document.querySelectorAll(".tree-log-line").length > n, 20);
 //     const seen = await painted(reader);
 //
@@ -60,9 +60,10 @@ export async function newsroom(t, ...args) {
     return { url: line.match(/http:\S+/)[0], pid: child.pid };
 }
 
-// A reader of their own, with an empty profile, who has /queue open. Whatever the page complains
-// about fails the test. options: width, height, context (for another page of the same reader),
-// quiet (a pattern of complaints that are expected).
+// A reader of their own, with an empty profile, who has a page open: /queue, or options.path.
+// Whatever the page complains about fails the test. Other options: width, height, dark, context (for
+// another page of the same reader), prepare(reader) before it is loaded, quiet (a pattern of
+// complaints that are expected).
 export async function page(t, server, options = {}) {
     const context = options.context || (await contextMake(t, options));
     const reader = await context.newPage();
@@ -77,7 +78,8 @@ export async function page(t, server, options = {}) {
     reader.on("dialog", (dialog) => complain("a dialog: " + dialog.message()));
     if (options.prepare) await options.prepare(reader);
     await reader.addInitScript(watchWire);
-    await reader.goto(server.url + "/queue");
+    await reader.addInitScript(watchLog);
+    await reader.goto(server.url + (options.path || "/queue"));
     await until(reader, () => document.querySelector(".badge").dataset.state === "live");
     return reader;
 }
@@ -95,10 +97,20 @@ async function contextMake(t, options) {
     return context;
 }
 
-// Runs in the page: notes how far each topic has come on the wire, and what was complained about
-// before anybody listened. It only listens; what the page makes of it, is the page's.
+// Runs in the page: notes how far each topic has come on the wire, how many requests have no answer
+// yet, and what was complained about before anybody listened. It only listens; what the page makes
+// of it, is the page's.
 function watchWire() {
     window.wire = {};
+    window.flying = 0;
+    const told = () => document.documentElement.dispatchEvent(new Event("wire"));
+    const native = window.fetch;
+    window.fetch = (...args) => {
+        window.flying += 1;
+        const answered = native(...args);
+        answered.catch(() => {}).then(() => ((window.flying -= 1), told()));
+        return answered;
+    };
     const Native = window.WebSocket;
     window.WebSocket = class extends Native {
         constructor(...args) {
@@ -107,7 +119,7 @@ function watchWire() {
                 const { topic, to, as_of: asOf } = JSON.parse(data);
                 const seq = to ?? asOf;
                 if (topic && seq !== undefined) window.wire[topic] = seq;
-                document.documentElement.dispatchEvent(new Event("wire"));
+                told();
             });
         }
 
@@ -122,6 +134,38 @@ function watchWire() {
         console.error("blocked by the policy: " + e.violatedDirective + " " + e.blockedURI),
     );
 }
+
+// Runs in the page: logRows() gives the rows of the page's log that are in sight, [line, text],
+// whichever way they are painted. A row that is not loaded yet has no text.
+function watchLog() {
+    const STREAMED = /^\s*(\d+)\s+(?:[\d:.]+\s+)?[A-Z]{3} +(?:\[\w*\]? *)?(.*)$/;
+    window.logRows = () => {
+        const log = document.querySelector("main tailrace-log.full");
+        const stream = log?.querySelector(".log-stream");
+        if (!log || !log.checkVisibility()) return [];
+        if (stream.checkVisibility())
+            return stream.textContent
+                .trimEnd()
+                .split("\n")
+                .map((row) => STREAMED.exec(row) || [row, parseInt(row, 10), ""])
+                .map(([, line, text]) => [Number(line), text]);
+        const { top, bottom } = log.querySelector(".log-scroll").getBoundingClientRect();
+        const isInSight = (el) => {
+            const at = el.getBoundingClientRect();
+            return at.bottom > top + 1 && at.top < bottom - 1;
+        };
+        return [...log.querySelectorAll(".tree-log-line")]
+            .filter(isInSight)
+            .map((el) => [
+                Number(el.dataset.line),
+                el.querySelector(".tree-log-text").textContent,
+            ]);
+    };
+}
+
+// The last row of the page's log, once it is that of a line after `line`.
+export const rowAfter = (reader, line) =>
+    until(reader, (line) => (window.logRows().at(-1)?.[0] > line ? window.logRows().at(-1) : null), line);
 
 // Waits in the page until `wanted(argument)` is true, and returns it; asks whenever something
 // was painted, clicked or received.
@@ -150,7 +194,7 @@ export function until(reader, wanted, argument) {
                 });
                 root.addEventListener("wire", ask);
                 const late = setTimeout(
-                    () => end(reject, new Error("never came: " + source + " of " + argument)),
+                    () => end(reject, new Error("never came: " + source + " of " + JSON.stringify(argument))),
                     patience,
                 );
                 ask();
@@ -176,9 +220,8 @@ export class Heads {
     async #follow(topic) {
         this.cursors[topic] ||= await this.server.beginning();
         for (;;) {
-            const { body } = await this.server.get(
-                `/api/events?topic=${topic}&since=${this.cursors[topic]}&wait=0`,
-            );
+            const query = new URLSearchParams({ topic, since: this.cursors[topic], wait: 0 });
+            const { body } = await this.server.get("/api/events?" + query);
             this.cursors[topic] = body.cursor;
             if (body.events.length) this.newest[topic] = body.events.at(-1).seq;
             if (!body.events.length || body.end) return;
@@ -187,19 +230,21 @@ export class Heads {
 }
 
 // Waits until the page has received all that is in `heads` ({topic: seq}), of the topics that it
-// follows, and has painted it. It follows `jobs`, and what that made it open.
+// follows, and has painted it; and what it asked for because of that.
 export async function reached(reader, heads) {
-    await until(reader, ({ jobs }) => window.wire.jobs >= jobs, heads);
-    await frames(reader);
-    await until(
-        reader,
-        (heads) => Object.entries(window.wire).every(([topic, seq]) => seq >= (heads[topic] ?? 0)),
-        heads,
-    );
-    await frames(reader);
+    const isThere = (heads) =>
+        window.flying === 0 &&
+        Object.entries(window.wire).every(([topic, seq]) => seq >= (heads[topic] ?? 0));
+    for (let i = 0; i < 3; i++) {
+        await until(reader, isThere, heads); // what it has painted may have made it open more
+        await frames(reader);
+    }
 }
 
-const frames = (reader) =>
+// The topics that the page follows.
+export const topicsOf = (reader) => reader.evaluate(() => Object.keys(window.wire));
+
+export const frames = (reader) =>
     reader.evaluate(async () => {
         for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
     });
