@@ -54,15 +54,16 @@ export async function assetsBuild() {
     const scripts = pages.map((name) => "pages/" + name.replace(".html", ".js"));
     const assets = [];
     const names = {};
-    for (const name of ["theme.js", "style.css", ...scripts]) {
+    for (const name of ["theme.js", "palette.js", "style.css", ...scripts]) {
         const data = await bundle(name);
         names[name] = "/assets/" + path.basename(name).replace(".", "-" + hash(data) + ".");
         assets.push(assetOf(name, data, names[name], true));
     }
-    names["favicon.svg"] = "/favicon.svg";
-    assets.push(
-        assetOf("favicon.svg", await readFile(path.join(UI, "favicon.svg")), "/favicon.svg", false),
-    );
+    for (const name of ["favicon.svg", "favicon-running.svg", "favicon-failed.svg", "favicon-offline.svg"]) {
+        const data = await readFile(path.join(UI, name));
+        names[name] = name === "favicon.svg" ? "/" + name : "/assets/" + name.replace(".", "-" + hash(data) + ".");
+        assets.push(assetOf(name, data, names[name], name !== "favicon.svg"));
+    }
     const shell = await readFile(path.join(UI, "shell.html"), "utf8");
     for (const name of pages) {
         const page = await pageRead(shell, name);

@@ -5,7 +5,7 @@ import { api, post } from "./api.js";
 import { hms, plural } from "./format.js";
 import { keyGroups, keysAdd } from "./keys.js";
 import { JOBS } from "./reducer.js";
-import { idle, live, onLive, paintSoon } from "./state.js";
+import { idle, live, onLive, onPaint, paintSoon, state } from "./state.js";
 
 const PROBE_FIRST_MS = 1500;
 const PROBE_MS = 20000; // how often the round trip is measured
@@ -20,6 +20,9 @@ function parametersOf({ parameters }) {
     if (Array.isArray(parameters)) return parameters.map((p) => [p.name, p]);
     return Object.entries(parameters || {});
 }
+
+// A file that is loaded when it is wanted: the page's head says where it is.
+const linked = (name) => document.querySelector(`link[rel=tailrace-${name}]`).href;
 
 /* ---- the badge ---- */
 
@@ -61,6 +64,7 @@ export const shellMake = () => ({
     ask: { id: "", name: "", error: "", busy: false },
     toasts: [],
     help: [],
+    iconName: "",
 
     init() {
         shell = this;
@@ -69,6 +73,12 @@ export const shellMake = () => ({
         addEventListener("online", () => live.retry());
         document.addEventListener("visibilitychange", () => !document.hidden && this.seen());
         this.keysAll();
+        addEventListener("keydown", (e) => {
+            if (!(e.ctrlKey || e.metaKey) || e.key !== "k" || e.altKey || e.shiftKey) return;
+            e.preventDefault();
+            this.openPalette();
+        });
+        onPaint((state) => this.icon(state.list));
         setInterval(() => this.tick(), 1000);
         setInterval(() => this.probe(), PROBE_MS);
         live.open(JOBS);
@@ -98,6 +108,18 @@ export const shellMake = () => ({
         this.showBadge();
         if (wasIdle && !idle) setTimeout(() => this.probe(), PROBE_FIRST_MS); // lines come first
         document.documentElement.classList.toggle("offline", Boolean(this.strip));
+    },
+
+    // The icon of the tab: is the page cut off, did the newest job fail, does anything run?
+    icon(list) {
+        const newest = list && list.jobs[list.order[0]];
+        let name = "";
+        if (this.strip) name = "offline";
+        else if (list && list.stats.running_jobs) name = "running";
+        else if (newest && newest.status === "failed") name = "failed";
+        if (name === this.iconName) return;
+        this.iconName = name;
+        document.querySelector("link[rel=icon]").href = name ? linked("icon-" + name) : "/favicon.svg";
     },
 
     showBadge() {
@@ -238,11 +260,12 @@ export const shellMake = () => ({
         this.$dispatch("jobasked"); // a list of jobs gives way to the new one
         const parameters = Object.fromEntries(this.form.fields.map((f) => [f.name, f.value]));
         try {
-            await post(
+            const { job_id: jobId } = await post(
                 "/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
                 this.form.fields.length ? { parameters } : {},
             );
             this.$refs.form.close();
+            if (document.body.dataset.page === "job") location.assign("/jobs/" + jobId);
             scrollTo({ top: 0 });
         } catch (error) {
             if (this.$refs.form.open) this.form.error = error.message;
@@ -288,8 +311,31 @@ export const shellMake = () => ({
         keysAdd("Everywhere", [
             { keys: ["r"], about: "run a definition", run: () => !this.idle && this.openMenu() },
             { keys: ["?"], about: "this help", run: () => this.openHelp() },
+            { keys: ["Ctrl+K"], about: "do or open anything", run: () => this.openPalette() },
             { keys: ["Escape"], about: "close what is open", run: () => this.closeMenu() },
         ]);
+    },
+
+    // What has the keys, what can be opened and run, by a few letters.
+    async openPalette() {
+        const [{ paletteOpen }] = await Promise.all([import(linked("palette")), this.loadDefinitions()]);
+        const go = (text, href, hint = "page") => ({ text, hint, run: () => location.assign(href) });
+        const jobs = state.list ? state.list.order.slice(0, 20).map((id) => state.list.jobs[id]) : [];
+        const keys = keyGroups().flatMap((group) => group.keys.filter((key) => key.keys.length === 1));
+        paletteOpen({
+            entries: [
+                go("Queue", "/queue"),
+                go("Definitions", "/definitions"),
+                go("Documents", "/documents"),
+                ...this.definitions.filter((d) => !d.off).map((d) => ({ text: "Run " + d.name, hint: d.id, run: () => this.choose(d) })),
+                ...jobs.map((job) => go(job.job_name, "/jobs/" + job.job_id, job.status)),
+                ...keys.map(({ keys: [key], about, run }) => ({ text: about, hint: KEY_NAMES[key] || key, run: () => run(key, { target: document.body }) })),
+            ],
+            find: async (word) => {
+                const answer = await api("/jobs?" + new URLSearchParams({ q: word, limit: 8 }));
+                return answer.jobs.map((job) => go(job.name, "/jobs/" + job.id, job.status));
+            },
+        });
     },
 
     openHelp() {

@@ -205,8 +205,8 @@ start(() => ({
     },
 
     address(place = "") {
-        const name = this.steps.find((step) => step.id === this.stepId)?.text;
-        return location.pathname + "?" + new URLSearchParams({ step: name ?? "" }) + place;
+        const step = this.stepId && this.steps.find(({ id }) => id === this.stepId);
+        return location.pathname + "?" + new URLSearchParams({ step: step ? step.text : "" }) + place;
     },
 
     counts(job, writer) {

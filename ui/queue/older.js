@@ -23,9 +23,9 @@ export class Older extends HTMLElement {
         this.more.hidden = true;
         this.more.addEventListener("click", () => this.#load());
         this.append(this.list, this.more);
-        new IntersectionObserver(([seen]) => seen.isIntersecting && this.#load(), {
-            rootMargin: "600px",
-        }).observe(this.more);
+        const near = ([seen]) => seen.isIntersecting && this.#load();
+        this.observer = new IntersectionObserver(near, { rootMargin: "600px" });
+        this.observer.observe(this.more);
     }
 
     show(filter, total, known) {
@@ -66,6 +66,8 @@ export class Older extends HTMLElement {
         for (const job of fresh) this.#ids.add(job.id);
         this.list.append(...fresh.map(rowMake));
         this.#tell();
+        this.observer.unobserve(this.more); // it may be in sight still, which is no news
+        this.observer.observe(this.more);
     }
 
     #tell() {

@@ -1,0 +1,279 @@
+// What the pages promise, one test for a sentence: the queue's filter, the job page, definitions and
+// documents. Nothing is read but what a reader sees.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { serve } from "../api/server.mjs";
+import { newsroom, page, quit, until } from "./browser.mjs";
+
+after(quit);
+
+const story = (name, run) => test(name, { timeout: 120000 }, run);
+
+const STEPS = `
+id: steps
+name: Steps
+parameters: { word: { default: hello, description: what is said } }
+steps:
+  - { name: first, type: shell, config: { command: 'echo "$PARAM_WORD"; seq -f "line %g of many" 900' } }
+  - { name: left, type: shell, depends: [first], config: { command: 'echo left' } }
+  - { name: right, type: shell, depends: [first], config: { command: 'echo right' } }
+`;
+const FAILS = `
+id: fails
+name: Fails
+steps:
+  - { name: good, type: shell, config: { command: 'seq 5' } }
+  - { name: bad, type: generator, depends: [good], config: { worker_count: 1, log_count: 300, failure_rate: 1.0 } }
+`;
+const HANGS = `
+id: hangs
+name: Hangs
+steps:
+  - { name: wait, type: shell, config: { command: 'seq 400; exec sleep 1000' } }
+`;
+const definitions = { "steps.yaml": STEPS, "fails.yaml": FAILS, "hangs.yaml": HANGS };
+
+const text = (selector) => document.querySelector(selector)?.innerText;
+const rowsOf = (reader) => reader.evaluate(() => window.logRows());
+const firstRow = (reader, line) => until(reader, (line) => window.logRows().some(([n, said]) => n === line && said), line);
+
+function clean(reader) {
+    assert.deepEqual(reader.complaints, []);
+}
+
+/* ---- the job page ---- */
+
+story("a job that is done opens at the top of its log", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.run("steps");
+    const reader = await page(t, server, { path: `/jobs/${id}?step=first` });
+    await firstRow(reader, 1);
+    const rows = await rowsOf(reader);
+    assert.deepEqual(rows.slice(0, 3).map(([n]) => n), [1, 2, 3]);
+    assert.match(await reader.title(), /✔ completed · Steps · tailrace/);
+    clean(reader);
+});
+
+story("a job that runs opens at the end of its log and follows it", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.execute("hangs");
+    const reader = await page(t, server, { path: `/jobs/${id}` });
+    await firstRow(reader, 401);
+    assert.match(await reader.innerText(".log-status"), /Following/);
+    assert.equal((await server.post(`/api/jobs/${id}/cancel`)).status, 200);
+    await until(reader, () => document.querySelector(".job-head .label").dataset.status === "cancelled");
+    assert.match(await reader.innerText(".job-why"), /cancelled by API/);
+    clean(reader);
+});
+
+story("a job that failed opens at the first error of the step that failed", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.run("fails");
+    const { body } = await server.get(`/api/jobs/${id}/tree`);
+    const bad = body.steps.find((step) => step.name === "bad");
+    assert.ok(bad.first_error > 0, "the definition is made to fail");
+    const reader = await page(t, server, { path: `/jobs/${id}` });
+    await firstRow(reader, bad.first_error);
+    assert.equal(await reader.inputValue("#tool-step"), bad.step_id);
+    assert.equal(await reader.evaluate(() => document.querySelector(".tree-log-line.chosen")?.dataset.line), String(bad.first_error));
+    clean(reader);
+});
+
+story("a link to lines opens there, and choosing lines makes one", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.run("steps");
+    const reader = await page(t, server, { path: `/jobs/${id}?step=first#L500-503` });
+    await firstRow(reader, 500);
+    const chosen = () => [...document.querySelectorAll(".tree-log-line.chosen")].map((el) => Number(el.dataset.line)).sort((a, b) => a - b).join();
+    await until(reader, chosen.toString() && (() => document.querySelectorAll(".tree-log-line.chosen").length === 4));
+    assert.equal(await reader.evaluate(chosen), "500,501,502,503");
+    await reader.click('.tree-log-line[data-line="506"] .tree-log-num');
+    await reader.click('.tree-log-line[data-line="508"] .tree-log-num', { modifiers: ["Shift"] });
+    assert.equal(new URL(reader.url()).hash, "#L506-508");
+    clean(reader);
+});
+
+story("search counts all hits of the whole log and goes from one to the next", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.run("steps");
+    const reader = await page(t, server, { path: `/jobs/${id}?step=first` });
+    await firstRow(reader, 1);
+    await reader.keyboard.press("/");
+    await reader.keyboard.type("99 OF");
+    await until(reader, () => document.querySelector(".hits").innerText === "9 hits");
+    await reader.keyboard.press("Enter");
+    await until(reader, () => document.querySelector(".hits").innerText === "1/9");
+    await firstRow(reader, 101); // "line 99 of many": the first line is the word, the step's own is before
+    await reader.click(".toggle >> text=Aa");
+    await until(reader, () => document.querySelector(".hits").innerText === "0 hits");
+    await reader.fill("#search", "line 5\\d+ of");
+    await reader.click(".toggle >> text=.*");
+    await until(reader, () => document.querySelector(".hits").innerText === "110 hits");
+    await reader.click("text=Only hits");
+    await until(reader, () => {
+        const rows = window.logRows();
+        return rows.length > 5 && rows.every(([, said]) => /line 5\d+ of/.test(said));
+    });
+    await reader.fill("#search", "(");
+    await until(reader, () => /missing closing parenthesis/.test(document.querySelector(".hits").innerText));
+    assert.deepEqual(reader.complaints.filter((text) => !/400/.test(text)), []);
+});
+
+story("a step is chosen in the timeline, in the graph and by key, and the address says it", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.run("steps");
+    const reader = await page(t, server, { path: `/jobs/${id}?step=first` });
+    await until(reader, () => document.querySelectorAll(".graph-step").length === 3);
+    await reader.click(".graph-step >> text=left");
+    assert.equal(new URL(reader.url()).search, "?step=left");
+    await until(reader, () => window.logRows().some(([, said]) => said === "left"));
+    await reader.click(".timeline-row >> text=right");
+    await until(reader, () => window.logRows().some(([, said]) => said === "right"));
+    await reader.keyboard.press("s");
+    assert.equal(new URL(reader.url()).search, "?step=");
+    clean(reader);
+});
+
+story("a job is run again from its page, with its parameters, and its page opens", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.execute("steps", { word: "moin" });
+    const reader = await page(t, server, { path: `/jobs/${id}` });
+    await until(reader, () => document.querySelector(".job-facts")?.innerText.includes("moin"));
+    await Promise.all([reader.waitForURL((url) => !url.pathname.endsWith(id)), reader.click("text=Run again")]);
+    const other = new URL(reader.url()).pathname.split("/")[2];
+    assert.deepEqual((await server.get(`/api/jobs/${other}`)).body.config.parameters, { word: "moin" });
+    await until(reader, () => document.querySelectorAll(".job-runs a").length === 2);
+    assert.match(await reader.getAttribute(".job-runs a[aria-current]", "href"), new RegExp(other));
+    clean({ complaints: reader.complaints.filter((text) => !/loaded again/.test(text)) });
+});
+
+story("a job that is not there is told, with a way on", async (t) => {
+    const server = await serve(t, { definitions });
+    const reader = await page(t, server, { path: "/jobs/0199e9c2-7a6d-7c11-9a54-1c2b3d4e5f62" });
+    await until(reader, () => document.querySelector(".empty")?.innerText.includes("cannot be shown"));
+    assert.equal(await reader.getAttribute(".empty a", "href"), "/queue");
+});
+
+/* ---- the queue ---- */
+
+story("the queue's filter is in the address, and the address is the filter", async (t) => {
+    const server = await serve(t, { definitions });
+    await server.run("steps");
+    await server.run("fails");
+    const reader = await page(t, server, { path: "/queue?status=failed" });
+    const titles = () => [...document.querySelectorAll(".card-title")].map((el) => el.innerText).join();
+    await until(reader, () => document.querySelectorAll(".card").length === 1);
+    assert.equal(await reader.evaluate(titles), "Fails");
+    await reader.click(".stats [data-status=failed] button");
+    await until(reader, () => document.querySelectorAll(".card").length === 2);
+    assert.equal(new URL(reader.url()).search, "");
+    await reader.keyboard.press("/");
+    await reader.keyboard.type("step");
+    await until(reader, () => document.querySelectorAll(".card").length === 1);
+    assert.equal(new URL(reader.url()).search, "?q=step");
+    assert.equal(await reader.evaluate(titles), "Steps");
+    await reader.goBack();
+    await until(reader, () => document.querySelector(".stats [data-status=failed] button").ariaPressed === "true");
+    clean(reader);
+});
+
+story("jobs older than the live list are all there, each once, the newest first", async (t) => {
+    const ONE = "id: one\nname: One\nsteps:\n  - { name: a, type: shell, config: { command: 'true' } }\n";
+    const server = await serve(t, { definitions: { "one.yaml": ONE } });
+    const ids = [];
+    for (let i = 0; i < 230; i++) ids.push(await server.execute("one"));
+    for (const id of ids) await server.events("job:" + id, await server.beginning());
+    const reader = await page(t, server);
+    const all = () => [
+        ...[...document.querySelectorAll(".card")].map((el) => el.dataset.jobId),
+        ...[...document.querySelectorAll(".older-name")].map((el) => el.getAttribute("href").split("/").pop()),
+    ];
+    await until(reader, () => {
+        scrollTo(0, document.body.scrollHeight);
+        return document.querySelectorAll(".card").length + document.querySelectorAll(".older-job").length === 230;
+    });
+    assert.deepEqual(await reader.evaluate(all), ids.toReversed());
+    clean(reader);
+});
+
+/* ---- definitions ---- */
+
+const source = (word) => `id: mine\nname: Mine\nsteps:\n  - { name: say, type: shell, config: { command: echo ${word} } }\n`;
+const post = (server, method, path, body) =>
+    fetch(server.url + "/api/job-definitions" + path, { method, headers: { "Content-Type": "application/yaml" }, body });
+
+story("a definition is written, checked at the line while one types, saved and run", async (t) => {
+    const server = await serve(t, { definitions });
+    const reader = await page(t, server, { path: "/definitions", quiet: /status of 400/ });
+    await reader.click("text=New definition");
+    await reader.fill("#source", source("one").replace("shell", "shel"));
+    await until(reader, () => /^Line 4, column \d+: steps\[0\].type/.test(document.querySelector("#verdict span").innerText));
+    assert.equal(await reader.innerText(".editor-lines .wrong"), "✖ 4");
+    assert.equal(await reader.isDisabled("text=Save"), true);
+    await reader.fill("#source", source("one"));
+    await until(reader, () => /^Valid/.test(document.querySelector("#verdict span").innerText));
+    await reader.click("text=Save");
+    await until(reader, () => location.pathname === "/definitions/mine");
+    assert.equal((await server.get("/api/job-definitions/mine")).body.source, source("one"));
+    await reader.click("text=All definitions");
+    await reader.click('[data-definition-id="mine"] >> text=Run');
+    await until(reader, () => document.querySelectorAll('[data-definition-id="mine"] .definition-runs a').length === 1);
+    clean(reader);
+});
+
+story("whoever saves over somebody else's change sees both, and decides", async (t) => {
+    const server = await serve(t, { definitions });
+    await post(server, "POST", "", source("one"));
+    const reader = await page(t, server, { path: "/definitions/mine", quiet: /status of 409/ });
+    await until(reader, () => document.querySelector("#source").value.includes("echo one"));
+    await reader.fill("#source", source("mine"));
+    assert.equal((await post(server, "PUT", "/mine", source("theirs"))).status, 200);
+    await until(reader, () => /^Valid/.test(document.querySelector("#verdict span").innerText));
+    await reader.click("text=Save");
+    await until(reader, () => document.querySelector(".conflict").checkVisibility());
+    const changes = await reader.innerText(".diff");
+    assert.match(changes, /− .*echo theirs/);
+    assert.match(changes, /\+ .*echo mine/);
+    assert.equal((await server.get("/api/job-definitions/mine")).body.source, source("theirs"), "nothing is lost yet");
+    await reader.click("text=Keep mine");
+    await until(reader, () => !document.querySelector(".conflict").checkVisibility());
+    assert.equal((await server.get("/api/job-definitions/mine")).body.source, source("mine"));
+    clean(reader);
+});
+
+story("a definition of a file is shown and not changed here", async (t) => {
+    const server = await serve(t, { definitions });
+    const reader = await page(t, server, { path: "/definitions/steps" });
+    await until(reader, () => document.querySelector("#source").value.includes("many"));
+    assert.equal(await reader.getAttribute("#source", "readonly") !== null, true);
+    assert.match(await reader.innerText(".note"), /is the file .*steps\.yaml/);
+    clean(reader);
+});
+
+/* ---- documents ---- */
+
+story("documents are found by words, opened, and their text is never markup", async (t) => {
+    const site = await newsroom(t);
+    const CRAWL = "id: crawl\nname: Crawl\nparameters: { site: {} }\nsteps:\n  - { name: c, type: crawler, config: { start_urls: ['{site}'], max_pages: 12, exclude_patterns: [slow, endless, large] } }\n";
+    const server = await serve(t, { definitions: { "crawl.yaml": CRAWL } });
+    await server.run("crawl", { site: site.url });
+    const { body } = await server.get("/api/documents?facets=true&limit=1000");
+    const reader = await page(t, server, { path: "/documents" });
+    await until(reader, (n) => document.querySelectorAll(".document").length === n, body.documents.length);
+    const [first] = body.documents;
+    const word = first.title.split(" ").find((part) => part.length > 5);
+    await reader.fill("#search", word);
+    const expected = (await server.get("/api/documents?q=" + encodeURIComponent(word))).body.total_count;
+    await until(reader, (n) => document.querySelectorAll(".document").length === n, expected);
+    assert.equal(new URL(reader.url()).searchParams.get("q"), word);
+    await reader.click(`.document[href="/documents/${first.id}"]`);
+    await until(reader, (title) => document.querySelector("#document-title").innerText === title, first.title);
+    assert.equal(await reader.evaluate(() => document.querySelectorAll(".markdown script, .markdown img, .markdown [onclick]").length), 0);
+    assert.ok((await reader.innerText(".markdown")).length > 50);
+    await reader.click(".document-head >> text=Markdown");
+    const raw = (await server.get("/api/documents/" + first.id)).body.markdown;
+    assert.equal(await reader.evaluate(() => document.querySelector(".markdown").textContent), raw);
+    clean(reader);
+});
