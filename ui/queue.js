@@ -257,9 +257,9 @@ class Card {
         shapeSet(this.shape, job.status);
         textSet(this.button, job.job_name || job.definition_id || job.job_id);
         textSet(this.said, jobNote(job));
-        attributeSet(this.link, "aria-label", "Log of " + this.button.textContent);
-        attributeSet(this.again, "aria-label", "Run " + this.button.textContent + " again");
-        attributeSet(this.cancel, "aria-label", "Cancel " + this.button.textContent);
+        attributeSet(this.link, "aria-label", "Log: " + this.button.textContent);
+        attributeSet(this.again, "aria-label", "Run again: " + this.button.textContent);
+        attributeSet(this.cancel, "aria-label", "Cancel: " + this.button.textContent);
         meterSet(this.meter, job.status === "running" ? jobMeter(job) : null);
         const at = job.started_at || job.created_at;
         textSet(this.when, at ? when(at, now) : "");

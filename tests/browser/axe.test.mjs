@@ -33,10 +33,12 @@ async function violations(reader) {
     return found.violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id} (${help}): ${node.target.join(" ")} ${node.html.slice(0, 160)}`));
 }
 
+let problems = []; // of a story
+
 async function lookAt(reader, what) {
     for (const width of WIDTHS) {
         await reader.setViewportSize({ width, height: 900 });
-        assert.deepEqual(await violations(reader), [], `${what}, ${width} px`);
+        for (const found of await violations(reader)) problems.push(`${what}, ${width} px: ${found}`);
     }
 }
 
@@ -51,7 +53,12 @@ async function look(t, server, path, ready, then = () => {}) {
     }
 }
 
-const story = (name, run) => test(name, { timeout: 300000 }, run);
+const story = (name, run) =>
+    test(name, { timeout: 300000 }, async (t) => {
+        problems = [];
+        await run(t);
+        assert.deepEqual(problems, []);
+    });
 
 async function stage(t) {
     const site = await newsroom(t);
