@@ -353,6 +353,7 @@ export class TailraceLog extends HTMLElement {
     scrollRows(rows) {
         if (rows < 0) this.#did("wheel-up");
         this.scroller.scrollTop += rows * ROW;
+        this.#scrolled();
     }
 
     async #go(did, line, to = line) {
