@@ -143,6 +143,16 @@ story("a million lines: any of them is there at once, with few requests", async 
     assert.ok(asked.length <= 14, asked.join("\n"));
     const rows = await reader.evaluate(() => log.querySelectorAll(".tree-log-line").length);
     assert.ok(rows < 150, `${rows} rows are in the page`);
+    const map = await reader.locator(".log-map").boundingBox();
+    await reader.locator(".log-map").click({ position: { x: map.width / 2, y: map.height / 4 } });
+    const line = Math.ceil(total / 4);
+    await until(reader, (line) => Math.abs(log.current - line) < 3000, line);
+    await inSight(reader, await reader.evaluate(() => log.current));
+    const place = await reader.evaluate(() => {
+        const row = log.querySelector(".chosen");
+        return [row.role, row.ariaPosInSet, row.ariaSetSize, row.parentNode.role].map(String);
+    });
+    assert.deepEqual(place, ["listitem", String(await reader.evaluate(() => log.current)), String(total), "list"]);
     clean(reader);
 });
 
@@ -170,10 +180,23 @@ story("the newest line is in sight while lines come, until the reader leaves", a
     await inSight(reader, await newest());
     await say(numbered(901, 910));
     await inSight(reader, await newest());
+    const asked = await reader.evaluate(() => asked.filter((a) => a.includes("/logs?")));
+    assert.ok(asked.length < 3, asked.join("\n"));
+    await reader.evaluate(() => log.scroller.focus());
+    for (const key of ["PageUp", "Home", "ArrowUp"]) {
+        await reader.keyboard.press(key);
+        await until(reader, () => !log.follow);
+        await reader.keyboard.press("End");
+        await until(reader, () => log.follow);
+        await inSight(reader, await newest());
+    }
+    await reader.click(`[data-line="${await newest()}"] .tree-log-text`);
+    assert.equal(await reader.evaluate(() => log.follow), false, "a click on a line leaves");
+    await reader.evaluate(() => (log.follow = true));
+    assert.match(await reader.evaluate(() => log.querySelector("[role=status]").textContent), /^\d+ lines, 0 errors, 0 warnings$/);
     await close();
     await until(reader, () => /^Ended/.test(log.querySelector(".log-status").innerText));
     await inSight(reader, await newest());
-    assert.deepEqual(await reader.evaluate(() => asked.filter((a) => a.includes("/logs?"))).then((a) => a.length < 3), true);
     clean(reader);
 });
 
@@ -202,6 +225,21 @@ story("a log stays held through resizing, wrapping and folding, and returns at i
     await stays("as before");
     await reader.evaluate(() => (log.scroller.scrollTop = log.scroller.scrollHeight - log.scroller.clientHeight - 25));
     await until(reader, () => log.follow);
+    clean(reader);
+});
+
+story("what failed opens at its first error", async (t) => {
+    const at = await server(t, "seq 3000; exit 3");
+    const job = await at.run("say");
+    const { logs } = (await at.get(`/api/jobs/${job}/logs?step=say&level=error`)).body;
+    const reader = await open(t, at, job);
+    await inSight(reader, logs[0].line);
+    assert.equal(await reader.evaluate(() => log.current), logs[0].line);
+    assert.match(await status(reader), new RegExp("first error " + logs[0].line.toLocaleString("en-US")));
+    await reader.evaluate(() => log.goto(5));
+    await inSight(reader, 5);
+    await reader.click(".log-first");
+    await inSight(reader, logs[0].line);
     clean(reader);
 });
 

@@ -8,18 +8,34 @@
 //     toggled(line)          a group, or what is similar, is to be opened or folded
 //     text(line)             → what is copied of a line
 
-const KEYS = new Set(["PageUp", "Home", "ArrowUp", "End"]);
+import { ROW } from "./window.js";
+
+const LINES = { ArrowUp: -2, ArrowDown: 2 }; // rows
+const PAGES = { PageUp: -1, PageDown: 1, Home: -Infinity };
 
 export function gesturesListen(scroller, to) {
     const on = (name, listen) => scroller.addEventListener(name, listen, { passive: true });
     on("wheel", (e) => e.deltaY < 0 && to.did("wheel-up"));
     on("touchmove", () => to.did("drag"));
-    on("keydown", (e) => KEYS.has(e.key) && to.did(e.key));
+    scroller.addEventListener("keydown", (e) => keyed(e, scroller, to));
     on("scroll", () => to.scrolled());
     on("pointerdown", (e) => e.target !== scroller && to.pressed());
     on("pointerup", () => isSelecting() && to.did("select"));
     on("click", (e) => clicked(e, to));
     scroller.addEventListener("copy", (e) => copied(e, scroller, to.text));
+}
+
+// The log scrolls by itself, and at once: of what the browser still moves when the next key comes,
+// it would be told only after that.
+function keyed(e, scroller, to) {
+    const rows = LINES[e.key] * ROW || PAGES[e.key] * (scroller.clientHeight - ROW);
+    if ((!rows && e.key !== "End") || e.ctrlKey || e.metaKey || e.altKey) return;
+    const before = scroller.scrollTop;
+    to.did(e.key);
+    if (rows) scroller.scrollTop = Math.max(0, before + rows);
+    to.scrolled();
+    // At an end of the log the key is for the page around it.
+    if (e.key === "End" || scroller.scrollTop !== before) e.preventDefault();
 }
 
 const isSelecting = () => !getSelection().isCollapsed;

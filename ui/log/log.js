@@ -38,7 +38,7 @@ const NARROW = 600; // px: no room for time and originator
 const EARLIER = 200; // lines fetched at once by a compact log
 const NEAR_ROWS = 50; // so near to the end of what a filter knows, more is asked for
 const TICK_MS = 250;
-const STREAM = { on: 150, off: 100 }; // lines/s
+const STREAM = { on: 150, off: 100, ms: 25 }; // lines/s; ms between two paints
 const COPY_MOST = 20000; // lines
 
 export class TailraceLog extends HTMLElement {
@@ -67,6 +67,7 @@ export class TailraceLog extends HTMLElement {
     #timer = null;
     #missedAt = 0;
     #toldAt = 0; // the status line
+    #paintedAt = 0;
     #stamp = 0; // of how rows look
     #digits = 0; // of line numbers
     #how = { time: "abs", wrap: false, level: "debug", query: null, filter: false };
@@ -134,7 +135,10 @@ export class TailraceLog extends HTMLElement {
         if (this.isCompact) this.#firstMove(writer);
         this.#finder.grow(writer.total_logs);
         this.#begin(writer);
-        this.paint();
+        // Nobody reads a stream: every other frame is enough.
+        if (this.#view.isStreaming && performance.now() - this.#paintedAt < STREAM.ms)
+            this.#paintSoon();
+        else this.paint();
     }
 
     // The log is of another history: nothing that is here holds.
@@ -349,6 +353,7 @@ export class TailraceLog extends HTMLElement {
     scrollRows(rows) {
         if (rows < 0) this.#did("wheel-up");
         this.scroller.scrollTop += rows * ROW;
+        this.#scrolled();
     }
 
     async #go(did, line, to = line) {
@@ -535,6 +540,7 @@ export class TailraceLog extends HTMLElement {
         this.#isDue = false;
         if (!this.#writer || !this.isConnected) return;
         const now = performance.now();
+        this.#paintedAt = now;
         const rate = this.#rate.at(now);
         const look = this.#look();
         if (look.digits !== this.#digits) this.#digitsSet(look.digits);

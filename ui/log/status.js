@@ -7,7 +7,7 @@ import { isFinal } from "../reducer.js";
 const SPOKEN_MS = 10000; // at most so often
 
 export class Status {
-    #spokenAt = 0;
+    #spokenAt = -Infinity;
     #spoken = "";
 
     // jump(line): the reader wants to go there.
