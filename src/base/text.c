@@ -44,16 +44,41 @@ ptrdiff_t str_find(struct str s, struct str needle)
     return hit ? hit - s.p : -1;
 }
 
+static bool same_nocase(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text_lower(a[i]) != text_lower(b[i]))
+            return false;
+    return true;
+}
+
+/* The next `c` from `p` on, or `end`. */
+static const char *byte_find(const char *p, const char *end, char c)
+{
+    const char *hit = p < end ? memchr(p, c, (size_t)(end - p)) : NULL;
+    return hit ? hit : end;
+}
+
+/* Looks only where the first letter is, small or capital: texts of megabytes are searched. */
 ptrdiff_t str_find_nocase(struct str s, struct str needle)
 {
-    for (size_t i = 0; i + needle.n <= s.n; i++) {
-        size_t k = 0;
-        while (k < needle.n && text_lower(s.p[i + k]) == text_lower(needle.p[k]))
-            k++;
-        if (k == needle.n)
-            return (ptrdiff_t)i;
+    if (needle.n == 0 || needle.n > s.n)
+        return needle.n == 0 ? 0 : -1;
+    char low = text_lower(needle.p[0]);
+    char high = low >= 'a' && low <= 'z' ? (char)(low - 'a' + 'A') : low;
+    const char *end = s.p + s.n - needle.n + 1;
+    const char *at_low = byte_find(s.p, end, low), *at_high = byte_find(s.p, end, high);
+    for (;;) {
+        const char *at = MIN(at_low, at_high);
+        if (at == end)
+            return -1;
+        if (same_nocase(at, needle.p, needle.n))
+            return at - s.p;
+        if (at == at_low)
+            at_low = byte_find(at + 1, end, low);
+        if (at == at_high)
+            at_high = byte_find(at + 1, end, high);
     }
-    return -1;
 }
 
 struct str str_cut(struct str *rest, char separator)

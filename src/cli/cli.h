@@ -5,6 +5,7 @@
 
 extern const struct command serve_command;
 extern const struct command run_command;
+extern const struct command rerun_command;
 extern const struct command logs_command;
 extern const struct command jobs_command;
 extern const struct command show_command;

@@ -33,9 +33,9 @@ struct request {
 
     struct buf out; /* the answer as it is written, through j */
     struct json j;
-    int status;     /* of the answer, 200 */
+    int status;       /* of the answer, 200 */
     const char *etag; /* of the answer, with its quotes; NULL: none */
-    bool immutable; /* the answer is the same for ever: browsers may keep it */
+    bool immutable;   /* the answer is the same for ever: browsers may keep it */
 
     /* request.c's own */
     struct MHD_Response *response;

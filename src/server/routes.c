@@ -28,8 +28,8 @@ static const struct route routes[] = {
     {"GET", "/api/status", "", BODY_NONE, handle_status, "State, uptime and counts"},
     {"GET", "/api/openapi.json", "", BODY_NONE, handle_openapi, "This table as OpenAPI"},
 
-    {"GET", "/api/job-definitions", PAGE, BODY_NONE, handle_definitions_list,
-     "Job definitions by id"},
+    {"GET", "/api/job-definitions", "runs " PAGE, BODY_NONE, handle_definitions_list,
+     "Job definitions by id; with the newest runs of each"},
     {"POST", "/api/job-definitions", "", BODY_DEFINITION, handle_definitions_add,
      "Adds a job definition"},
     {"POST", "/api/job-definitions/validate", "", BODY_DEFINITION, handle_definitions_validate,
@@ -69,7 +69,7 @@ static const struct route routes[] = {
      "Runs a job's definition again, as it was then; the body may hold parameters"},
     {"GET", "/api/jobs/{id}/results", PAGE, BODY_NONE, handle_job_results,
      "Documents that a job kept, with their text"},
-    {"GET", "/api/documents", "q host job_id facets " PAGE, BODY_NONE, handle_documents,
+    {"GET", "/api/documents", "q host job_id since facets " PAGE, BODY_NONE, handle_documents,
      "Documents of all jobs, the newest first, without their text"},
     {"GET", "/api/documents/{id}", "", BODY_NONE, handle_document_get, "One document"},
 

@@ -1,11 +1,12 @@
-/* Job definitions. The catalog lives on the loop thread, so nothing here asks the store; what
- * changes something answers when the change is durable. */
+/* Job definitions. The catalog lives on the loop thread, so only their runs are asked of the
+ * store; what changes something answers when the change is durable. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "feed/encode.h"
 #include "server/answer.h"
 #include "server/chronicle.h"
 #include "server/given.h"
@@ -17,13 +18,19 @@ static enum definition_format body_format(const struct request *r)
     return r->body_is_json ? DEFINITION_JSON : DEFINITION_YAML;
 }
 
-static void write_entry(const struct catalog_entry *entry, struct json *j)
+/* Without the braces. */
+static void write_members(const struct catalog_entry *entry, struct json *j)
 {
-    json_begin_object(j);
     definition_json_members(entry->definition, j);
     json_key_c(j, "file", entry->file ? entry->file : "");
     json_key_time(j, "created_at", entry->created_at_us);
     json_key_time(j, "updated_at", entry->updated_at_us);
+}
+
+static void write_entry(const struct catalog_entry *entry, struct json *j)
+{
+    json_begin_object(j);
+    write_members(entry, j);
     json_end_object(j);
 }
 
@@ -40,25 +47,105 @@ static int find_entry(struct request *r, struct catalog_entry **ret_entry, struc
     return *ret_entry ? 0 : fail(e, E_NOTFOUND, "there is no job definition '%.64s'", id);
 }
 
-int handle_definitions_list(struct request *r, struct err *e)
+/* ---- the list ---- */
+
+enum { RUNS_MAX = 20 };
+
+/* A page of the catalog. The newest runs are in the store, so they are read on the pool; the
+ * catalog is looked at on the loop, before for the ids and after it for the rest. */
+struct catalog_page {
+    int64_t limit, offset, runs;
+    const char **ids;
+    struct job_row ***jobs; /* of each id, the newest first; NULL: runs were not asked for */
+    size_t *job_counts, count;
+};
+
+static void page_take_ids(struct request *r, struct catalog_page *page)
 {
     const struct catalog *catalog = r->server->catalog;
-    int64_t limit, offset, total = (int64_t)catalog_count(catalog);
-    int code = request_page(r, LIMIT_PAGE_ROWS, &limit, &offset, e);
-    if (code < 0)
-        return code;
-    int64_t end = offset < total ? MIN(total, offset + limit) : 0;
+    int64_t total = (int64_t)catalog_count(catalog);
+    int64_t rest = page->offset < total ? total - page->offset : 0;
+    page->count = (size_t)MIN(rest, page->limit);
+    page->ids = arena_alloc(&r->arena, page->count * sizeof(*page->ids));
+    for (size_t i = 0; i < page->count; i++) {
+        struct catalog_entry *entry = catalog_at(catalog, (size_t)page->offset + i);
+        page->ids[i] = arena_strdup(&r->arena, entry->definition->id);
+    }
+}
+
+static int read_runs(struct request *r, struct store_reader *reader, struct err *e)
+{
+    struct catalog_page *page = r->arg;
+    page->jobs = arena_alloc(&r->arena, page->count * sizeof(*page->jobs));
+    page->job_counts = arena_alloc(&r->arena, page->count * sizeof(*page->job_counts));
+    int code = 0;
+    for (size_t i = 0; i < page->count && code >= 0; i++) {
+        struct job_query q = {
+            .definition_id = page->ids[i], .descending = true, .limit = page->runs};
+        int64_t total;
+        code = store_list_jobs(reader, &q, &r->arena, &page->jobs[i], &page->job_counts[i],
+                               &total, e);
+    }
+    return code;
+}
+
+static void write_runs(struct job_row *const *jobs, size_t count, struct json *j)
+{
+    json_key(j, "runs");
+    json_begin_array(j);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(j);
+        json_key_id(j, "job_id", jobs[i]->id);
+        json_key_c(j, "status", job_state_name(jobs[i]->status));
+        json_key_time(j, "created_at", jobs[i]->created_at_us);
+        encode_times(j, jobs[i]->started_at_us, jobs[i]->completed_at_us);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+static int reply_list(struct request *r, struct err *e)
+{
+    const struct catalog_page *page = r->arg;
+    const struct catalog *catalog = r->server->catalog;
+    (void)e;
     json_begin_object(&r->j);
     json_key(&r->j, "job_definitions");
     json_begin_array(&r->j);
-    for (int64_t i = offset; i < end; i++)
-        write_entry(catalog_at(catalog, (size_t)i), &r->j);
+    for (size_t i = 0; i < page->count; i++) {
+        struct catalog_entry *entry = catalog_find(catalog, page->ids[i]);
+        if (!entry) /* removed while the runs were read */
+            continue;
+        json_begin_object(&r->j);
+        write_members(entry, &r->j);
+        if (page->jobs)
+            write_runs(page->jobs[i], page->job_counts[i], &r->j);
+        json_end_object(&r->j);
+    }
     json_end_array(&r->j);
-    answer_write_page(&r->j, total, limit, offset);
+    answer_write_page(&r->j, (int64_t)catalog_count(catalog), page->limit, page->offset);
     json_end_object(&r->j);
     request_reply(r);
     return 0;
 }
+
+int handle_definitions_list(struct request *r, struct err *e)
+{
+    struct catalog_page *page = arena_alloc(&r->arena, sizeof(*page));
+    r->arg = page;
+    int code = request_page(r, LIMIT_PAGE_ROWS, &page->limit, &page->offset, e);
+    if (code >= 0)
+        code = request_query_int(r, "runs", 0, RUNS_MAX, 0, &page->runs, e);
+    if (code < 0)
+        return code;
+    page_take_ids(r, page);
+    if (page->runs == 0)
+        return reply_list(r, e);
+    request_read(r, read_runs, reply_list);
+    return 0;
+}
+
+/* ---- one ---- */
 
 /* The version of a definition, as an ETag: when it was changed last, to the microsecond. */
 static const char *entry_tag(struct request *r, const struct catalog_entry *entry)

@@ -1,6 +1,7 @@
 /* What crawls kept. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "feed/encode.h"
 #include "server/answer.h"
 #include "server/request.h"
@@ -47,18 +48,42 @@ static const char *host_of(struct arena *a, const char *url)
     return arena_str(a, (struct str){host, strcspn(host, "/")});
 }
 
-static void write_facets(const struct facet *facets, size_t count, const char *name,
-                         const char *key, struct json *j)
+static void facet_end(const struct facet *facet, struct json *j)
 {
-    json_key(j, name);
+    json_key_int(j, "count", facet->count);
+    json_end_object(j);
+}
+
+static void write_hosts(const struct facet *hosts, size_t count, struct json *j)
+{
+    json_key(j, "hosts");
     json_begin_array(j);
     for (size_t i = 0; i < count; i++) {
         json_begin_object(j);
-        json_key_c(j, key, facets[i].key);
-        json_key_int(j, "count", facets[i].count);
-        json_end_object(j);
+        json_key_c(j, "host", hosts[i].key);
+        facet_end(&hosts[i], j);
     }
     json_end_array(j);
+}
+
+static int write_jobs(struct store_reader *reader, struct arena *a, const struct facet *jobs,
+                      size_t count, struct json *j, struct err *e)
+{
+    int code = 0;
+    json_key(j, "jobs");
+    json_begin_array(j);
+    for (size_t i = 0; i < count && code >= 0; i++) {
+        struct job_row *job = NULL;
+        struct id id;
+        ASSERT(id_parse(str_of(jobs[i].key), &id));
+        code = store_get_job(reader, id, a, &job, e);
+        json_begin_object(j);
+        json_key_c(j, "job_id", jobs[i].key);
+        json_key_c(j, "job_name", job && job->name ? job->name : "");
+        facet_end(&jobs[i], j);
+    }
+    json_end_array(j);
+    return code;
 }
 
 /* Of all documents with the words, whatever their host and job. */
@@ -81,10 +106,10 @@ static int read_facets(struct request *r, struct store_reader *reader, struct er
     }
     json_key(&r->j, "facets");
     json_begin_object(&r->j);
-    write_facets(hosts, host_count, "hosts", "host", &r->j);
-    write_facets(jobs, job_count, "jobs", "job_id", &r->j);
+    write_hosts(hosts, host_count, &r->j);
+    code = write_jobs(reader, &a, jobs, job_count, &r->j, e);
     json_end_object(&r->j);
-    return 0;
+    return code;
 }
 
 /* ---- lists ---- */
@@ -134,7 +159,7 @@ int handle_job_results(struct request *r, struct err *e)
 static int parse_filter(struct request *r, struct query *q, struct err *e)
 {
     struct str rest = request_query(r, "q"), host = request_query(r, "host");
-    struct str job = request_query(r, "job_id");
+    struct str job = request_query(r, "job_id"), since = request_query(r, "since");
     int count = 0;
     while (rest.p) {
         struct str word = str_trim(str_cut(&rest, ' '));
@@ -150,6 +175,10 @@ static int parse_filter(struct request *r, struct query *q, struct err *e)
     if (job.n && !id_parse(job, &q->documents.job_id))
         return fail_field(e, E_INVAL, "job_id", "job_id is the id of a job, not '%.*s'",
                           (int)MIN(job.n, (size_t)64), job.p);
+    if (since.n && !clock_parse(since, &q->documents.since_us))
+        return fail_field(e, E_INVAL, "since",
+                          "since is a time such as 2026-11-23T10:15:00Z, not '%.*s'",
+                          (int)MIN(since.n, (size_t)64), since.p);
     return request_query_bool(r, "facets", false, &q->facets, e);
 }
 

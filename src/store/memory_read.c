@@ -271,7 +271,7 @@ static int memory_list_documents(struct store_reader *r, const struct document_q
         size_t at = one_job ? i : documents->count - 1 - i;
         const struct document_row *row = documents->slots[at]->row;
         if ((!one_job || id_eq(row->job_id, q->job_id)) && document_has_words(row, q) &&
-            document_is_of_host(row, q->host))
+            document_is_of_host(row, q->host) && row->created_at_us >= q->since_us)
             rows_add(&rows, row);
     }
     *ret_rows = (struct document_row **)rows_finish(&rows, &shape_document, q->limit, q->offset,

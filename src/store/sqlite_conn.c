@@ -28,12 +28,32 @@ int conn_fail(struct conn *c, int rc, struct err *e)
     }
 }
 
+static struct str value_str(sqlite3_value *value)
+{
+    const char *text = (const char *)sqlite3_value_text(value);
+    return (struct str){text, text ? (size_t)sqlite3_value_bytes(value) : 0};
+}
+
+/* has_word(word, text ...): does it occur in one of the texts? As the memory store looks for
+ * it, and without the copies that lower() and instr() make of long texts. */
+static void sql_has_word(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct str word = value_str(values[0]);
+    int found = 0;
+    for (int i = 1; i < count && !found; i++)
+        found = str_find_nocase(value_str(values[i]), word) >= 0;
+    sqlite3_result_int(context, found);
+}
+
 int conn_open(const char *path, int flags, struct conn **ret_conn, struct err *e)
 {
     struct conn *c = mem_alloc(sizeof(*c));
     c->path = mem_strdup(path);
     c->codec = codec_new();
     int rc = sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function(c->db, "has_word", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                     NULL, sql_has_word, NULL, NULL);
     if (rc != SQLITE_OK) {
         int r = conn_fail(c, rc, e);
         conn_free(c);

@@ -51,6 +51,13 @@ static void **rows_finish(struct rows *rows, struct arena *a, size_t *ret_count)
     return p;
 }
 
+/* A page that is not full ends the list, so nothing needs to be counted: to look for a word
+ * takes long enough once. */
+static bool is_last_page(size_t count, int64_t limit, int64_t offset)
+{
+    return (limit < 0 || (int64_t)count < limit) && (count > 0 || offset == 0);
+}
+
 /* ---- jobs ---- */
 
 static void sql_jobs_where(struct buf *sql, const struct job_query *q)
@@ -60,8 +67,7 @@ static void sql_jobs_where(struct buf *sql, const struct job_query *q)
     if (q->definition_id)
         buf_add_c(sql, " AND definition_id = ?");
     if (q->word)
-        buf_add_c(sql, " AND instr(lower(ifnull(name, '') || char(10) ||"
-                       " ifnull(definition_id, '')), lower(?)) > 0");
+        buf_add_c(sql, " AND has_word(?, name, definition_id)");
 }
 
 static void jobs_bind(struct query *query, const struct job_query *q)
@@ -114,7 +120,10 @@ int sqlite_list_jobs(struct store_reader *r, const struct job_query *q, struct a
     while ((rc = query_step(&query, e)) > 0)
         rows_add(&rows, job_read(&query, a));
     *ret_rows = (struct job_row **)rows_finish(&rows, a, ret_count);
-    return rc < 0 ? rc : jobs_total(c, q, ret_total, e);
+    if (rc < 0 || !is_last_page(*ret_count, q->limit, q->offset))
+        return rc < 0 ? rc : jobs_total(c, q, ret_total, e);
+    *ret_total = q->offset + (int64_t)*ret_count;
+    return 0;
 }
 
 int sqlite_count_jobs(struct store_reader *r, int64_t *ret_counts, struct err *e)
@@ -257,37 +266,34 @@ int sqlite_group_errors(struct store_reader *r, struct id step_id, int64_t limit
 /* WHERE with ? for each of what documents_bind() binds. */
 static void documents_where(struct buf *sql, const struct document_query *q)
 {
-    const char *before = " WHERE ";
-    if (!id_is_none(q->job_id)) {
-        buf_printf(sql, "%sjob_id = ?", before);
-        before = " AND ";
-    }
-    for (int i = 0; i < DOCUMENT_WORDS_MAX && q->words[i]; i++) {
-        buf_printf(sql,
-                   "%sinstr(lower(ifnull(url, '') || char(10) || ifnull(title, '') ||"
-                   " char(10) || ifnull(markdown, '')), lower(?)) > 0",
-                   before);
-        before = " AND ";
-    }
+    buf_add_c(sql, " FROM documents WHERE 1");
+    if (!id_is_none(q->job_id))
+        buf_add_c(sql, " AND job_id = ?");
+    if (q->since_us)
+        buf_add_c(sql, " AND created_at >= ?");
     if (q->host) /* after "http" or "https" */
-        buf_printf(sql, "%sinstr(url, '://' || ? || '/') BETWEEN 5 AND 6", before);
+        buf_add_c(sql, " AND instr(url, '://' || ? || '/') BETWEEN 5 AND 6");
+    for (int i = 0; i < DOCUMENT_WORDS_MAX && q->words[i]; i++)
+        buf_add_c(sql, " AND has_word(?, url, title, markdown)");
 }
 
 static void documents_bind(struct query *query, const struct document_query *q)
 {
     if (!id_is_none(q->job_id))
         bind_id(query, q->job_id);
-    for (int i = 0; i < DOCUMENT_WORDS_MAX && q->words[i]; i++)
-        bind_text(query, q->words[i]);
+    if (q->since_us)
+        bind_number(query, q->since_us);
     if (q->host)
         bind_text(query, q->host);
+    for (int i = 0; i < DOCUMENT_WORDS_MAX && q->words[i]; i++)
+        bind_text(query, q->words[i]);
 }
 
 static int documents_total(struct conn *c, const struct document_query *q, int64_t *ret_total,
                            struct err *e)
 {
     AUTO_SQL sql = SQL_INIT;
-    buf_add_c(&sql, "SELECT count(*) FROM documents");
+    buf_add_c(&sql, "SELECT count(*)");
     documents_where(&sql, q);
     AUTO_QUERY query;
     int r = query_open(&query, c, buf_text(&sql), e);
@@ -307,8 +313,7 @@ int sqlite_list_documents(struct store_reader *r, const struct document_query *q
 {
     struct conn *c = sqlite_reader(r)->conn;
     AUTO_SQL sql = SQL_INIT;
-    buf_printf(&sql, "SELECT " DOCUMENT_COLUMNS "%s FROM documents",
-               q->with_markdown ? ", markdown" : "");
+    buf_printf(&sql, "SELECT " DOCUMENT_COLUMNS "%s", q->with_markdown ? ", markdown" : "");
     documents_where(&sql, q);
     buf_printf(&sql, " ORDER BY n%s LIMIT ? OFFSET ?", id_is_none(q->job_id) ? " DESC" : "");
     AUTO_QUERY query;
@@ -322,7 +327,10 @@ int sqlite_list_documents(struct store_reader *r, const struct document_query *q
     while ((rc = query_step(&query, e)) > 0)
         rows_add(&rows, document_read(&query, q->with_markdown, a));
     *ret_rows = (struct document_row **)rows_finish(&rows, a, ret_count);
-    return rc < 0 ? rc : documents_total(c, q, ret_total, e);
+    if (rc < 0 || !is_last_page(*ret_count, q->limit, q->offset))
+        return rc < 0 ? rc : documents_total(c, q, ret_total, e);
+    *ret_total = q->offset + (int64_t)*ret_count;
+    return 0;
 }
 
 int sqlite_list_definitions(struct store_reader *r, struct arena *a,

@@ -126,6 +126,7 @@ struct document_query {
     int64_t limit, offset;                 /* limit < 0: all */
     const char *words[DOCUMENT_WORDS_MAX]; /* NULL after the last one */
     const char *host; /* of the address, with its port where it has one; NULL: any */
+    int64_t since_us; /* kept then or later; 0: any */
 };
 CHECKED int store_list_documents(struct store_reader *r, const struct document_query *q,
                                  struct arena *a, struct document_row ***ret_rows,

@@ -178,7 +178,7 @@ function assertOneSentence({ code, stdout, stderr }, status, pattern) {
 test("help names every command, and each command explains itself", async () => {
   const overview = await run(["help"]);
   const commands = [...overview.stdout.matchAll(/^  (\w+) {2,}/gm)].map((match) => match[1]);
-  for (const name of ["serve", "run", "logs", "jobs", "show", "cancel", "definitions", "validate"])
+  for (const name of ["serve", "run", "rerun", "logs", "jobs", "show", "cancel", "definitions", "validate"])
     assert.ok(commands.includes(name), name);
   assert.equal((await run([])).stdout, overview.stdout);
   assert.equal((await run(["--help"])).stdout, overview.stdout);
@@ -202,6 +202,7 @@ test("a wrong command line is one sentence and status 2", async () => {
     [["run"], /an argument is missing; usage: tailrace run DEFINITION/],
     [["run", "x", "--folow"], /there is no option --folow; did you mean --follow\?/],
     [["run", "x", "-p", "novalue"], /'novalue' is no parameter, expected NAME=VALUE/],
+    [["rerun"], /an argument is missing; usage: tailrace rerun JOB/],
     [["jobs", "extra"], /'extra' is one argument too many/],
     [["jobs", "--limit", "0"], /--limit is '0', expected a number from 1 to 1000/],
     [["jobs", "--status", "blue"], /--status is 'blue', expected pending, running/],
@@ -215,7 +216,7 @@ test("a wrong command line is one sentence and status 2", async () => {
 
 test("a server that is not there is one sentence and status 8, for every command", async () => {
   const commands = [["run", "x"], ["run", "x", "--follow"], ["logs", "latest"], ["jobs"],
-    ["logs", "latest", "--follow"], ["show", "latest"], ["cancel", "latest"], ["definitions"]];
+    ["logs", "latest", "--follow"], ["show", "latest"], ["cancel", "latest"], ["rerun", "latest"], ["definitions"]];
   for (const args of commands)
     assertOneSentence(await run(args), 8, /no server answers at http:\/\/127\.0\.0\.1:1; is `tailrace serve` running\?/);
 });
@@ -282,6 +283,19 @@ test("the exit status of run --follow is the job's: 1 failed, 3 cancelled", asyn
   const cancelled = await endless.ended;
   assert.equal(cancelled.code, 3, cancelled.stderr);
   assertOneSentence(await run(["cancel", "latest"], { url }), 5, /has ended already/);
+});
+
+test("rerun runs a job as it was, but for the parameters that are given", async (t) => {
+  const { url } = await serve(t);
+  const first = (await run(["run", "greet", "-p", "whom=moon"], { url })).stdout.trim();
+  const again = await run(["rerun", first, "--follow"], { url });
+  assert.equal(again.code, 0, again.stderr);
+  assert.match(again.stdout, /moon/);
+  const other = await run(["rerun", "latest", "-p", "whom=sun", "--follow"], { url });
+  assert.match(other.stdout, /sun/);
+  assert.equal((await run(["rerun", "latest", "--json"], { url })).stdout.match(/"job_id"/g).length, 1);
+  assertOneSentence(await run(["rerun", first, "-p", "wohm=sun"], { url }), 2, /wohm/);
+  assertOneSentence(await run(["rerun", "0199e9c2-7a6d-7c11-9a54-1c2b3d4e5f62"], { url }), 4, /no job/);
 });
 
 test("Ctrl-C leaves the job running and says so", async (t) => {

@@ -276,16 +276,16 @@ static void dump_documents(struct store_reader *r, struct id job_id, struct rng 
 {
     struct err e;
     AUTO_ARENA a = ARENA_INIT;
-    struct document_query q = {job_id,
-                               rng_below(rng, 2),
-                               (int64_t)rng_below(rng, 12) - 1,
-                               (int64_t)rng_below(rng, 3),
-                               {0},
-                               NULL};
+    struct document_query q = {.job_id = job_id,
+                               .with_markdown = rng_below(rng, 2),
+                               .limit = (int64_t)rng_below(rng, 12) - 1,
+                               .offset = (int64_t)rng_below(rng, 3)};
     if (rng_below(rng, 3) == 0)
         q.words[0] = "A";
     if (rng_below(rng, 3) == 0)
         q.host = "a";
+    if (rng_below(rng, 3) == 0)
+        q.since_us = 1700000000000000 + (int64_t)rng_below(rng, 100000);
     struct document_row **rows;
     size_t count;
     int64_t total;

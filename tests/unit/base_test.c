@@ -186,3 +186,18 @@ TEST(a_list_may_lose_the_element_that_is_being_visited)
     CHECK_INT(sum, 10);
     CHECK(list_is_empty(&head));
 }
+
+TEST(a_word_is_found_whatever_its_case_and_wherever_it_is)
+{
+    CHECK_INT(str_find_nocase(STR("aAbAB"), STR("ab")), 1);
+    CHECK_INT(str_find_nocase(STR("xxAB"), STR("aB")), 2);
+    CHECK_INT(str_find_nocase(STR("ABAC"), STR("abac")), 0);
+    CHECK_INT(str_find_nocase(STR("aab"), STR("AAC")), -1);
+    CHECK_INT(str_find_nocase(STR("ab"), STR("abc")), -1);
+    CHECK_INT(str_find_nocase(STR("100% _a[`{"), STR("_A[`{")), 5);
+    CHECK_INT(str_find_nocase(STR("[a"), STR("{A")), -1);
+    CHECK_INT(str_find_nocase(STR("\xc3\xa9t\xc3\xa9"), STR("\xa9")), 1);
+    CHECK_INT(str_find_nocase(STR("abc"), STR("")), 0);
+    CHECK_INT(str_find_nocase(str_of(NULL), STR("a")), -1);
+    CHECK_INT(str_find_nocase(str_of(NULL), STR("")), 0);
+}
