@@ -163,9 +163,23 @@ function watchLog() {
     };
 }
 
-// The last row of the page's log, once it is that of a line after `line`.
+// The last row of the page's log, once it is that of a line after `line`. Asks for one row only, as it
+// asks whenever something is painted.
 export const rowAfter = (reader, line) =>
-    until(reader, (line) => (window.logRows().at(-1)?.[0] > line ? window.logRows().at(-1) : null), line);
+    until(
+        reader,
+        (line) => {
+            const log = document.querySelector("main tailrace-log.full");
+            const stream = log?.querySelector(".log-stream");
+            if (!stream) return null;
+            const text = stream.textContent;
+            const last = stream.hidden
+                ? [...log.querySelectorAll(".tree-log-line")].at(-1)?.dataset.line
+                : parseInt(text.slice(text.lastIndexOf("\n", text.length - 2) + 1), 10);
+            return last > line ? window.logRows().at(-1) : null;
+        },
+        line,
+    );
 
 // Waits in the page until `wanted(argument)` is true, and returns it; asks whenever something
 // was painted, clicked or received.
