@@ -9,11 +9,13 @@
 
 import { frames, until } from "./browser.mjs";
 
-// Puts every log of a page to its end and waits until the page is at rest: nothing is on its way,
-// and nothing runs so fast that it is painted as one text.
+// Puts every log of a page to its end, has what is new put into its lists, and waits until the page is
+// at rest: nothing is on its way, and nothing runs so fast that it is painted as one text.
 export async function rest(reader) {
     await reader.evaluate(() => {
         for (const log of document.querySelectorAll("tailrace-log")) log.follow = true;
+        for (const button of document.querySelectorAll("main .title button"))
+            if (button.checkVisibility() && /^\+[\d,]+ new$/.test(button.textContent)) button.click();
     });
     await until(
         reader,
