@@ -374,6 +374,7 @@ export const pictured = (reader) =>
     reader.locator("main").screenshot({
         animations: "disabled",
         mask: [reader.locator(".card-time, .step-time")],
+        style: ".card-pace { display: none; }", // only who has watched knows it
     });
 
 // How many pixels of two pictures differ by more than the rounding at the edges of shapes, of
