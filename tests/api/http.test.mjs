@@ -149,7 +149,7 @@ test("pages come with their policy, compressed when asked, and not twice", async
     assert.equal(same.status, 304);
     assert.equal(same.data.length, 0);
 
-    const [, script] = page.text.match(/src="(\/assets\/app-[^"]+\.js)"/);
+    const [, script] = page.text.match(/src="(\/assets\/queue-[^"]+\.js)"/);
     const asset = await request(server, "GET", script);
     assert.match(asset.headers["cache-control"], /immutable/);
     assert.match(asset.headers["content-type"], /^text\/javascript/);
