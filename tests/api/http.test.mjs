@@ -149,7 +149,7 @@ test("pages come with their policy, compressed when asked, and not twice", async
     assert.equal(same.status, 304);
     assert.equal(same.data.length, 0);
 
-    const [, script] = page.text.match(/src="(\/assets\/app-[^"]+\.js)"/);
+    const [, script] = page.text.match(/src="(\/assets\/queue-[^"]+\.js)"/);
     const asset = await request(server, "GET", script);
     assert.match(asset.headers["cache-control"], /immutable/);
     assert.match(asset.headers["content-type"], /^text\/javascript/);
@@ -159,6 +159,26 @@ test("pages come with their policy, compressed when asked, and not twice", async
     assert.equal(head.status, 200);
     assert.equal(head.data.length, 0);
     assert.equal(head.headers["cache-control"], "no-store");
+});
+
+test("a page for many things is served below its own place, one part deep", async (t) => {
+    const server = await serve(t);
+    const name = async (target, method = "GET") => {
+        const { status, text, headers } = await request(server, method, target);
+        return status === 200 && headers["content-type"] === "text/html; charset=utf-8" ? text.match(/<body[^>]* data-page="([^"]+)"/)?.[1] : status;
+    };
+    const pages = [
+        ["/", "queue"], ["/queue", "queue"], [`/jobs/${JOB}`, "job"], ["/jobs/none?step=a", "job"],
+        ["/definitions", "definitions"], ["/definitions/hello", "definitions"],
+        ["/documents", "documents"], [`/documents/${JOB}`, "documents"],
+        ["/jobs", 404], ["/jobs/", 404], ["/jobs/*/read", 404], [`/jobs/${JOB}/more`, 404], ["/jobs/a%2Fb", 404],
+        ["/definitions/", 404], ["/definitions/a/b", 404], ["/documents/", 404], ["/queue/a", 404], ["/assets/", 404], ["/assets/*", 404],
+    ];
+    for (const [target, page] of pages) assert.equal(await name(target), page, target);
+    assert.equal(await name("/jobs/x", "POST"), 405);
+    assert.equal((await request(server, "HEAD", "/definitions/x")).status, 200);
+    const of = (await request(server, "GET", "/jobs/one")).headers.etag;
+    assert.equal((await request(server, "GET", "/jobs/two", { "If-None-Match": of })).status, 304, "they are one page");
 });
 
 test("a client that vanishes while its answer is pending does no harm", async (t) => {
