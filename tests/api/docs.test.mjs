@@ -378,14 +378,15 @@ test("the commands and the error codes are those of the program", async () => {
         assert.ok(codes.includes(`${status} ${code}`), `${status} ${code}`);
 });
 
-test("every test that an invariant is guarded by exists", () => {
+test("every test that an invariant or a promise is guarded by exists", () => {
     const files = readdirSync(path.join(ROOT, "tests"), { recursive: true }).map((name) => path.join("tests", name))
         .filter((name) => /\.(c|mjs)$/.test(name) && statSync(path.join(ROOT, name)).isFile() && !name.endsWith("docs.test.mjs"));
     const all = files.map(read).join("\n");
     // Names that are put together: each ${…} stands for any text.
-    const patterns = [...all.matchAll(/(?:test|row)\(`([^`]+)`/g)].map(([, name]) =>
+    const patterns = [...all.matchAll(/(?:test|row|story)\(`([^`]+)`/g)].map(([, name]) =>
         new RegExp(`^${name.split(/\$\{[^}]*\}/).map((part) => part.replace(/[.*+?^$()[\]{}|\\]/g, "\\$&")).join(".+")}$`));
-    for (const [invariant, guard] of table("docs/protocol.md", "invariant", "guarded by")) {
+    const promises = table("docs/pages.md", "promise", "guarded by").filter(([head]) => !head.startsWith("**"));
+    for (const [invariant, guard] of [...table("docs/protocol.md", "invariant", "guarded by"), ...promises]) {
         const names = [...guard.matchAll(/`([^`]+)`|"([^"]+)"/g)];
         assert.ok(names.length > 0, invariant);
         for (const [, c, js] of names)
