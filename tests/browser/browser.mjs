@@ -370,12 +370,19 @@ export async function everyLine(reader, stepId) {
 }
 
 // The same as a picture of the jobs, without the times that tick.
-export const pictured = (reader) =>
-    reader.locator("main").screenshot({
+export const pictured = async (reader) => {
+    const paces = (display) =>
+        reader.evaluate((display) => {
+            for (const el of document.querySelectorAll(".card-pace")) el.style.display = display;
+        }, display);
+    await paces("none");
+    const picture = await reader.locator("main").screenshot({
         animations: "disabled",
         mask: [reader.locator(".card-time, .step-time")],
-        style: ".card-pace { display: none; }", // only who has watched knows it
     });
+    await paces(""); // only who has watched knows them
+    return picture;
+};
 
 // How many pixels of two pictures differ by more than the rounding at the edges of shapes, of
 // which nobody can see anything; Infinity when their sizes differ.
