@@ -120,6 +120,9 @@ async function take(reader, name) {
     await reader.setViewportSize(SIZES[0]);
 }
 
+const visit = (reader, server, path, ready) =>
+    reader.goto(server.url + path).then(() => until(reader, (ready) => document.querySelector(ready), ready));
+
 try {
     await mkdir(OUT, { recursive: true });
     const site = await newsroom(t, "--delay", "30");
@@ -128,13 +131,26 @@ try {
     await ended(reader, await runFromPage(reader, "hello", { who: "world" }));
     const load = { workers: "5", lines: "200", delay_ms: "1" };
     await ended(reader, await runFromPage(reader, "load", load));
+    const nowhere = await runFromPage(reader, "news-crawler", { site: "http://127.0.0.1:1", delay: "0ms" });
+    await ended(reader, nowhere);
     const id = await runFromPage(reader, "news-crawler", { site: site.url, delay: "60ms" });
     await until(reader, () => document.querySelector('.tree-log-line[data-line="64"]'));
     process.kill(site.pid, "SIGSTOP");
     await take(reader, "queue-running");
+    await visit(reader, server, "/jobs/" + id, ".job-runs a");
+    await take(reader, "job-running");
     process.kill(site.pid, "SIGCONT");
-    await ended(reader, id);
+    await until(reader, () => document.querySelector(".job-head .label[data-status=completed]"));
+    await visit(reader, server, "/queue", `.label[data-job-id="${id}"][data-status=completed]`);
     await take(reader, "queue-after");
+    await visit(reader, server, "/jobs/" + nowhere, ".job-runs a");
+    await take(reader, "job-failed");
+    await visit(reader, server, "/definitions", "#news-crawler-run, main a[href*=news-crawler]");
+    await take(reader, "definitions");
+    await visit(reader, server, "/documents", "a.document");
+    await reader.click("a.document");
+    await until(reader, () => document.querySelector(".document-shown").checkVisibility());
+    await take(reader, "documents");
     for (const [file, screenshot] of taken) {
         const png = pngMake(await pixels(screenshot));
         await writeFile(file, png);
