@@ -106,7 +106,7 @@ start(() => ({
     facetsSet({ hosts, jobs }) {
         const text = (name, n) => name + " (" + count(n) + ")";
         this.hosts = hosts.map((f) => ({ ...f, text: text(f.host, f.count), chosen: f.host === this.host }));
-        this.jobs = jobs.map((f) => ({ ...f, text: text("…" + f.job_id.slice(-12), f.count), chosen: f.job_id === this.job }));
+        this.jobs = jobs.map((f) => ({ ...f, text: text(f.job_name || f.job_id, f.count), chosen: f.job_id === this.job }));
     },
 
     itemOf(d) {
