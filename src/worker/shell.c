@@ -39,6 +39,7 @@ enum {
     READ_BYTES = 64 * 1024,
     GATHER_BYTES = 16 * LIMIT_LINE_BYTES, /* a longer line is handed on in pieces */
     KEY_BYTES = 120,
+    PROGRESS_EVERY_MS = 50,
 };
 
 enum run_phase { RUN_COMMAND, RUN_REST, RUN_SWEEP, RUN_DRAIN, RUN_CLOSE };
@@ -47,9 +48,10 @@ struct stream {
     struct run *run;
     uv_pipe_t pipe;
     enum event_level level;
-    struct buf line;  /* what came since the last newline */
-    bool ended;       /* nothing more will be read */
-    int64_t to_drain; /* bytes still to be read, from DRAIN on */
+    struct buf line;      /* what came since the last newline */
+    uint64_t progress_ms; /* uv_now() when the newest progress was told */
+    bool ended;           /* nothing more will be read */
+    int64_t to_drain;     /* bytes still to be read, from DRAIN on */
 };
 
 struct run {
@@ -107,6 +109,30 @@ static void stream_gather(struct stream *s, struct str part)
     }
 }
 
+/* Programs show progress by writing over a line: "41 %\r42 %\r". Such a text is a line that
+ * ends with the carriage return, as soon as something else than a newline follows it. They come
+ * fast, and only the newest matters: those between are left out. */
+static void stream_progress(struct stream *s)
+{
+    struct str text = buf_str(&s->line);
+    const char *last = text.n ? memrchr(text.p, '\r', text.n - 1) : NULL;
+    if (!last)
+        return;
+    const char *before = memrchr(text.p, '\r', (size_t)(last - text.p));
+    const char *from = before ? before + 1 : text.p;
+    struct worker_task *task = s->run->task;
+    uint64_t now_ms = uv_now(task->step->loop);
+    if (now_ms - s->progress_ms >= PROGRESS_EVERY_MS) {
+        s->progress_ms = now_ms;
+        task->step->host->log(task->step, task, s->level,
+                              (struct str){from, (size_t)(last + 1 - from)});
+    }
+    size_t rest_n = text.n - (size_t)(last + 1 - text.p);
+    AUTO_FREE char *rest = mem_copy(last + 1, rest_n);
+    buf_clear(&s->line);
+    buf_add(&s->line, rest, rest_n);
+}
+
 static void stream_text(struct stream *s, struct str text)
 {
     while (text.n > 0) {
@@ -124,6 +150,7 @@ static void stream_text(struct stream *s, struct str text)
             buf_clear(&s->line);
         }
     }
+    stream_progress(s);
 }
 
 static void stream_end(struct stream *s)

@@ -276,6 +276,28 @@ TEST(a_command_that_ignores_sigterm_is_killed)
     test_host_free(h);
 }
 
+TEST(progress_that_is_written_over_a_line_is_told_as_it_comes)
+{
+    struct test_host *h =
+        command_run("printf 'a\\\\rb\\\\rc'; sleep 0.2; printf 'd\\\\re\\\\r';"
+                    " sleep 0.2; printf 'f\\\\n'");
+    CHECK_INT(h->line_count, 3);
+    CHECK_TEXT(h->lines[0].text, "b\r"); /* of what came at once the newest */
+    CHECK_TEXT(h->lines[1].text, "cd\r");
+    CHECK_TEXT(h->lines[2].text, "e\rf");
+    test_host_free(h);
+}
+
+TEST(a_carriage_return_before_a_newline_is_no_progress_however_it_is_cut)
+{
+    struct test_host *h =
+        command_run("printf 'three\\\\r'; sleep 0.2; printf '\\\\nfour\\\\r\\\\n'");
+    CHECK_INT(h->line_count, 2);
+    CHECK_TEXT(h->lines[0].text, "three");
+    CHECK_TEXT(h->lines[1].text, "four");
+    test_host_free(h);
+}
+
 TEST(a_background_process_does_not_outlive_its_task)
 {
     struct test_host *h = command_run("sleep 1000 & echo $!");
