@@ -370,7 +370,7 @@ story("the theme that was chosen stays", async (t) => {
     assert.equal(await shade(reader), true);
     const next = await page(t, server, { context: reader.context() });
     assert.equal(await shade(next), true);
-    assert.equal(await next.getAttribute(".top .icon", "aria-label"), "Theme: dark");
+    assert.equal(await next.getAttribute(".top [aria-label^=Theme]", "aria-label"), "Theme: dark");
     const other = await page(t, server, { dark: true });
     assert.equal(await shade(other), true);
     clean(reader, next, other);

@@ -55,13 +55,17 @@ start(() => ({
     goError: "",
     begun: 0,
     isPainted: null,
+    isKnown: false,
 
     init() {
         const log = at("tailrace-log");
         lastRuns = new Runs((runs) => (this.runs = runs));
         this.listen(log);
         onLive("refused", (name, sentence) => this.refused(name, sentence));
-        onLive("status", () => (log.epoch = live.epoch));
+        onLive("status", ({ state }) => {
+            log.epoch = live.epoch;
+            if (state === "live") this.load();
+        });
         onPaint((state, now) => this.paint(state, now));
         this.follow();
     },
@@ -77,11 +81,13 @@ start(() => ({
         this.keysAll(log);
     },
 
-    // What is not in the live state: parameters do not change.
+    // What is not in the live state: parameters do not change. Asked for until it was answered.
     async load() {
+        if (this.isKnown || !this.isPainted) return;
         try {
             const { config } = await api(path);
             this.parameters = Object.entries(config.parameters || {});
+            this.isKnown = true;
         } catch (error) {
             if (error.status === 404) this.missing = error.message;
         }
