@@ -23,6 +23,7 @@ export class TailraceQueue extends HTMLElement {
     #choices = new Map(); // job or step id → open or not, as the reader chose
     #pointer = null;
     #state = null;
+    #ids = []; // of the cards, in their order
 
     connectedCallback() {
         this.setAttribute("role", "list");
@@ -39,18 +40,22 @@ export class TailraceQueue extends HTMLElement {
         this.#state = state;
         const anchor = this.#anchor();
         const ids = this.#listed(state);
-        childrenSet(
-            this,
-            ids.map((id) => this.#card(id).el),
-        );
-        this.#forget(new Set(ids));
+        if (ids.length !== this.#ids.length || ids.some((id, i) => id !== this.#ids[i])) {
+            childrenSet(
+                this,
+                ids.map((id) => this.#card(id).el),
+            );
+            this.#forget(new Set(ids));
+            this.#ids = ids.slice();
+        }
         let running = 0;
         ids.forEach((id, i) => {
             const card = this.#cards.get(id);
             const job = jobState(state, id);
             const byItself = (!isFinal(job.status) && running++ < OPEN_BY_THEMSELVES) || i === 0;
             card.open(this.#choices.get(id) ?? (byItself || card.touched()));
-            card.render(job, id in state.trees, now, idle, this.#choices);
+            if (card.isDue(job, now, idle))
+                card.render(job, id in state.trees, now, idle, this.#choices);
         });
         if (anchor) scrollBy(0, anchor.el.getBoundingClientRect().top - anchor.top);
     }
@@ -69,6 +74,7 @@ export class TailraceQueue extends HTMLElement {
 
     #isWanted(job) {
         const { status, q } = this.filter;
+        if (!status && !q) return true;
         const text = (job.job_name + "\n" + job.definition_id).toLowerCase();
         return (!status || job.status === status) && (!q || text.includes(q.toLowerCase()));
     }
@@ -155,6 +161,7 @@ class Card {
     #id;
     #opened = null;
     #painted = null;
+    #key = "";
     #steps = new Map();
 
     constructor(queue, id) {
@@ -226,6 +233,15 @@ class Card {
         hiddenSet(this.body, !open);
         attributeSet(this.button, "aria-expanded", open);
         if (open || before) this.#queue.tell(open ? "follow" : "unfollow", { job_id: this.#id });
+    }
+
+    // A thousand jobs run, a few of them move in a frame: the others are painted once a second, for
+    // their times, and an open one always, for what the reader does in it.
+    isDue(job, now, idle) {
+        const key = Math.floor(now / 1000) + " " + idle;
+        const isSame = job === this.#painted && key === this.#key && !this.#opened;
+        this.#key = key;
+        return !isSame;
     }
 
     render(job, detailed, now, idle, choices) {
