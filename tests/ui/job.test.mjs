@@ -6,7 +6,7 @@ import test from "node:test";
 import { diff, diffShort } from "../../ui/definitions/diff.js";
 import { barOf, hasBranches, layersOf, scaleOf } from "../../ui/job/chart.js";
 import { goParse } from "../../ui/job/go.js";
-import { placeFormat, placeParse, stepNext, stepPick } from "../../ui/job/places.js";
+import { placeFormat, placeParse, stepPick } from "../../ui/job/places.js";
 import { Pace } from "../../ui/queue/pace.js";
 
 const step = (name, status, depends = [], more = {}) => ({ name, status, depends, ...more });
@@ -20,14 +20,13 @@ test("an address names lines, a range of them, or an error by its number", () =>
     assert.equal(placeFormat({ line: 3, to: 3 }) + placeFormat({ line: 3, to: 9 }), "#L3#L3-9");
 });
 
-test("the step that failed is shown, else the one that runs, else the newest, else the first", () => {
+test("the step that runs is shown, else one that failed, else the newest, else the first", () => {
     const [done, runs, failed] = [step("a", "completed", [], { started_at: "x" }), step("b", "running", [], { started_at: "x" }), step("c", "failed")];
-    assert.equal(stepPick([done, runs, failed]), failed);
+    assert.equal(stepPick([done, runs, failed]), runs);
+    assert.equal(stepPick([done, failed, step("d", "skipped")]), failed);
     assert.equal(stepPick([done, runs, step("d", "pending")]), runs);
     assert.equal(stepPick([done, step("d", "pending")]), done);
     assert.equal(stepPick([]), null);
-    assert.equal(stepNext([done, runs], done), runs);
-    assert.equal(stepNext([done, runs], runs), runs);
 });
 
 test("a number is a line, hours and minutes are a time of the run's day or the next", () => {

@@ -13,15 +13,10 @@ export function placeParse(hash) {
 
 export const placeFormat = ({ line, to }) => "#L" + line + (to > line ? "-" + to : "");
 
-// The step to show: the one that failed, that runs, that was begun last, or the first.
+// The step to show to whoever has chosen none, now and as the job goes on: one that runs, else one
+// that failed, else the one that was begun last, else the first.
 export function stepPick(steps) {
     const by = (status) => steps.find((step) => step.status === status);
     const begun = steps.filter((step) => step.started_at);
-    return by("failed") || by("running") || begun.at(-1) || steps[0] || null;
-}
-
-// Whoever follows a step that has ended, and chose none, follows the next one that runs.
-export function stepNext(steps, now) {
-    const isOver = now && ["completed", "failed", "cancelled", "skipped"].includes(now.status);
-    return (isOver && steps.find((step) => step.status === "running")) || now;
+    return by("running") || by("failed") || begun.at(-1) || steps[0] || null;
 }

@@ -4,7 +4,7 @@ import { api, post } from "../api.js";
 import { start } from "../app.js";
 import { count, elapsed, when } from "../format.js";
 import { goParse } from "../job/go.js";
-import { placeFormat, placeParse, stepNext, stepPick } from "../job/places.js";
+import { placeFormat, placeParse, stepPick } from "../job/places.js";
 import { Runs } from "../job/runs.js";
 import { JobTopic } from "../job/topic.js";
 import "../job/graph.js";
@@ -162,7 +162,7 @@ start(() => ({
         let step = now;
         if (this.stepId === null)
             step = job.steps.find((s) => s.name === asked || s.step_id === asked) || stepPick(job.steps);
-        else if (now && !this.chosen && at("tailrace-log").follow) step = stepNext(job.steps, now);
+        else if (now && !this.chosen && at("tailrace-log").follow) step = stepPick(job.steps);
         if (this.stepId === null && step && (asked || this.place)) this.chosen = true;
         if (step && step !== now) this.stepOpen(step.step_id, step.name);
         if (!step && this.stepId === null) this.stepOpen("", "");
