@@ -20,6 +20,8 @@ export class JobTopic {
     want(isSeen) {
         const topic = (isSeen ? jobTopic : countsTopic)(this.#jobId);
         if (topic === this.#now) return;
+        // Counters go on from where the whole is: it has to be somewhere first.
+        if (!isSeen && this.#now && live.cursor(this.#now) === null) return;
         if (!this.#now) live.open(topic);
         else if (isSeen) live.reopen(this.#now, topic); // what came meanwhile is not caught up with
         else live.move(this.#now, topic);

@@ -114,6 +114,7 @@ start(() => ({
         const writer = this.writer(job);
         if (writer) at("tailrace-log").show(writer);
         this.counts(job, writer);
+        this.follow();
         if (this.isPainted) lastRuns.follow(state.list, job, now);
         else this.painted(writer);
     },

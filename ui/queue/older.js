@@ -14,6 +14,7 @@ export class Older extends HTMLElement {
     #known = () => false;
     #offset = 0;
     #total = Infinity;
+    #told = -1; // how many there are, as the live list says
     #ids = new Set();
     #isBusy = false;
 
@@ -32,7 +33,8 @@ export class Older extends HTMLElement {
         this.#known = known;
         const form = JSON.stringify(filter);
         if (form !== this.#filter) this.#begin(form);
-        if (this.#total === Infinity) this.#total = total;
+        if (this.#told !== total) this.#total = total; // there are more now, or fewer
+        this.#told = total;
         this.#tell();
     }
 
@@ -40,6 +42,7 @@ export class Older extends HTMLElement {
         this.#filter = form;
         this.#offset = 0;
         this.#total = Infinity;
+        this.#told = -1;
         this.#ids.clear();
         this.list.replaceChildren();
     }
