@@ -472,7 +472,8 @@ story("a filter shows hits only, with their own numbers, also those that come", 
     await until(reader, () => log.querySelectorAll(".tree-log-line").length === 30);
     await inSight(reader, 3001);
     assert.deepEqual(await numbers(), all.slice(-(await numbers()).length));
-    assert.match(await status(reader), /^Following, 30 shown/);
+    // the status line is told four times a second
+    await until(reader, () => /^Following, 30 shown/.test(document.querySelector(".log-status").innerText));
     await say("line 100000\n");
     await inSight(reader, 3002);
     await reader.evaluate(() => log.goto(1501));
