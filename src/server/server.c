@@ -5,6 +5,7 @@
  * DRAIN_MS) the loop stops, the last batch is committed, and what is left is closed. */
 #include "server/server.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +133,18 @@ static void raise_file_limit(struct server *s)
                  s->connections_max, (unsigned long long)limit.rlim_cur);
 }
 
+/* Large blocks are mappings of their own, which go back whole when they are freed. By default
+ * the C library moves the limit up to what was freed last, and blocks of a moment end between
+ * those that stay: the heap of a busy server then grows for hours. */
+static void heap_prepare(void)
+{
+    enum { LARGE = 128 * 1024 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE);
+}
+
 static void process_prepare(struct server *s)
 {
+    heap_prepare();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is a full disk like any other */
     raise_file_limit(s);

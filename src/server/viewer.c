@@ -47,7 +47,8 @@ struct viewers {
     struct list all, dirty, young;
     uv_timer_t tick, greet;
     uv_idle_t busy; /* active while a turn could not reach all: the loop must not sleep */
-    size_t count, trimmed_at;
+    size_t count, trimmed_at; /* viewers, now and when memory was given back */
+    int64_t trimmed_ms;
     int64_t heartbeat_ms;
     struct inflater *inflater;   /* of whoever sent a compressed message */
     unsigned char in[64 * 1024]; /* of whoever is read now */
@@ -473,15 +474,17 @@ static void viewer_tick(struct viewer *v, int64_t now)
     }
 }
 
-/* Many handshakes at once need much memory for a moment, which lies between that of viewers
- * afterwards: the C library gives it back only when it is told to. */
-static void give_memory_back(struct viewers *all)
+/* Memory of a moment (many handshakes at once, a burst of lines) lies between what stays, and
+ * the C library gives it back only when it is told to. That takes about a millisecond: so now
+ * and then, and at once when many viewers came or went. */
+static void give_memory_back(struct viewers *all, int64_t now)
 {
-    enum { MANY = 1000 };
+    enum { MANY = 1000, TRIM_MS = 30000 };
     bool changed = all->count > all->trimmed_at + MANY || all->count + MANY < all->trimmed_at;
-    if (!changed || !list_is_empty(&all->young))
+    if ((!changed && now - all->trimmed_ms < TRIM_MS) || !list_is_empty(&all->young))
         return;
     all->trimmed_at = all->count;
+    all->trimmed_ms = now;
     (void)malloc_trim(0);
 }
 
@@ -489,7 +492,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct viewers *all = container_of(timer, struct viewers, tick);
     int64_t now = now_ms(all);
-    give_memory_back(all);
+    give_memory_back(all, now);
     LIST_EACH (&all->all, struct viewer, link, v)
         viewer_tick(v, now);
 }

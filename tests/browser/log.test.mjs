@@ -209,7 +209,7 @@ story("a log stays held through resizing, wrapping and folding, and returns at i
     const before = await inSight(reader, 200);
     const stays = async (what) => {
         const now = (await seen(reader)).find(({ line }) => line === 200);
-        assert.ok(now && now.top > 100 && Math.abs(now.top - before.top) < 1, what + ": " + JSON.stringify([before, now]));
+        assert.ok(now && now.top >= 40 && Math.abs(now.top - before.top) < 1, what + ": " + JSON.stringify([before, now]));
         assert.equal(await reader.evaluate(() => log.follow), false, what);
     };
     await reader.evaluate(() => log.querySelector(".log-group").click());
