@@ -42,3 +42,8 @@ export function childrenSet(parent, wanted) {
         if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] || null);
     });
 }
+
+let last = 0;
+
+// An id that no other element of the page has.
+export const uniqueId = (word) => word + "-" + ++last;

@@ -24,6 +24,17 @@ function parametersOf({ parameters }) {
 // A file that is loaded when it is wanted: the page's head says where it is.
 const linked = (name) => document.querySelector(`link[rel=tailrace-${name}]`).href;
 
+// What the reader chose of how pages look, "" for what is usual; theme.js has it again.
+function chosenSet(name, value) {
+    if (value) document.documentElement.dataset[name] = value;
+    else delete document.documentElement.dataset[name];
+    try {
+        localStorage.setItem("tailrace-" + name, value);
+    } catch {
+        // storage is switched off: the choice lasts as long as the page
+    }
+}
+
 /* ---- the badge ---- */
 
 const BADGES = {
@@ -161,13 +172,11 @@ export const shellMake = () => ({
 
     nextTheme() {
         this.theme = THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length];
-        if (this.theme === "auto") delete document.documentElement.dataset.theme;
-        else document.documentElement.dataset.theme = this.theme;
-        try {
-            localStorage.setItem("tailrace-theme", this.theme);
-        } catch {
-            // storage is switched off: the choice lasts as long as the page
-        }
+        chosenSet("theme", this.theme === "auto" ? "" : this.theme);
+    },
+
+    nextDensity() {
+        chosenSet("density", document.documentElement.dataset.density ? "" : "compact");
     },
 
     get themeHref() {
@@ -312,6 +321,7 @@ export const shellMake = () => ({
             { keys: ["r"], about: "run a definition", run: () => !this.idle && this.openMenu() },
             { keys: ["?"], about: "this help", run: () => this.openHelp() },
             { keys: ["Ctrl+K"], about: "do or open anything", run: () => this.openPalette() },
+            { keys: ["."], about: "rows closer together, or as usual", run: () => this.nextDensity() },
             { keys: ["Escape"], about: "close what is open", run: () => this.closeMenu() },
         ]);
     },

@@ -1,10 +1,10 @@
-// theme.js: sets the reader's theme before anything is painted. Loaded in the head, on its own.
-{
-    let theme = "auto";
-    try {
-        theme = localStorage.getItem("tailrace-theme") || "auto";
-    } catch {
-        // storage is switched off: the system's theme it is
+// theme.js: sets the reader's theme and density before anything is painted. Loaded in the head, on
+// its own.
+try {
+    for (const choice of ["theme", "density"]) {
+        const value = localStorage.getItem("tailrace-" + choice);
+        if (value) document.documentElement.dataset[choice] = value;
     }
-    if (theme !== "auto") document.documentElement.dataset.theme = theme;
+} catch {
+    // storage is switched off: the system's theme it is
 }

@@ -1,5 +1,4 @@
-// What the pages promise, one test for a sentence: the queue's filter, the job page, definitions and
-// documents. Nothing is read but what a reader sees.
+// What the pages promise, one test for a sentence: the job page, definitions and documents. Nothing is read but what a reader sees.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -154,48 +153,6 @@ story("a job that is not there is told, with a way on", async (t) => {
     const reader = await page(t, server, { path: "/jobs/0199e9c2-7a6d-7c11-9a54-1c2b3d4e5f62" });
     await until(reader, () => document.querySelector(".empty")?.innerText.includes("cannot be shown"));
     assert.equal(await reader.getAttribute(".empty a", "href"), "/queue");
-});
-
-/* ---- the queue ---- */
-
-story("the queue's filter is in the address, and the address is the filter", async (t) => {
-    const server = await serve(t, { definitions });
-    await server.run("steps");
-    await server.run("fails");
-    const reader = await page(t, server, { path: "/queue?status=failed" });
-    const titles = () => [...document.querySelectorAll(".card-title")].map((el) => el.innerText).join();
-    await until(reader, () => document.querySelectorAll(".card").length === 1);
-    assert.equal(await reader.evaluate(titles), "Fails");
-    await reader.click(".stats [data-status=failed] button");
-    await until(reader, () => document.querySelectorAll(".card").length === 2);
-    await until(reader, () => location.search === "");
-    await reader.keyboard.press("/");
-    await reader.keyboard.type("step");
-    await until(reader, () => document.querySelectorAll(".card").length === 1);
-    await until(reader, () => location.search === "?q=step");
-    assert.equal(await reader.evaluate(titles), "Steps");
-    await reader.goBack();
-    await until(reader, () => document.querySelector(".stats [data-status=failed] button").ariaPressed === "true");
-    clean(reader);
-});
-
-story("jobs older than the live list are all there, each once, the newest first", async (t) => {
-    const ONE = "id: one\nname: One\nsteps:\n  - { name: a, type: shell, config: { command: 'true' } }\n";
-    const server = await serve(t, { definitions: { "one.yaml": ONE } });
-    const ids = [];
-    for (let i = 0; i < 230; i++) ids.push(await server.execute("one"));
-    for (const id of ids) await server.events("job:" + id, await server.beginning());
-    const reader = await page(t, server);
-    const all = () => [
-        ...[...document.querySelectorAll(".card")].map((el) => el.dataset.jobId),
-        ...[...document.querySelectorAll(".older-name")].map((el) => el.getAttribute("href").split("/").pop()),
-    ];
-    await until(reader, () => {
-        scrollTo(0, document.body.scrollHeight);
-        return document.querySelectorAll(".card").length + document.querySelectorAll(".older-job").length === 230;
-    });
-    assert.deepEqual(await reader.evaluate(all), ids.toReversed());
-    clean(reader);
 });
 
 /* ---- definitions ---- */

@@ -7,8 +7,9 @@ import { keysAdd } from "../keys.js";
 import { jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, leave, live, onPaint, paintSoon } from "../state.js";
-import "../queue.js";
+import { filterOf, searchOf } from "../queue/filter.js";
 import "../queue/older.js";
+import "../queue/queue.js";
 
 const PARTS = ["running", "pending", "completed", "failed", "cancelled"];
 
@@ -19,7 +20,8 @@ start(() => ({
     empty: false,
     stats: PARTS.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true, on: false })),
     q: "",
-    status: "",
+    definition: "",
+    isGrouped: false,
     nothing: false,
 
     init() {
@@ -44,33 +46,39 @@ start(() => ({
     /* ---- what of it is shown: the address says it ---- */
 
     route() {
-        const query = new URLSearchParams(location.search);
-        this.q = query.get("q") || "";
-        this.status = PARTS.includes(query.get("status")) ? query.get("status") : "";
-        this.narrow();
+        this.narrow(filterOf(location.search));
     },
 
-    narrow() {
-        queue().filter = { status: this.status, q: this.q.trim() };
-        for (const part of this.stats) part.on = part.name === this.status;
+    narrow(filter) {
+        this.q = filter.q;
+        this.definition = filter.definition;
+        this.isGrouped = Boolean(filter.group);
+        queue().filter = { ...filter, q: filter.q.trim() };
+        for (const part of this.stats) part.on = part.name === filter.status;
         paintSoon();
     },
 
-    address() {
-        const wanted = Object.entries(queue().filter).filter(([, value]) => value);
-        const query = String(new URLSearchParams(Object.fromEntries(wanted)));
-        return location.pathname + (query && "?" + query);
+    // isTyped: every letter would be one step back.
+    change(change, isTyped) {
+        this.narrow({ ...queue().filter, ...change });
+        const address = location.pathname + searchOf(queue().filter);
+        history[isTyped ? "replaceState" : "pushState"](null, "", address);
     },
 
     typed() {
-        this.narrow();
-        history.replaceState(null, "", this.address());
+        this.change({ q: this.q }, true);
     },
 
-    choose(name) {
-        this.status = this.status === name ? "" : name;
-        this.narrow();
-        history.pushState(null, "", this.address());
+    choose(status) {
+        this.change({ status: queue().filter.status === status ? "" : status });
+    },
+
+    anyDefinition() {
+        this.change({ definition: "" });
+    },
+
+    group() {
+        this.change({ group: this.isGrouped ? "" : "status" });
     },
 
     async again(jobId) {
@@ -83,15 +91,21 @@ start(() => ({
         }
     },
 
+    older(list) {
+        const { filter, ids } = queue();
+        const older = document.querySelector("tailrace-older");
+        const isAll = list.total_count <= list.order.length;
+        const { [filter.status + "_jobs"]: total = list.total_count } = list.stats;
+        const isKnown = isAll || !(filter.q || filter.definition);
+        older.show(filter, ids, isKnown ? (isAll ? 0 : total) : Infinity, live.epoch);
+        this.nothing = !this.empty && !ids.length && older.isEmpty;
+    },
+
     summarize(list) {
         if (!list) return;
         this.loaded = true;
         this.empty = list.order.length === 0;
-        const { filter } = queue();
-        this.nothing = !this.empty && !queue().querySelector(".card");
-        const total = filter.status ? list.stats[filter.status + "_jobs"] : list.total_count;
-        const isAll = total <= list.order.length && !filter.q && !filter.status;
-        document.querySelector("tailrace-older").show(filter, isAll ? 0 : total, (id) => id in list.jobs);
+        this.older(list);
         PARTS.forEach((name, i) => {
             const n = list.stats[name + "_jobs"];
             const text = count(n) + " " + name;

@@ -1,0 +1,171 @@
+// queue/queue.js: <tailrace-queue>, the tree of jobs, steps and lines.
+//
+// render() paints the reducer's state into elements that stay: one card per job, one item per
+// step, found again by their ids and changed only where something changed. What is open follows
+// from the state (what runs is open, and the newest job) unless the reader chose otherwise.
+//
+//     events  follow, unfollow  {detail: {job_id}}   the card opened, closed
+//             cancel            {detail: {job_id, job_name}}
+//             again             {detail: {job_id}}
+//             notice            {detail: {text}}   of a log
+//
+// `lines(jobId, stepId, after, limit)` is set by the page: a promise of lines of a step.
+
+import { childrenSet, make, textSet } from "../dom.js";
+import { count } from "../format.js";
+import "../log/log.js";
+import { isFinal, jobState } from "../reducer.js";
+import { Card } from "./card.js";
+import { grouped, isWanted } from "./filter.js";
+
+const OPEN_BY_THEMSELVES = 8; // running jobs; a reader may open more
+const HEADS = "main :is(.disclosure, .tree-step-header, .older-name)"; // what keys go through
+
+export class TailraceQueue extends HTMLElement {
+    filter = {}; // of filter.js
+    ids = []; // of the cards, in their order; another array when they are others
+    #cards = new Map();
+    #groups = new Map(); // status → its heading
+    #choices = new Map(); // job or step id → open or not, as the reader chose
+    #pointer = null;
+
+    connectedCallback() {
+        this.setAttribute("role", "list");
+        this.setAttribute("aria-label", "Jobs, newest first");
+        this.addEventListener("pointermove", (e) => (this.#pointer = [e.clientX, e.clientY]));
+        this.addEventListener("pointerleave", () => (this.#pointer = null));
+        this.addEventListener("lognotice", (e) => this.tell("notice", e.detail));
+        this.addEventListener("loglines", () => this.tell("changed", {}));
+    }
+
+    // state: the reducer's. now: ms. idle: the server cannot be asked for anything now.
+    render(state, now, idle) {
+        if (!state.list) return;
+        const anchor = this.#anchor();
+        this.#place(this.#listed(state), state);
+        let running = 0;
+        this.ids.forEach((id, i) => {
+            const card = this.#cards.get(id);
+            const job = jobState(state, id);
+            const byItself = (!isFinal(job.status) && running++ < OPEN_BY_THEMSELVES) || i === 0;
+            card.open(this.#choices.get(id) ?? (byItself || card.touched()));
+            if (card.isDue(job, now, idle))
+                card.render(job, id in state.trees, now, idle, this.#choices);
+        });
+        if (anchor) scrollBy(0, anchor.el.getBoundingClientRect().top - anchor.top);
+    }
+
+    choose(id, open) {
+        this.#choices.set(id, open);
+    }
+
+    // Nothing is held in place until the pointer moves again.
+    free() {
+        this.#pointer = null;
+    }
+
+    // Jobs that the reader has open stay, however old.
+    #listed(state) {
+        const { jobs } = state.list;
+        const order = state.list.order.filter((id) => isWanted(jobs[id], this.filter));
+        const kept = Object.keys(state.trees).filter((id) => !jobs[id] && this.#choices.get(id));
+        return kept.length ? [...order, ...kept.sort().reverse()] : order;
+    }
+
+    // Puts cards, and headings if they are wanted, into their order.
+    #place(listed, state) {
+        const groups = this.filter.group
+            ? grouped(listed, (id) => jobState(state, id).status)
+            : [["", listed]];
+        const ids = groups.flatMap(([, members]) => members);
+        for (const [status, members] of groups) if (status) this.#heading(status, members.length);
+        const isSame = ids.length === this.ids.length && ids.every((id, i) => id === this.ids[i]);
+        const headings = groups.map(([status]) => status).join();
+        if (isSame && headings === this.dataset.groups) return;
+        const cards = (members) => members.map((id) => this.#card(id).el);
+        childrenSet(
+            this,
+            groups.flatMap(([status, members]) =>
+                status ? [this.#groups.get(status), ...cards(members)] : cards(members),
+            ),
+        );
+        this.#forget(new Set(ids));
+        this.ids = ids;
+        this.dataset.groups = headings;
+    }
+
+    #heading(status, size) {
+        if (!this.#groups.has(status)) {
+            const el = make("div", "group", { role: "listitem", "data-status": status });
+            this.#groups.set(status, el);
+        }
+        textSet(this.#groups.get(status), status + " · " + count(size));
+    }
+
+    #card(id) {
+        if (!this.#cards.has(id)) this.#cards.set(id, new Card(this, id));
+        return this.#cards.get(id);
+    }
+
+    #forget(listed) {
+        for (const [id, card] of this.#cards) {
+            if (listed.has(id)) continue;
+            card.open(false);
+            this.#cards.delete(id);
+        }
+    }
+
+    // What is under the pointer stays there, whatever is put in above it.
+    #anchor() {
+        if (!this.#pointer) return null;
+        const under = document.elementFromPoint(...this.#pointer);
+        const el = under && under.closest(".tree-step, .card");
+        return el && this.contains(el) ? { el, top: el.getBoundingClientRect().top } : null;
+    }
+
+    tell(name, detail) {
+        this.dispatchEvent(new CustomEvent(name, { detail }));
+    }
+
+    toggle(id, open) {
+        this.choose(id, open);
+        this.free(); // the reader's own doing
+        this.tell("changed", {});
+    }
+
+    logMake(jobId, stepId) {
+        const log = make("tailrace-log", "");
+        const fetchPage = (after, limit) => this.lines(jobId, stepId, after, limit);
+        log.compact = true;
+        log.open({ jobId, stepId, fetchPage });
+        return log;
+    }
+
+    // Does what a key stands for; false when it is not for the queue now.
+    key(key) {
+        const heads = [...document.querySelectorAll(HEADS)].filter((el) => el.checkVisibility());
+        const at = heads.indexOf(document.activeElement);
+        const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[key];
+        const isIn = at >= 0 || this.contains(document.activeElement);
+        if (!isIn && key !== "j") return false;
+        if (step && heads[at + step]) heads[at + step].focus();
+        else if (key === "ArrowRight" || key === "ArrowLeft")
+            this.#fold(heads[at], key === "ArrowRight");
+        else if (key === "x") this.#cancelFocused();
+        else return false;
+        return true;
+    }
+
+    #fold(head, open) {
+        const now = head && head.getAttribute("aria-expanded");
+        if (now && (now === "true") !== open) head.click();
+    }
+
+    #cancelFocused() {
+        const card = document.activeElement.closest(".card");
+        const button = card && card.querySelector(".cancel");
+        if (button && !button.hidden) button.click();
+    }
+}
+
+customElements.define("tailrace-queue", TailraceQueue);

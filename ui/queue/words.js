@@ -1,0 +1,29 @@
+// queue/words.js: what a job and a step say of themselves. Pure.
+
+import { plural } from "../format.js";
+import { isFinal } from "../reducer.js";
+
+export const linesOf = (job) => job.steps.reduce((sum, step) => sum + step.total_logs, 0);
+
+// Why it ended as it did; of what went well there is nothing to say.
+export function whyText(of) {
+    if (of.status !== "failed" && of.status !== "cancelled" && of.status !== "skipped") return "";
+    if (of.error && of.cause && of.error !== of.cause) return of.error + " · " + of.cause;
+    return of.error || of.cause;
+}
+
+export function jobNote(job) {
+    const active = job.steps.find((step) => step.status === "running");
+    if (active) return active.progress_text || active.name;
+    const done = job.steps.filter((step) => isFinal(step.status)).length;
+    const documents = job.steps.reduce((sum, step) => sum + step.documents, 0);
+    if (isFinal(job.status))
+        return documents ? plural(documents, "document") : plural(job.steps.length, "step");
+    return done + " of " + plural(job.steps.length, "step");
+}
+
+export function stepNote(step) {
+    if (step.status === "pending" && step.depends.length)
+        return "waits for " + step.depends.join(", ");
+    return step.progress_text;
+}
