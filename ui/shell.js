@@ -15,11 +15,24 @@ const THEMES = ["auto", "light", "dark"];
 
 export let shell = null; // Alpine's view of the component below, for the pages
 
-// [[name, {default, description}]], of an object by name or of an array of named ones.
+// [[name, {default, description, type, …}]], of an object by name or of an array of named ones.
 function parametersOf({ parameters }) {
     if (Array.isArray(parameters)) return parameters.map((p) => [p.name, p]);
     return Object.entries(parameters || {});
 }
+
+// What the run form has for a parameter.
+const fieldOf = ([name, p]) => ({
+    name,
+    input: "parameter-" + name,
+    about: p.description || "",
+    value: p.default ?? "",
+    required: p.required ?? p.default === null,
+    type: p.type === "integer" ? "number" : "text",
+    minimum: p.minimum ?? null,
+    maximum: p.maximum ?? null,
+    choices: p.choices || (p.type === "boolean" ? ["true", "false"] : null),
+});
 
 // A file that is loaded when it is wanted: the page's head says where it is.
 const linked = (name) => document.querySelector(`link[rel=tailrace-${name}]`).href;
@@ -244,13 +257,7 @@ export const shellMake = () => ({
 
     choose(definition) {
         this.menu = false;
-        const fields = parametersOf(definition).map(([name, p]) => ({
-            name,
-            input: "parameter-" + name,
-            about: p.description || "",
-            value: p.default ?? "",
-            required: p.required ?? p.default === null,
-        }));
+        const fields = parametersOf(definition).map(fieldOf);
         this.form = {
             id: definition.id,
             name: definition.name,

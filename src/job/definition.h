@@ -17,13 +17,21 @@
 #include "base/json.h"
 #include "job/settings.h"
 
+enum parameter_type { PARAMETER_TEXT, PARAMETER_INTEGER, PARAMETER_BOOLEAN };
+
 struct parameter {
     char *name;        /* [a-z][a-z0-9_]* */
     char *description; /* "" when not given */
     char *fallback;    /* the default; NULL: none */
     char *value;       /* what was given, else the default; NULL: required, not given */
     bool required;     /* no default */
+    enum parameter_type type;
+    int64_t minimum, maximum; /* of an integer */
+    char **choices;           /* the only values that there are; none: any */
+    int choice_count;
 };
+
+extern const char *const parameter_type_names[];
 
 enum on_error { ON_ERROR_FAIL, ON_ERROR_CONTINUE, ON_ERROR_RETRY };
 

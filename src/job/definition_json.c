@@ -28,6 +28,13 @@ static void parameters_json(const struct definition *d, struct json *j)
         const struct parameter *p = &d->parameters[i];
         json_key(j, p->name);
         json_begin_object(j);
+        json_key_c(j, "type", parameter_type_names[p->type]);
+        if (p->minimum > INT64_MIN)
+            json_key_int(j, "minimum", p->minimum);
+        if (p->maximum < INT64_MAX)
+            json_key_int(j, "maximum", p->maximum);
+        if (p->choice_count)
+            key_texts(j, "choices", p->choices, p->choice_count);
         json_key_c(j, "default", p->fallback);
         json_key_c(j, "description", p->description);
         json_end_object(j);

@@ -1,5 +1,6 @@
 #include "job/parameter.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,37 +20,139 @@ static bool is_name(struct str s)
     return s.n > 0 && s.n <= PARAMETER_NAME_MAX;
 }
 
+const char *const parameter_type_names[] = {"text", "integer", "boolean", NULL};
+
+/* ---- what a value may be ---- */
+
+static bool is_choice(const struct parameter *p, const char *value)
+{
+    int i = 0;
+    while (i < p->choice_count && strcmp(value, p->choices[i]) != 0)
+        i++;
+    return i < p->choice_count || p->choice_count == 0;
+}
+
+static bool is_of_type(const struct parameter *p, const char *value)
+{
+    int64_t number;
+    if (p->type == PARAMETER_INTEGER)
+        return str_to_int(str_of(value), p->minimum, p->maximum, &number);
+    return p->type == PARAMETER_TEXT || strcmp(value, "true") == 0 ||
+           strcmp(value, "false") == 0;
+}
+
+/* "a whole number from 1 to 10": what is_of_type() and is_choice() want. The caller frees it.
+ */
+static char *parameter_expected(const struct parameter *p)
+{
+    AUTO_BUF out = BUF_INIT(LIMIT_DEFINITION_BYTES);
+    bool from = p->minimum > INT64_MIN, to = p->maximum < INT64_MAX;
+    for (int i = 0; i < p->choice_count; i++)
+        buf_printf(&out, "%s'%s'", i == 0 ? "one of " : ", ", p->choices[i]);
+    if (p->choice_count)
+        return buf_take(&out);
+    if (p->type == PARAMETER_BOOLEAN)
+        buf_add_c(&out, "true or false");
+    else
+        buf_add_c(&out, "a whole number");
+    if (from)
+        buf_printf(&out, " from %" PRId64, p->minimum);
+    if (to)
+        buf_printf(&out, "%s %" PRId64, from ? " to" : " of at most", p->maximum);
+    return buf_take(&out);
+}
+
+/* ---- reading ---- */
+
+static int choices_read(const struct node *n, struct parameter *p, struct err *e)
+{
+    int r = node_check_list(n, e);
+    if (r >= 0 && n->count == 0)
+        return node_fail(n, e, "expected at least one choice");
+    p->choices = mem_alloc((size_t)n->count * sizeof(*p->choices));
+    for (const struct node *item = n->first; r >= 0 && item; item = item->next) {
+        const char *text = NULL;
+        r = node_line(item, LIMIT_DEFINITION_BYTES, &text, e);
+        if (r < 0)
+            return r;
+        if (!is_of_type(p, text)) {
+            AUTO_FREE char *expected = parameter_expected(&(struct parameter){
+                .type = p->type, .minimum = p->minimum, .maximum = p->maximum});
+            return node_fail_expected(item, expected, e);
+        }
+        p->choices[p->choice_count++] = mem_strdup(text);
+    }
+    return r;
+}
+
+static int range_read(const struct node *map, struct parameter *p, struct err *e)
+{
+    const struct node *low = node_get(map, "minimum"), *high = node_get(map, "maximum");
+    int r = 0;
+    if ((low || high) && p->type != PARAMETER_INTEGER)
+        return node_fail(low ? low : high, e, "only an integer has a minimum and a maximum");
+    if (low)
+        r = node_int(low, INT64_MIN, INT64_MAX, &p->minimum, e);
+    if (r >= 0 && high)
+        r = node_int(high, p->minimum, INT64_MAX, &p->maximum, e);
+    return r;
+}
+
+/* A default that nobody could give is a mistake. */
+static int default_read(const struct node *n, struct parameter *p, const char **ret_value,
+                        struct err *e)
+{
+    int r = node_text(n, ret_value, e);
+    if (r < 0 || (is_of_type(p, *ret_value) && is_choice(p, *ret_value)))
+        return r;
+    AUTO_FREE char *expected = parameter_expected(p);
+    return node_fail_expected(n, expected, e);
+}
+
+static int members_read(const struct node *n, struct parameter *p, const char **ret_value,
+                        const char **ret_description, struct err *e)
+{
+    static const char *const keys[] = {"type",    "choices",     "minimum", "maximum",
+                                       "default", "description", NULL};
+    const struct node *part;
+    int type = PARAMETER_TEXT;
+    int r = node_check_map(n, keys, e);
+    if (r >= 0 && (part = node_get(n, "type")))
+        r = node_choice(part, parameter_type_names, &type, e);
+    p->type = (enum parameter_type)type;
+    if (r >= 0)
+        r = range_read(n, p, e);
+    if (r >= 0 && (part = node_get(n, "choices")))
+        r = choices_read(part, p, e);
+    if (r >= 0 && (part = node_get(n, "default")))
+        r = default_read(part, p, ret_value, e);
+    if (r >= 0 && (part = node_get(n, "description")))
+        r = node_text(part, ret_description, e);
+    return r;
+}
+
 /* `site: {default: ..., description: ...}`, or only the default, or nothing for a required one.
  */
 static int parameter_read(const struct node *n, struct parameter *p, struct err *e)
 {
-    static const char *const keys[] = {"default", "description", NULL};
     const char *value = NULL, *description = "";
     int r = 0;
+    *p = (struct parameter){.minimum = INT64_MIN, .maximum = INT64_MAX};
     if (!is_name(str_of(n->key)))
         return node_fail_key(n, e,
                              "a parameter's name is lower-case letters, digits and '_', the "
                              "first a letter, at most %d",
                              PARAMETER_NAME_MAX);
-    if (n->kind == NODE_SCALAR) {
+    if (n->kind == NODE_SCALAR)
         value = n->text;
-    } else if (n->kind != NODE_NONE) {
-        r = node_check_map(n, keys, e);
-        const struct node *part = node_get(n, "default");
-        if (r >= 0 && part)
-            r = node_text(part, &value, e);
-        part = node_get(n, "description");
-        if (r >= 0 && part)
-            r = node_text(part, &description, e);
-    }
-    if (r < 0)
-        return r;
+    else if (n->kind != NODE_NONE)
+        r = members_read(n, p, &value, &description, e);
     p->name = mem_strdup(n->key);
     p->description = mem_strdup(description);
     p->fallback = mem_strdup(value);
     p->value = mem_strdup(value);
     p->required = !value;
-    return 0;
+    return r;
 }
 
 int parameters_read(const struct node *map, struct definition *d, struct err *e)
@@ -63,10 +166,9 @@ int parameters_read(const struct node *map, struct definition *d, struct err *e)
                          LIMIT_DEFINITION_PARAMETERS, map->count);
     d->parameters = mem_alloc((size_t)map->count * sizeof(*d->parameters));
     NODE_EACH (map, n) {
-        int r = parameter_read(n, &d->parameters[d->parameter_count], e);
+        int r = parameter_read(n, &d->parameters[d->parameter_count++], e);
         if (r < 0)
             return r;
-        d->parameter_count++;
     }
     return 0;
 }
@@ -78,6 +180,9 @@ void parameters_free(struct definition *d)
         free(d->parameters[i].description);
         free(d->parameters[i].fallback);
         free(d->parameters[i].value);
+        for (int k = 0; k < d->parameters[i].choice_count; k++)
+            free(d->parameters[i].choices[k]);
+        free(d->parameters[i].choices);
     }
     free(d->parameters);
 }
@@ -101,6 +206,16 @@ static int fail_unknown(const struct definition *d, const struct definition_inpu
                       NODE_SHOWN(name), NODE_HINT(name, names));
 }
 
+static int value_check(const struct parameter *p, const struct definition_input *in,
+                       const char *field, const char *value, struct err *e)
+{
+    if (is_of_type(p, value) && is_choice(p, value))
+        return 0;
+    AUTO_FREE char *expected = parameter_expected(p);
+    return fail_field(e, E_INVAL, field, "%s: parameter '%s' is %s, not '%s'", in->origin,
+                      p->name, expected, NODE_SHOWN(value));
+}
+
 int parameters_give(struct definition *d, const struct definition_input *in, struct err *e)
 {
     bool given[LIMIT_DEFINITION_PARAMETERS] = {false};
@@ -112,6 +227,9 @@ int parameters_give(struct definition *d, const struct definition_input *in, str
         if (given[i])
             return fail_field(e, E_INVAL, field, "%s: parameter '%s' is given twice",
                               in->origin, in->names[k]);
+        int r = value_check(&d->parameters[i], in, field, in->values[k], e);
+        if (r < 0)
+            return r;
         given[i] = true;
         free(d->parameters[i].value);
         d->parameters[i].value = mem_strdup(in->values[k]);

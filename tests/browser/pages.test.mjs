@@ -200,6 +200,35 @@ story("whoever saves over somebody else's change sees both, and decides", async 
     clean(reader);
 });
 
+story("the run form offers what a parameter takes, and nothing else", async (t) => {
+    const typed = `id: typed
+name: Typed
+parameters:
+  tone: { default: b, choices: [a, b, c] }
+  times: { default: 2, type: integer, minimum: 1, maximum: 3 }
+  loud: { default: false, type: boolean }
+steps:
+  - { name: say, type: shell, config: { command: 'echo $PARAM_TONE $PARAM_TIMES $PARAM_LOUD' } }
+`;
+    const server = await serve(t, { definitions: { "typed.yaml": typed } });
+    const reader = await page(t, server);
+    await reader.click("#run");
+    await reader.click("#typed-run");
+    await until(reader, () => document.querySelector("dialog[open] #parameter-tone"));
+    assert.equal(await reader.inputValue("#parameter-tone"), "b");
+    assert.equal(await reader.inputValue("#parameter-loud"), "false");
+    await reader.selectOption("#parameter-tone", "c");
+    await reader.selectOption("#parameter-loud", "true");
+    await reader.fill("#parameter-times", "9");
+    await reader.keyboard.press("Enter");
+    assert.equal(await reader.evaluate(() => document.querySelector("#parameter-times").validity.rangeOverflow), true);
+    assert.equal(await reader.evaluate(() => document.querySelectorAll("dialog[open]").length), 1);
+    await reader.fill("#parameter-times", "3");
+    await reader.keyboard.press("Enter");
+    await until(reader, () => [...document.querySelectorAll(".tree-log-text")].some((el) => el.innerText === "c 3 true"));
+    clean(reader);
+});
+
 story("a definition of a file is shown and not changed here", async (t) => {
     const server = await serve(t, { definitions });
     const reader = await page(t, server, { path: "/definitions/steps" });

@@ -241,6 +241,39 @@ TEST(a_parameter_without_a_default_needs_a_value_to_run_but_not_to_be_kept)
     definition_free(d);
 }
 
+#define TYPED(members)                                                                         \
+    HEAD "parameters: {p: {" members                                                           \
+         "}}\nsteps:\n- {name: s, type: shell, config: {command: ls}}\n"
+
+TEST(a_parameter_takes_values_of_its_type_and_no_others)
+{
+    static const struct {
+        const char *text, *value, *error; /* error NULL: it is taken */
+    } cases[] = {
+        {TYPED("type: integer"), "-12", NULL},
+        {TYPED("type: integer"), "1.5", "x.yaml: parameter 'p' is a whole number, not '1.5'"},
+        {TYPED("type: integer, minimum: 1, maximum: 3"), "3", NULL},
+        {TYPED("type: integer, minimum: 1, maximum: 3"), "4",
+         "x.yaml: parameter 'p' is a whole number from 1 to 3, not '4'"},
+        {TYPED("type: integer, maximum: 3"), "4",
+         "x.yaml: parameter 'p' is a whole number of at most 3, not '4'"},
+        {TYPED("type: boolean"), "false", NULL},
+        {TYPED("type: boolean"), "no", "x.yaml: parameter 'p' is true or false, not 'no'"},
+        {TYPED("choices: [a, b c]"), "b c", NULL},
+        {TYPED("choices: [a, b c]"), "b",
+         "x.yaml: parameter 'p' is one of 'a', 'b c', not 'b'"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e;
+        struct definition *d = parse_to_run(cases[i].text, "p", cases[i].value, &e);
+        CHECK_TEXT(e.text, cases[i].error ? cases[i].error : "");
+        CHECK((d != NULL) == (cases[i].error == NULL));
+        if (d)
+            CHECK_TEXT(d->parameters[0].value, cases[i].value);
+        definition_free(d);
+    }
+}
+
 TEST(a_value_for_a_parameter_that_is_not_declared_is_refused)
 {
     struct err e;
@@ -364,6 +397,26 @@ static const struct wrong wrong_heads[] = {
     {HEAD "parameters: {site: {defualt: x}}\n" STEP,
      "x.yaml:3:21: parameters.site: unknown key 'defualt', did you mean 'default'?",
      "parameters.site.defualt"},
+    {HEAD "parameters: {n: {type: int}}\n" STEP,
+     "x.yaml:3:24: parameters.n.type: expected text, integer or boolean, found 'int'",
+     "parameters.n.type"},
+    {HEAD "parameters: {n: {maximum: 3}}\n" STEP,
+     "x.yaml:3:27: parameters.n.maximum: only an integer has a minimum and a maximum",
+     "parameters.n.maximum"},
+    {HEAD "parameters: {n: {type: integer, minimum: 3, maximum: 2}}\n" STEP,
+     "x.yaml:3:54: parameters.n.maximum: expected 3 or more, found '2'",
+     "parameters.n.maximum"},
+    {HEAD "parameters: {n: {type: integer, default: many}}\n" STEP,
+     "x.yaml:3:42: parameters.n.default: expected a whole number, found 'many'",
+     "parameters.n.default"},
+    {HEAD "parameters: {n: {choices: [a], default: b}}\n" STEP,
+     "x.yaml:3:41: parameters.n.default: expected one of 'a', found 'b'",
+     "parameters.n.default"},
+    {HEAD "parameters: {n: {choices: []}}\n" STEP,
+     "x.yaml:3:27: parameters.n.choices: expected at least one choice", "parameters.n.choices"},
+    {HEAD "parameters: {n: {type: integer, choices: [1, x]}}\n" STEP,
+     "x.yaml:3:46: parameters.n.choices[1]: expected a whole number, found 'x'",
+     "parameters.n.choices[1]"},
     {HEAD "parameters: {site: [x]}\n" STEP,
      "x.yaml:3:20: parameters.site: expected a map, found a list", "parameters.site"},
 };
