@@ -2,6 +2,7 @@
 
 import Alpine from "@alpinejs/csp";
 
+import { unobservedBy } from "./dom.js";
 import { shellMake } from "./shell.js";
 
 // pageMake: makes the Alpine component of <main>.
@@ -9,4 +10,5 @@ export function start(pageMake) {
     Alpine.data("shell", shellMake);
     Alpine.data("page", pageMake);
     Alpine.start();
+    unobservedBy(Alpine.mutateDom);
 }

@@ -47,3 +47,11 @@ let last = 0;
 
 // An id that no other element of the page has.
 export const uniqueId = (word) => word + "-" + ++last;
+
+// Changes the document without Alpine looking at every change of it: what our own elements paint is
+// none of its business, and looking costs as much as painting.
+export let unobserved = (change) => change();
+
+export function unobservedBy(run) {
+    unobserved = run;
+}

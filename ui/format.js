@@ -2,7 +2,9 @@
 
 const two = (n) => String(n).padStart(2, "0");
 
-export const count = (n) => n.toLocaleString("en-US");
+const numbers = new Intl.NumberFormat("en-US"); // toLocaleString() makes one each time
+
+export const count = (n) => numbers.format(n);
 
 export const plural = (n, word) => count(n) + " " + word + (n === 1 ? "" : "s");
 

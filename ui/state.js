@@ -3,6 +3,7 @@
 // Everything that arrives goes through the reducer, and what changed is painted once per frame.
 // Whoever paints registers with onPaint and reads the state; nobody keeps a copy of it.
 
+import { unobserved } from "./dom.js";
 import { Live } from "./live.js";
 import { fold, initial, isComplete } from "./reducer.js";
 
@@ -28,7 +29,7 @@ export function paintSoon() {
     painting = true;
     requestAnimationFrame(() => {
         painting = false;
-        for (const paint of painters) paint(state, Date.now());
+        unobserved(() => painters.forEach((paint) => paint(state, Date.now())));
     });
 }
 

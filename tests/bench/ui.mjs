@@ -1,5 +1,5 @@
 // The pages measured in Chromium, each figure beside its goal.
-// Usage: node tests/bench/ui.mjs [follow|phone|latency|open|jump|search|queue|cuts ...] [--quick]
+// Usage: node tests/bench/ui.mjs [follow|phone|latency|open|jump|search|queue|cuts|hour ...] [--quick]
 //
 // The real server, a real shell step that writes (talk.c), Debian's Chromium, headless and without a
 // GPU; server and browser share the two cores. Nothing is left out: a frame's time is from one
@@ -28,6 +28,7 @@ const definitions = {
     ...talk("much", MILLION, 0),
     ...talk("million", MILLION, 10000),
     ...talk("slow", 0, 20),
+    ...talk("steady", MILLION, 1000),
     // A task ends, and is counted, every 200 ms, for a minute.
     "busy.json": JSON.stringify({ id: "busy", name: "Busy", steps: [{ name: "work", type: "generator",
         config: { worker_count: 300, log_count: 1, log_delay_ms: 200, concurrency: 1 } }] }),
@@ -330,7 +331,25 @@ async function cuts() {
     rows.push(["forced disconnects at 10,000 lines/s: lost, doubled, reordered lines", "0 of 1,000", code ? "NOT 0" : `0 of ${times.toLocaleString("en-US")} (${about})`]);
 }
 
-const cases = { follow, phone, latency, open: opening, jump, search, queue, cuts };
+const MINUTES = flags.quick ? 2 : 60;
+
+// The heap of a page that follows 1,000 lines/s, once a minute.
+async function hour(scope) {
+    const { server, at } = await million();
+    const job = await server.execute("steady");
+    const reader = await open(scope, at(job), { viewport: DESKTOP });
+    await follows(reader);
+    const heaps = [];
+    for (let i = 0; i < MINUTES; i++) {
+        await pause(60000);
+        heaps.push(await heapOf(reader));
+    }
+    const quarter = Math.ceil(MINUTES / 4);
+    rows.push([`heap of a page that follows 1,000 lines/s for ${MINUTES} minutes: first quarter → last (most)`, "≤ 15 MB, flat",
+        `${megabytes(median(heaps.slice(0, quarter)))} → ${megabytes(median(heaps.slice(-quarter)))} (${megabytes(Math.max(...heaps))})`]);
+}
+
+const cases = { follow, phone, latency, open: opening, jump, search, queue, cuts, hour };
 const wanted = positionals.length ? positionals : Object.keys(cases);
 for (const name of wanted) if (!cases[name]) throw new Error(`there is no case "${name}": ${Object.keys(cases).join(", ")}`);
 try {

@@ -16,7 +16,7 @@
 //             lognotice   {text}                        a sentence for the reader
 //             loglines    {lines}                       earlier lines came in
 
-import { attributeSet, hiddenSet, textSet } from "../dom.js";
+import { attributeSet, hiddenSet, textSet, unobserved } from "../dom.js";
 import { count, plural } from "../format.js";
 import { isFinal } from "../reducer.js";
 import { Finder, noneText } from "./finder.js";
@@ -545,7 +545,9 @@ export class TailraceLog extends HTMLElement {
         const look = this.#look();
         if (look.digits !== this.#digits) this.#digitsSet(look.digits);
         attributeSet(this, "data-time", look.time);
-        const pieces = this.#view.paint(this.#frame, look, this.#follow, this.#streams(rate));
+        const pieces = unobserved(() =>
+            this.#view.paint(this.#frame, look, this.#follow, this.#streams(rate)),
+        );
         this.#want(pieces, now);
         this.#buttons();
         if (!this.isCompact) this.#tellStatus(rate, now);

@@ -16,6 +16,7 @@ export class Card {
     #key = "";
     #steps = new Map();
     #phase = Math.random();
+    #isOutOfSight = false;
 
     constructor(queue, id) {
         this.#queue = queue;
@@ -57,10 +58,10 @@ export class Card {
         );
         this.error = make("p", "card-error");
         this.body = make("div", "card-body", { id: body });
-        this.log = queue.logMake(id, "");
-        this.list = make("ol", "steps");
-        this.body.append(this.log, this.list);
         this.el.append(this.head, this.error, this.body);
+        this.el.addEventListener("contentvisibilityautostatechange", (e) => {
+            if (e.target === this.el) this.#isOutOfSight = e.skipped;
+        });
         this.button.addEventListener("click", () => queue.toggle(id, !this.#opened));
         this.again.addEventListener("click", () => queue.tell("again", { job_id: id }));
         this.cancel.addEventListener("click", () =>
@@ -83,18 +84,28 @@ export class Card {
         if (this.#opened === open) return;
         const before = this.#opened;
         this.#opened = open;
+        if (open && !this.log) this.#fill();
         hiddenSet(this.body, !open);
         attributeSet(this.button, "aria-expanded", open);
         if (open || before) this.#queue.tell(open ? "follow" : "unfollow", { job_id: this.#id });
     }
 
-    // A thousand jobs run, a few of them move in a frame: the others are painted once a second, for
-    // their times, each at a moment of its own; an open one always, for what the reader does in it.
-    isDue(job, now, idle) {
+    // What is in it, once somebody opens it: a thousand closed cards stay small.
+    #fill() {
+        this.log = this.#queue.logMake(this.#id, "");
+        this.list = make("ol", "steps");
+        this.body.append(this.log, this.list);
+    }
+
+    // A card that does not move is painted once a second, for its times, each at a moment of its
+    // own; an open one always, for what the reader does in it. Of very many, also those out of
+    // sight are, whatever they do, once a second.
+    isDue(job, now, idle, isOneOfMany) {
         const key = Math.floor(now / 1000 + this.#phase) + " " + idle;
-        const isSame = job === this.#painted && key === this.#key && !this.#opened;
+        const isTime = key !== this.#key;
         this.#key = key;
-        return !isSame;
+        if (isOneOfMany && this.#isOutOfSight) return isTime;
+        return isTime || this.#opened || job !== this.#painted;
     }
 
     render(job, detailed, now, idle, choices) {

@@ -1,5 +1,7 @@
 // queue/pace.js: how fast a counter has grown of late, as a number and as a line of blocks. Pure.
 
+import { count } from "../format.js";
+
 const SECONDS = 9;
 const BLOCKS = "▁▂▃▄▅▆▇█";
 
@@ -21,7 +23,7 @@ export class Pace {
         const most = Math.max(...rates, 0);
         if (!most) return "";
         const bars = rates.map((rate) => BLOCKS[Math.min(7, Math.floor((rate / most) * 7.99))]);
-        return Math.round(rates.at(-1)).toLocaleString("en-US") + "/s " + bars.join("");
+        return count(Math.round(rates.at(-1))) + "/s " + bars.join("");
     }
 
     // Of each whole second; seconds without a sample share what came in the next one.

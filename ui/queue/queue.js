@@ -19,6 +19,7 @@ import { Card } from "./card.js";
 import { grouped, isWanted } from "./filter.js";
 
 const OPEN_BY_THEMSELVES = 8; // running jobs; a reader may open more
+const MANY = 100; // cards
 const HEADS = "main :is(.disclosure, .tree-step-header, .older-name)"; // what keys go through
 
 export class TailraceQueue extends HTMLElement {
@@ -49,7 +50,7 @@ export class TailraceQueue extends HTMLElement {
             const job = jobState(state, id);
             const byItself = (!isFinal(job.status) && running++ < OPEN_BY_THEMSELVES) || i === 0;
             card.open(this.#choices.get(id) ?? (byItself || card.touched()));
-            if (card.isDue(job, now, idle))
+            if (card.isDue(job, now, idle, this.ids.length > MANY))
                 card.render(job, id in state.trees, now, idle, this.#choices);
         });
         if (anchor) scrollBy(0, anchor.el.getBoundingClientRect().top - anchor.top);
