@@ -14,6 +14,7 @@ const RESTARTED_MS = 6000; // how long a restart of the server is told
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 30000;
 const DEAD_FACTOR = 2.5; // silence, in heartbeats, after which a connection counts as dead
+const FAR_EVENTS = 50000; // behind: the newest state is asked for instead
 const BURST = 8; // frames sent at once; then one each SEND_MS: the server takes 20 a second
 const SEND_MS = 100;
 const AGAIN_MS = 5000; // what the server could not open now is asked for again
@@ -245,6 +246,7 @@ export class Live {
         this.#moved(t, t.cursor.take(frame, this.#page(t)), frame);
         if (frame.type === "subscribed") {
             t.behind = Math.max(0, frame.head - frame.from);
+            this.#leap(t);
         } else if (frame.type === "caught_up") {
             t.caught = true;
             t.behind = 0;
@@ -252,8 +254,16 @@ export class Live {
         } else if (frame.type === "lag") {
             t.caught = false;
             t.behind = frame.events;
+            this.#leap(t);
         }
         this.#settle();
+    }
+
+    // So far behind, the newest state is sooner there than all that led to it, and is the same.
+    #leap(t) {
+        if (t.behind <= FAR_EVENTS || t.cursor.seq === null) return;
+        t.cursor.forget();
+        this.#subscribe(t);
     }
 
     // Where the cursor hands on what it takes.

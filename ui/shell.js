@@ -329,7 +329,7 @@ export const shellMake = () => ({
             { keys: ["?"], about: "this help", run: () => this.openHelp() },
             { keys: ["Ctrl+K"], about: "do or open anything", run: () => this.openPalette() },
             { keys: ["."], about: "rows closer together, or as usual", run: () => this.nextDensity() },
-            { keys: ["Escape"], about: "close what is open", run: () => this.closeMenu() },
+            { keys: ["Escape"], about: "close what is open", run: () => (this.menu ? this.closeMenu() : false) },
         ]);
     },
 

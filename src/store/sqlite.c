@@ -35,7 +35,7 @@ static int reader_new(struct sqlite_store *s, struct sqlite_reader **ret_reader,
     struct sqlite_reader *reader = mem_alloc(sizeof(*reader));
     int r = conn_open(s->path, SQLITE_OPEN_READONLY, &reader->conn, e);
     if (r >= 0)
-        r = conn_exec(reader->conn, "PRAGMA cache_size = -1024", e);
+        r = conn_exec(reader->conn, "PRAGMA cache_size = -512", e);
     if (r < 0) {
         reader_free(reader);
         return r;

@@ -156,7 +156,7 @@ int schema_prepare(struct conn *c, struct err *e)
         r = conn_exec(c,
                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                       "PRAGMA secure_delete = 0; PRAGMA wal_autocheckpoint = 0;"
-                      "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY",
+                      "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY",
                       e);
     if (r >= 0 && empty)
         r = schema_create_tables(c, e);

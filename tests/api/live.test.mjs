@@ -218,6 +218,29 @@ story("after a reset nothing counts until the snapshot is there", async (t) => {
     assert.equal(live.cursor("job:1"), "e1:301");
 });
 
+story("who comes back far behind asks for the newest state, and is at once where the others are", async (t) => {
+    const s = await begun(t);
+    s.peer.ws.terminate();
+    s.clock.fire((ms) => ms === 500);
+    await s.statuses.until((x) => x.state === "offline");
+    s.clock.fire((ms) => ms === 500);
+    const again = await greeted(s);
+    assert.equal((await again.ops.take()).since, "e1:100");
+    again.say({ type: "subscribed", topic: "job:1", from: 100, head: 60101, floor: 0 });
+    assert.deepEqual(await again.ops.take(), { op: "sub", topic: "job:1", snapshot: true });
+    again.say(frame(100, 104)); // on its way already
+    again.say({ type: "subscribed", topic: "job:1", from: 60101, head: 60101, floor: 0 });
+    again.say({ type: "snapshot", topic: "job:1", as_of: 60101, state: { newest: true } });
+    again.say(frame(60101, 60102));
+    assert.deepEqual((await s.messages.take()).state, { newest: true });
+    assert.deepEqual(seqs(await s.messages.take()), [60102]);
+    again.say({ type: "lag", topic: "job:1", events: 50000 }); // near enough to go through
+    again.say(frame(60102, 60103));
+    assert.deepEqual(seqs(await s.messages.take()), [60103]);
+    again.say({ type: "lag", topic: "job:1", events: 50001 });
+    assert.deepEqual(await again.ops.take(), { op: "sub", topic: "job:1", snapshot: true });
+});
+
 story(
     "a lost connection goes on from its cursor, and says since when and until when",
     async (t) => {

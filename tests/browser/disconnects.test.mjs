@@ -2,9 +2,9 @@
 // what was written, in its order, none of it missing and none of it twice. (never again: 4, 5, 6)
 //
 // Line N of the command begins with N, so each painted row proves itself: between a line's number
-// and its text there is always the same difference. In the end the reader scrolls through the log (in
-// the short form its last lines), and all that is shown is compared with the store. DISCONNECTS=1000
-// for the long form, SEED=n to see a run again.
+// and its text there is always the same difference. In the end the reader goes back to where the log
+// was at each cut, and scrolls through the last lines; what is shown is compared with the store.
+// DISCONNECTS=1000 for the long form, SEED=n to see a run again.
 
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -22,7 +22,8 @@ const TIMES = Number(process.env.DISCONNECTS ?? 25);
 const SEED = Number(process.env.SEED ?? Date.now() % 1000000);
 const RATE = 10000; // lines/s
 const ROW = 20; // px
-const SHORT = 20000; // lines that are walked through when the log is not
+const LAST = 20000; // lines that are walked through at the end of the log
+const AROUND = 200; // and around each cut
 const TALK = path.join(path.dirname(BINARY), "talk");
 const definitions = {
     "talk.yaml": `id: talk
@@ -82,8 +83,10 @@ test(`a log that gets ${RATE} lines a second is cut off ${TIMES} times and loses
     const badge = (states) => until(reader, (states) => states.includes(document.querySelector(".badge").dataset.state), states);
     let [line, text] = await rowAfter(reader, 10);
     const shift = line - parseInt(text, 10);
+    const cuts = []; // lines
     for (let i = 1; i <= TIMES; i++) {
         [line] = await rowAfter(reader, line + random(2000));
+        cuts.push(line);
         isOn = false;
         proxy.cut();
         await badge(["offline"]);
@@ -100,18 +103,20 @@ test(`a log that gets ${RATE} lines a second is cut off ${TIMES} times and loses
     const last = tree.steps[0].total_logs;
     while (line < last) [line] = await rowAfter(reader, line); // however long it takes to catch up
     await until(reader, () => document.querySelector(".job-head .label[data-status=completed]"));
-    let at = TIMES < 1000 ? Math.max(0, last - SHORT) : 0;
-    await reader.evaluate((line) => (location.hash = "#L" + line), at + 1);
-    await until(reader, (line) => logRows().some(([at]) => at === line), at + 1);
     const stored = async (after) => (await server.get(`/api/jobs/${job}/logs?step=talk&limit=1000&after=${after}`)).body.logs;
-    for (let kept = []; at < last; ) {
-        const rows = await walk(reader, at, 20000, last);
-        for (const [line, text] of rows) {
+    const places = cuts.map((line) => [Math.max(0, line - AROUND / 2), AROUND]);
+    let walked = 0;
+    for (let [at, most] of [...places, [Math.max(0, last - LAST), LAST]]) {
+        await reader.evaluate((line) => (location.hash = "#L" + line), at + 1);
+        await until(reader, (line) => logRows().some(([at]) => at === line), at + 1);
+        const rows = await walk(reader, at, most, last);
+        for (let kept = []; rows.length; walked++) {
             if (!kept.length) kept = (await stored(at)).map((each) => [each.line, each.message]);
-            assert.deepEqual([line, text], kept.shift());
-            at = line;
+            assert.deepEqual(rows[0], kept.shift());
+            [at] = rows.shift();
         }
     }
+    t.diagnostic(`${walked} lines walked through`);
     assert.deepEqual(reader.complaints, []);
     t.diagnostic(`${last} lines over ${proxy.count} connections`);
 });

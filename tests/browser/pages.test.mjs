@@ -80,6 +80,16 @@ story("a job that failed opens at the first error of the step that failed", asyn
     clean(reader);
 });
 
+story("a failed step of the queue leads to its first error", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.run("fails");
+    const { logs } = (await server.get(`/api/jobs/${job}/logs?step=bad&level=error`)).body;
+    const reader = await page(t, server, { path: "/queue" });
+    await reader.click(".step-error a:not([hidden])");
+    await reader.waitForURL(/step=bad#E1$/);
+    await firstRow(reader, logs[0].line);
+});
+
 story("a link to lines opens there, and choosing lines makes one", async (t) => {
     const server = await serve(t, { definitions });
     const id = await server.run("steps");

@@ -40,6 +40,7 @@ start(() => ({
     verdictStatus: "pending",
     line: 0, // where it is wrong
     changes: [],
+    leaves: false, // Tab leaves the text
     deleteError: "",
 
     init() {
@@ -165,6 +166,7 @@ start(() => ({
     dirty: false,
 
     typed() {
+        this.leaves = false;
         this.dirty = this.isChanged();
         this.numbers();
         this.compare();
@@ -225,11 +227,16 @@ start(() => ({
     },
 
     // Two spaces, as YAML has them; with Shift or after Escape the key goes on to the next field.
+    // Indents; after Escape it leaves the text, as everywhere.
     tabTyped(e) {
-        if (e.shiftKey || this.readOnly) return;
+        if (e.shiftKey || this.readOnly || this.leaves) return;
         e.preventDefault();
         this.$refs.source.setRangeText("  ", e.target.selectionStart, e.target.selectionEnd, "end");
         this.typed();
+    },
+
+    escapeTyped() {
+        this.leaves = true;
     },
 
     /* ---- saving ---- */

@@ -20,7 +20,7 @@ import { grouped, isWanted } from "./filter.js";
 
 const OPEN_BY_THEMSELVES = 8; // running jobs; a reader may open more
 const MANY = 100; // cards
-const HEADS = "main :is(.disclosure, .tree-step-header, .older-name)"; // what keys go through
+const HEADS = "main :is(.disclosure, .tree-step-header:enabled, .older-name)"; // what keys go through
 
 export class TailraceQueue extends HTMLElement {
     filter = {}; // of filter.js

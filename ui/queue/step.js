@@ -49,6 +49,11 @@ export class StepItem {
             this.time,
         );
         this.error = make("p", "step-error");
+        this.why = cell("");
+        const place = "?" + new URLSearchParams({ step: step.name }) + "#E1";
+        this.first = make("a", "", { href: "/jobs/" + encodeURIComponent(jobId) + place });
+        this.first.textContent = "First error";
+        this.error.append(this.why, " ", this.first);
         this.log = queue.logMake(jobId, this.#id);
         this.log.id = body;
         this.el.append(this.head, this.error, this.log);
@@ -75,7 +80,8 @@ export class StepItem {
         this.#lineCounts(step, lines);
         const why = whyText(step);
         hiddenSet(this.error, !why);
-        textSet(this.error, why);
+        textSet(this.why, why);
+        hiddenSet(this.first, !step.level_counts.error);
         if (open) this.log.label = "Lines of step " + step.name;
     }
 
