@@ -21,6 +21,7 @@ int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
         return fail(e, E_IO, "cannot make a timer");
     }
     monitor_init(g);
+    deadlines_init(&g->deadlines, loop);
     *ret_engine = g;
     return 0;
 }
@@ -131,6 +132,7 @@ void engine_check_stopped(struct engine *g)
     uv_timer_stop(&g->monitor_timer);
     uv_timer_stop(&g->count_timer);
     uv_timer_stop(&g->due_timer);
+    uv_timer_stop(&g->deadlines.timer);
     void (*stopped)(void *) = TAKE(g->stopped);
     stopped(g->stopped_arg);
 }
@@ -152,9 +154,15 @@ void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg)
         engine_check_stopped(g);
 }
 
+static void on_deadlines_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_timer_t *)(void *)handle, struct engine, deadlines.timer));
+}
+
 static void on_count_timer_closed(uv_handle_t *handle)
 {
-    free(container_of((uv_timer_t *)(void *)handle, struct engine, count_timer));
+    struct engine *g = container_of((uv_timer_t *)(void *)handle, struct engine, count_timer);
+    deadlines_close(&g->deadlines, on_deadlines_closed);
 }
 
 static void on_monitor_timer_closed(uv_handle_t *handle)

@@ -40,6 +40,29 @@ static void host_progress(struct worker_step *s, const char *text)
     monitor_changed(step);
 }
 
+static void task_end(struct task *t, enum job_state outcome, const char *cause)
+{
+    struct step *step = t->step;
+    AUTO_FREE char *expired = NULL, *last = NULL;
+    deadline_clear(&step->job->engine->deadlines, &t->deadline);
+    if (t->expired && outcome != JOB_COMPLETED && !step->stopping) {
+        outcome = JOB_FAILED;
+        cause = expired = timeout_task_cause(t);
+    }
+    t->expired = false;
+    step->running_count--;
+    step_is_due(step);
+    if (outcome == JOB_FAILED && retry_is_left(t)) {
+        retry_later(t, cause);
+        return;
+    }
+    if (outcome == JOB_FAILED && t->row.attempt > 1 && step->definition->retry_attempts > 1)
+        cause = last = mem_printf("%s (attempt %d of %d)", cause, t->row.attempt,
+                                  step->definition->retry_attempts);
+    record_task_move(t, outcome, cause);
+    task_free(t);
+}
+
 /* A task that the server's own end interrupted goes back to the queue. */
 static void host_done(struct worker_task *w, enum job_state outcome, const char *cause)
 {
@@ -48,10 +71,7 @@ static void host_done(struct worker_task *w, enum job_state outcome, const char 
     ASSERT(job_state_is_final(outcome) && list_is_linked(&t->link));
     if (outcome == JOB_CANCELLED && !step->stopping && step->job->engine->stopping)
         outcome = JOB_PENDING;
-    record_task_move(t, outcome, cause);
-    step->running_count--;
-    task_free(t);
-    step_is_due(step);
+    task_end(t, outcome, cause);
 }
 
 static bool host_may_write(struct worker_step *s)

@@ -2,8 +2,8 @@
  *
  * The happy path of a job: created with all its steps pending -> running -> each step starts
  * when everything it depends on has succeeded -> all steps are final -> completed. A step whose
- * dependency did not succeed is skipped, unless that one says `on_error: continue`; a failed
- * step fails the job unless it says so. */
+ * dependency did not succeed is skipped, unless that one says `on_error: continue` or it says
+ * itself that it always runs; a failed step fails the job unless it says so. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -71,6 +71,7 @@ static void step_init(struct step *step, struct job *job, int index)
                              .concurrency = 1};
     list_init(&step->ready);
     list_init(&step->running);
+    list_init(&step->waiting);
 }
 
 struct job *job_new(struct engine *g, struct definition *d, struct id id)
@@ -103,6 +104,7 @@ static void step_done(struct step *step)
     list_remove(&step->link_due);
     list_remove(&step->link_monitored);
     list_remove(&step->link_counted);
+    deadline_clear(&step->job->engine->deadlines, &step->deadline);
     keyset_done(&step->keys);
     free(step->error);
     free(step->cause);
@@ -121,6 +123,8 @@ void job_free(struct job *job)
     list_remove(&job->link);
     list_remove(&job->link_dirty);
     list_remove(&job->link_due);
+    deadline_clear(&job->engine->deadlines, &job->deadline);
+    free(job->expired);
     free(job->steps);
     free(job->parameters);
     free(job->worker_parameters);
@@ -146,7 +150,7 @@ static bool step_consider(struct job *job, struct step *step)
         const struct step *before = &job->steps[step->definition->depends[i]];
         if (!job_state_is_final(before->row.status))
             return false;
-        if (!step_succeeded(before) && !failed)
+        if (!step_succeeded(before) && !failed && !step->definition->always_run)
             failed = before;
     }
     if (!failed) {
@@ -170,6 +174,7 @@ static void job_end(struct job *job, enum job_state state, const char *cause)
     enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
                              : state == JOB_CANCELLED ? LEVEL_WARN
                                                       : LEVEL_INFO;
+    deadline_clear(&job->engine->deadlines, &job->deadline);
     record_linef(job, NULL, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
                  (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
                  cause ? cause : "");
@@ -182,6 +187,10 @@ static void job_finish(struct job *job)
     if (job->cancelling) {
         text_copy(cause, sizeof(cause), job->cause);
         job_end(job, JOB_CANCELLED, cause);
+        return;
+    }
+    if (job->expired) {
+        job_end(job, JOB_FAILED, job->expired);
         return;
     }
     for (int i = 0; i < job->step_count; i++) {
@@ -202,6 +211,7 @@ void job_advance(struct job *job)
         record_job_move(job, JOB_RUNNING, NULL);
         record_linef(job, NULL, LEVEL_INFO, "%s started: %d step%s", job->row.name,
                      job->step_count, job->step_count == 1 ? "" : "s");
+        timeout_start_job(job);
     }
     if (job->row.status != JOB_RUNNING || job->engine->stopping)
         return;
@@ -209,7 +219,7 @@ void job_advance(struct job *job)
     while (moved) {
         moved = false;
         for (int i = 0; i < job->step_count; i++)
-            if (job->steps[i].row.status == JOB_PENDING && !job->cancelling)
+            if (job->steps[i].row.status == JOB_PENDING && !job->cancelling && !job->expired)
                 moved |= step_consider(job, &job->steps[i]);
     }
     for (int i = 0; i < job->step_count; i++)
@@ -231,15 +241,26 @@ void job_cancel(struct job *job, const char *who)
     job_stop(job);
 }
 
-void job_stop(struct job *job)
+/* What waits does not start any more, what runs is asked to end and is `state` then. */
+static void steps_stop(struct job *job, enum job_state state, const char *cause)
 {
-    job->cancelling = true;
     for (int i = 0; i < job->step_count; i++) {
         struct step *step = &job->steps[i];
         if (step->row.status == JOB_PENDING)
-            record_step_move(step, JOB_CANCELLED, job->cause);
+            record_step_move(step, JOB_CANCELLED, cause);
         else
-            step_stop(step, JOB_CANCELLED, job->cause);
+            step_stop(step, state, cause);
     }
     job_is_due(job);
+}
+
+void job_stop(struct job *job)
+{
+    job->cancelling = true;
+    steps_stop(job, JOB_CANCELLED, job->cause);
+}
+
+void job_expire(struct job *job)
+{
+    steps_stop(job, JOB_FAILED, job->expired);
 }

@@ -8,12 +8,14 @@
  *     job.c      job manager: which steps may start, how the job ends
  *     step.c     step manager: opens the worker, hands out tasks, how the step ends
  *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
+ *     retry.c    tasks that try again later, and how long anything may take
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
  *     host.c     what workers may ask for (worker.h)
  *     recover.c  jobs that an earlier server left behind */
 #pragma once
 
+#include "base/deadline.h"
 #include "base/keyset.h"
 #include "base/list.h"
 #include "engine/engine.h"
@@ -30,6 +32,7 @@ struct engine {
     struct list monitored; /* steps with progress to tell, when their time has come */
     struct list counted;   /* steps with new lines, whose number is told now and then */
     uv_timer_t due_timer, monitor_timer, count_timer;
+    struct deadlines deadlines; /* of tasks, steps and jobs */
     bool stopping;
     int readings; /* queue readings on the pool */
     void (*stopped)(void *arg);
@@ -59,6 +62,11 @@ struct step {
     bool stopping;    /* no further task is started; running ones were asked to end */
     char *stop_cause; /* why */
     enum job_state stop_state;
+    struct deadline deadline;
+
+    /* retry.c */
+    struct list waiting; /* tasks that try again later */
+    int64_t waiting_count;
 
     /* queue.c */
     struct list ready;   /* pending tasks in memory, by number */
@@ -72,8 +80,10 @@ struct step {
 struct task {
     struct worker_task worker;
     struct step *step;
-    struct list link;    /* in ready or running */
-    struct task_row row; /* key and payload: the worker's texts, owned here */
+    struct list link;         /* in ready, running or waiting */
+    struct deadline deadline; /* of this attempt, or when to try again */
+    bool expired;             /* it took too long and was asked to end */
+    struct task_row row;      /* key and payload: the worker's texts, owned here */
     char *key, *payload, *cause;
 };
 
@@ -90,6 +100,8 @@ struct job {
     struct step *steps; /* as in the definition, one for one */
     int step_count;
     bool cancelling; /* its cause says by whom */
+    struct deadline deadline;
+    char *expired; /* it took too long, in a sentence */
 };
 
 /* ---- job.c ---- */
@@ -102,6 +114,7 @@ void job_advance(struct job *job);
 void job_cancel(struct job *job, const char *who);
 
 /* Ends what runs and what waits, with the job's cause: it is being cancelled. */
+void job_expire(struct job *job); /* ends it, as failed */
 void job_stop(struct job *job);
 
 /* ---- step.c ---- */
@@ -130,6 +143,7 @@ CHECKED int definition_again(const struct job_row *row, const char *const *names
 /* ---- queue.c ---- */
 
 CHECKED int queue_add(struct step *step, struct str key, struct str payload, struct err *e);
+void queue_return(struct task *t); /* to the end of those that wait; leaves its list */
 struct task *
 queue_take(struct step *step); /* the next pending task, or NULL; refills the window */
 bool queue_is_empty(const struct step *step); /* nothing pending, in memory or in the store */
@@ -139,6 +153,19 @@ void task_free(struct task *t);
 
 /* Takes a pending task whose row is stored into the queue, behind all others; by number. */
 void queue_place(struct step *step, struct task *t);
+
+/* ---- retry.c ---- */
+
+bool retry_is_left(const struct task *t);
+void retry_later(struct task *t,
+                 const char *cause);        /* instead of failing; it leaves its list */
+struct task *retry_take(struct step *step); /* one that waits for that, or NULL */
+
+/* From when it began to run; nothing when the definition sets no time. */
+void timeout_start_task(struct task *t);
+void timeout_start_step(struct step *step);
+void timeout_start_job(struct job *job);
+char *timeout_task_cause(const struct task *t); /* the caller frees it */
 
 /* ---- monitor.c ---- */
 

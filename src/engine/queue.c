@@ -45,6 +45,7 @@ struct task *task_new(struct step *step, const struct task_row *row)
 
 void task_free(struct task *t)
 {
+    deadline_clear(&t->step->job->engine->deadlines, &t->deadline);
     list_remove(&t->link);
     free(t->key);
     free(t->payload);
@@ -57,6 +58,13 @@ static void queue_put(struct step *step, struct task *t)
     list_add(&step->ready, &t->link);
     step->ready_count++;
     step->loaded_number = t->row.number;
+}
+
+void queue_return(struct task *t)
+{
+    list_remove(&t->link);
+    list_add(&t->step->ready, &t->link);
+    t->step->ready_count++;
 }
 
 void queue_place(struct step *step, struct task *t)
@@ -165,7 +173,7 @@ void queue_abandon(struct step *step)
     struct task *t;
     if (step->reading)
         step->reading->step = NULL;
-    while ((t = LIST_TAKE(&step->ready, struct task, link)))
+    while ((t = LIST_TAKE(&step->ready, struct task, link)) || (t = retry_take(step)))
         task_free(t);
 }
 

@@ -133,6 +133,7 @@ static int recover_step(struct step *step, struct store_reader *r, struct err *e
         record_linef(step->job, step, LEVEL_WARN,
                      "the server was restarted: going on, %lld interrupted task%s again",
                      (long long)interrupted, interrupted == 1 ? " runs" : "s run");
+    timeout_start_step(step);
     step_is_due(step);
     return 0;
 }
@@ -181,6 +182,8 @@ static int recover_steps(struct job *job, struct store_reader *r, struct err *e)
         return code;
     if (job->cancelling)
         job_stop(job);
+    if (job->row.status == JOB_RUNNING)
+        timeout_start_job(job);
     log_info("job %s (%s) goes on", job->id_text, job->row.name);
     job_is_due(job);
     return 0;

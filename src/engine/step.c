@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
 
@@ -73,6 +74,7 @@ void step_close(struct step *step)
 void step_end(struct step *step, enum job_state state, const char *cause)
 {
     step_close(step);
+    deadline_clear(&step->job->engine->deadlines, &step->deadline);
     int64_t ms = (clock_wall_us() - step->row.started_at_us) / 1000;
     enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
                              : state == JOB_CANCELLED ? LEVEL_WARN
@@ -89,6 +91,7 @@ void step_start(struct step *step)
     struct err e;
     record_step_move(step, JOB_RUNNING, NULL);
     record_linef(step->job, step, LEVEL_INFO, "started (%s)", step->row.type);
+    timeout_start_step(step);
     if (step_open(step, &e) < 0) {
         step_end(step, JOB_FAILED, e.text);
         return;
@@ -116,6 +119,10 @@ static void start_task(struct step *step, struct task *t)
     record_task_move(t, JOB_RUNNING, NULL);
     list_add(&step->running, &t->link);
     step->running_count++;
+    if (t->row.attempt > 1 && step->definition->retry_attempts > 1)
+        record_linef(step->job, step, LEVEL_INFO, "attempt %d of %d", t->row.attempt,
+                     step->definition->retry_attempts);
+    timeout_start_task(t);
     if (step->worker.type->task_start(&t->worker, &e) < 0)
         engine_host.done(&t->worker, JOB_FAILED, e.text);
 }
@@ -170,18 +177,19 @@ void step_advance(struct step *step)
     if (step->row.status != JOB_RUNNING || !step->opened)
         return;
     stop_when_too_many_failed(step);
-    while (step->stopping && (t = queue_take(step))) {
+    while (step->stopping && ((t = queue_take(step)) || (t = retry_take(step)))) {
         record_task_move(t, JOB_CANCELLED, step->stop_cause);
         task_free(t);
     }
     while (!step->stopping && !step->job->engine->stopping &&
            step->running_count < step->worker.concurrency &&
+           step->waiting_count < LIMIT_TASKS_WINDOW &&
            !writer_is_full(step->job->engine->writer) && (t = queue_take(step)))
         start_task(step, t);
     if (step->running_count > 0)
         return;
     if (step->job->engine->stopping)
         step_close(step);
-    else if (queue_is_empty(step))
+    else if (queue_is_empty(step) && step->waiting_count == 0)
         step_finish(step);
 }

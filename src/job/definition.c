@@ -164,8 +164,6 @@ static int policy_read(const struct node *root, struct definition *d, struct err
         r = schedule_read(schedule, d, e);
     if (r >= 0 && timeout)
         r = node_duration(timeout, 0, 0, &d->timeout_ms, e);
-    if (r >= 0 && timeout)
-        definition_warn(d, timeout, "the job may take as long as it likes");
     if (r >= 0 && enabled)
         r = node_bool(enabled, &d->enabled, e);
     if (r >= 0 && tags)

@@ -42,9 +42,10 @@ struct step_definition {
     int *depends; /* indexes of earlier or later steps */
     int depends_count;
     enum on_error on_error; /* default fail: what depends on it is skipped and the job fails */
-    int retry_attempts;     /* kept for later versions; see warnings */
-    int64_t retry_backoff_ms;
-    int64_t timeout_ms; /* 0: none */
+    bool always_run;        /* also after what it depends on has failed or was skipped */
+    int retry_attempts;     /* of a task, the first one counted; 0: one */
+    int64_t retry_backoff_ms, retry_backoff_max_ms;
+    int64_t timeout_ms, task_timeout_ms; /* 0: none */
     struct settings *settings;
     const struct worker_schema *schema;
 };

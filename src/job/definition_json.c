@@ -52,6 +52,7 @@ static void retry_json(const struct step_definition *s, struct json *j)
     json_begin_object(j);
     json_key_int(j, "attempts", s->retry_attempts);
     key_duration(j, "backoff", s->retry_backoff_ms);
+    key_duration(j, "backoff_max", s->retry_backoff_max_ms);
     json_end_object(j);
 }
 
@@ -68,8 +69,10 @@ static void step_json(const struct definition *d, const struct step_definition *
         json_text_c(j, d->steps[s->depends[i]].name);
     json_end_array(j);
     json_key_c(j, "on_error", on_error_names[s->on_error]);
+    json_key_bool(j, "always_run", s->always_run);
     retry_json(s, j);
     key_duration(j, "timeout", s->timeout_ms);
+    key_duration(j, "task_timeout", s->task_timeout_ms);
     json_key(j, "config");
     settings_json(s->settings, j);
     json_end_object(j);

@@ -15,6 +15,8 @@ enum { STEP_NAME_MAX = 64, STEP_ATTEMPTS_MAX = 100 };
 
 #define AUTO_MAP AUTO(map_done) struct map
 
+enum { RETRY_ATTEMPTS = 3, RETRY_BACKOFF_MS = 1000, RETRY_BACKOFF_MAX_MS = 5 * 60 * 1000 };
+
 const char *const on_error_names[] = {"fail", "continue", "retry", NULL};
 
 void definition_warn(struct definition *d, const struct node *n, const char *instead)
@@ -83,48 +85,53 @@ static int type_read(const struct node *step, const struct worker_schema *const 
 
 static int retry_read(const struct node *n, struct step_definition *s, struct err *e)
 {
-    static const char *const keys[] = {"attempts", "backoff", NULL};
+    static const char *const keys[] = {"attempts", "backoff", "backoff_max", NULL};
     int r = node_check_map(n, keys, e);
-    const struct node *attempts = node_get(n, "attempts"), *backoff = node_get(n, "backoff");
-    int64_t value = 1;
+    const struct node *attempts = node_get(n, "attempts"), *backoff = node_get(n, "backoff"),
+                      *most = node_get(n, "backoff_max");
+    int64_t value = RETRY_ATTEMPTS;
     if (r >= 0 && attempts)
         r = node_int(attempts, 1, STEP_ATTEMPTS_MAX, &value, e);
     if (r >= 0 && backoff)
         r = node_duration(backoff, 0, 0, &s->retry_backoff_ms, e);
+    if (r >= 0 && most)
+        r = node_duration(most, s->retry_backoff_ms, 0, &s->retry_backoff_max_ms, e);
     s->retry_attempts = (int)value;
     return r;
 }
 
-/* on_error, retry and timeout. */
-static int policy_read(const struct node *step, struct step_definition *s, struct definition *d,
-                       struct err *e)
+/* on_error, always_run, retry and the timeouts. */
+static int policy_read(const struct node *step, struct step_definition *s, struct err *e)
 {
     const struct node *on_error = node_get(step, "on_error"), *retry = node_get(step, "retry"),
-                      *timeout = node_get(step, "timeout");
+                      *always = node_get(step, "always_run"),
+                      *timeout = node_get(step, "timeout"),
+                      *task_timeout = node_get(step, "task_timeout");
     int r = 0, choice = ON_ERROR_FAIL;
+    s->retry_backoff_ms = RETRY_BACKOFF_MS;
+    s->retry_backoff_max_ms = RETRY_BACKOFF_MAX_MS;
     if (on_error)
         r = node_choice(on_error, on_error_names, &choice, e);
     s->on_error = (enum on_error)choice;
+    if (s->on_error == ON_ERROR_RETRY)
+        s->retry_attempts = RETRY_ATTEMPTS;
+    if (r >= 0 && always)
+        r = node_bool(always, &s->always_run, e);
     if (r >= 0 && retry)
         r = retry_read(retry, s, e);
     if (r >= 0 && timeout)
         r = node_duration(timeout, 0, 0, &s->timeout_ms, e);
-    if (r < 0)
-        return r;
-    if (s->on_error == ON_ERROR_RETRY)
-        definition_warn(d, on_error, "'retry' means 'fail', the step is run once");
-    if (retry)
-        definition_warn(d, retry, "the step is run once");
-    if (timeout)
-        definition_warn(d, timeout, "the step may take as long as it likes");
-    return 0;
+    if (r >= 0 && task_timeout)
+        r = node_duration(task_timeout, 0, 0, &s->task_timeout_ms, e);
+    return r;
 }
 
 static int step_read(const struct node *n, const struct worker_schema *const *schemas,
                      struct filler *filler, struct definition *d, struct err *e)
 {
-    static const char *const keys[] = {"name",  "type",    "description", "depends", "on_error",
-                                       "retry", "timeout", "config",      NULL};
+    static const char *const keys[] = {"name",         "type",       "description", "depends",
+                                       "on_error",     "always_run", "retry",       "timeout",
+                                       "task_timeout", "config",     NULL};
     struct step_definition *s = &d->steps[d->step_count++];
     const char *description = "";
     int r = node_check_map(n, keys, e);
@@ -135,7 +142,7 @@ static int step_read(const struct node *n, const struct worker_schema *const *sc
     if (r >= 0 && node_get(n, "description"))
         r = node_text(node_get(n, "description"), &description, e);
     if (r >= 0)
-        r = policy_read(n, s, d, e);
+        r = policy_read(n, s, e);
     if (r < 0)
         return r;
     s->description = mem_strdup(description);

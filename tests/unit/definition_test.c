@@ -133,10 +133,6 @@ TEST(what_this_version_does_not_carry_out_is_taken_and_said)
     static const char *const warnings[] = {
         "schedule is not carried out by this version: the job runs when it is executed by hand "
         "or by API",
-        "timeout is not carried out by this version: the job may take as long as it likes",
-        "steps[0].retry is not carried out by this version: the step is run once",
-        "steps[0].timeout is not carried out by this version: the step may take as long as it "
-        "likes",
     };
     struct err e;
     struct definition *d = parse(news, DEFINITION_YAML, &e);
@@ -151,10 +147,8 @@ TEST(what_this_version_does_not_carry_out_is_taken_and_said)
         DEFINITION_YAML, &e);
     CHECK_TEXT(e.text, "");
     CHECK_TEXT(d->schedule, "0 3 * * mon");
-    CHECK_INT(d->warning_count, 2);
-    CHECK_TEXT(d->warnings[1],
-               "steps[0].on_error is not carried out by this version: 'retry' means "
-               "'fail', the step is run once");
+    CHECK_INT(d->warning_count, 1);
+    CHECK_INT(d->steps[0].retry_attempts, 3);
     definition_free(d);
 }
 

@@ -1,0 +1,142 @@
+/* retry.c: a task that failed and may try again, and how long anything may take.
+ *
+ * A failed task that has attempts left goes back to pending, with its cause, and waits in
+ * memory until its time has come; then it is as any task that waits. The store knows it as
+ * pending, so after a restart it runs again, at once. A deadline that passes ends a task, a
+ * step or a job on the road that a cancel takes, but as failed. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "engine/job.h"
+#include "job/quantity.h"
+
+static struct deadlines *deadlines_of(const struct step *step)
+{
+    return &step->job->engine->deadlines;
+}
+
+/* ---- trying again ---- */
+
+/* Twice as long after each failure, and of that between half and all, by chance, so that what
+ * failed together does not come back together ("equal jitter", M. Brooker, Exponential Backoff
+ * and Jitter, AWS Architecture Blog, 2015). */
+static int64_t backoff_ms(const struct step_definition *d, int attempt)
+{
+    enum { DOUBLINGS_MAX = 30 };
+    int64_t ms = d->retry_backoff_ms << MIN(attempt - 1, DOUBLINGS_MAX);
+    if (ms < d->retry_backoff_ms || ms > d->retry_backoff_max_ms)
+        ms = d->retry_backoff_max_ms;
+    uint32_t chance;
+    if (uv_random(NULL, NULL, &chance, sizeof(chance), 0, NULL) != 0)
+        chance = 0;
+    return ms / 2 + (ms - ms / 2) * (int64_t)(chance >> 16) / UINT16_MAX;
+}
+
+bool retry_is_left(const struct task *t)
+{
+    return t->row.attempt < t->step->definition->retry_attempts && !t->step->stopping;
+}
+
+static void on_retry(struct deadline *d)
+{
+    struct task *t = container_of(d, struct task, deadline);
+    t->step->waiting_count--;
+    queue_return(t);
+    step_is_due(t->step);
+}
+
+void retry_later(struct task *t, const char *cause)
+{
+    struct step *step = t->step;
+    int64_t ms = backoff_ms(step->definition, t->row.attempt);
+    AUTO_FREE char *text = mem_printf(
+        "attempt %d of %d failed: %s; the next one in %" PRId64 ".%" PRId64 " s",
+        t->row.attempt, step->definition->retry_attempts, cause, ms / 1000, ms % 1000 / 100);
+    record_line(step->job, step, t, ORIGINATOR_STEP, LEVEL_WARN, str_of(text));
+    record_task_move(t, JOB_PENDING, text);
+    list_remove(&t->link);
+    list_add(&step->waiting, &t->link);
+    step->waiting_count++;
+    deadline_set(deadlines_of(step), &t->deadline, ms, on_retry);
+}
+
+struct task *retry_take(struct step *step)
+{
+    struct task *t = LIST_TAKE(&step->waiting, struct task, link);
+    step->waiting_count -= t != NULL;
+    return t;
+}
+
+/* ---- how long something may take ---- */
+
+/* Milliseconds that are left of `timeout_ms`, also after a restart; the wall clock may be set
+ * meanwhile, so never more than all of it. */
+static int64_t left_ms(int64_t timeout_ms, int64_t started_at_us)
+{
+    int64_t gone_ms = (clock_wall_us() - started_at_us) / 1000;
+    return timeout_ms - MIN(MAX(gone_ms, 0), timeout_ms);
+}
+
+static char *passed_text(const char *of, int64_t timeout_ms)
+{
+    char text[QUANTITY_TEXT_MAX];
+    return mem_printf("timeout: %s took longer than %s", of,
+                      quantity_format_duration(timeout_ms, text));
+}
+
+static void on_task_timeout(struct deadline *d)
+{
+    struct task *t = container_of(d, struct task, deadline);
+    t->expired = true;
+    t->step->worker.type->task_stop(&t->worker);
+}
+
+void timeout_start_task(struct task *t)
+{
+    if (t->step->definition->task_timeout_ms)
+        deadline_set(deadlines_of(t->step), &t->deadline, t->step->definition->task_timeout_ms,
+                     on_task_timeout);
+}
+
+char *timeout_task_cause(const struct task *t)
+{
+    return passed_text("the task", t->step->definition->task_timeout_ms);
+}
+
+static void on_step_timeout(struct deadline *d)
+{
+    struct step *step = container_of(d, struct step, deadline);
+    AUTO_FREE char *cause = passed_text("the step", step->definition->timeout_ms);
+    record_linef(step->job, step, LEVEL_ERROR, "%s", cause);
+    step_stop(step, JOB_FAILED, cause);
+}
+
+void timeout_start_step(struct step *step)
+{
+    int64_t timeout_ms = step->definition->timeout_ms;
+    if (timeout_ms)
+        deadline_set(deadlines_of(step), &step->deadline,
+                     left_ms(timeout_ms, step->row.started_at_us), on_step_timeout);
+}
+
+static void on_job_timeout(struct deadline *d)
+{
+    struct job *job = container_of(d, struct job, deadline);
+    if (job->cancelling)
+        return;
+    job->expired = passed_text("the job", job->definition->timeout_ms);
+    record_linef(job, NULL, LEVEL_ERROR, "%s", job->expired);
+    job_expire(job);
+}
+
+void timeout_start_job(struct job *job)
+{
+    int64_t timeout_ms = job->definition->timeout_ms;
+    if (timeout_ms)
+        deadline_set(&job->engine->deadlines, &job->deadline,
+                     left_ms(timeout_ms, job->row.started_at_us), on_job_timeout);
+}
