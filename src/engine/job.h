@@ -157,6 +157,7 @@ void queue_place(struct step *step, struct task *t);
 /* ---- retry.c ---- */
 
 bool retry_is_left(const struct task *t);
+void retry_start(const struct task *t); /* says which attempt begins */
 void retry_later(struct task *t,
                  const char *cause);        /* instead of failing; it leaves its list */
 struct task *retry_take(struct step *step); /* one that waits for that, or NULL */

@@ -41,6 +41,25 @@ bool retry_is_left(const struct task *t)
     return t->row.attempt < t->step->definition->retry_attempts && !t->step->stopping;
 }
 
+/* A step of one task says how far it is by the attempt; of many tasks the counts say more. */
+static void attempt_tell(const struct task *t, int attempt, const char *what)
+{
+    AUTO_FREE char *text =
+        mem_printf("%sattempt %d of %d", what, attempt, t->step->definition->retry_attempts);
+    if (t->step->last_number == 1)
+        engine_host.progress(&t->step->worker, text);
+}
+
+void retry_start(const struct task *t)
+{
+    struct step *step = t->step;
+    if (t->row.attempt < 2 || step->definition->retry_attempts < 2)
+        return;
+    record_linef(step->job, step, LEVEL_INFO, "attempt %d of %d", t->row.attempt,
+                 step->definition->retry_attempts);
+    attempt_tell(t, t->row.attempt, "");
+}
+
 static void on_retry(struct deadline *d)
 {
     struct task *t = container_of(d, struct task, deadline);
@@ -57,6 +76,7 @@ void retry_later(struct task *t, const char *cause)
         "attempt %d of %d failed: %s; the next one in %" PRId64 ".%" PRId64 " s",
         t->row.attempt, step->definition->retry_attempts, cause, ms / 1000, ms % 1000 / 100);
     record_line(step->job, step, t, ORIGINATOR_STEP, LEVEL_WARN, str_of(text));
+    attempt_tell(t, t->row.attempt + 1, "waits for ");
     record_task_move(t, JOB_PENDING, text);
     list_remove(&t->link);
     list_add(&step->waiting, &t->link);

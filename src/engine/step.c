@@ -119,9 +119,7 @@ static void start_task(struct step *step, struct task *t)
     record_task_move(t, JOB_RUNNING, NULL);
     list_add(&step->running, &t->link);
     step->running_count++;
-    if (t->row.attempt > 1 && step->definition->retry_attempts > 1)
-        record_linef(step->job, step, LEVEL_INFO, "attempt %d of %d", t->row.attempt,
-                     step->definition->retry_attempts);
+    retry_start(t);
     timeout_start_task(t);
     if (step->worker.type->task_start(&t->worker, &e) < 0)
         engine_host.done(&t->worker, JOB_FAILED, e.text);

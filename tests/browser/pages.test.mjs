@@ -1,9 +1,11 @@
-// What the pages promise, one test for a sentence: the job page, definitions and documents. Nothing is read but what a reader sees.
+// What the pages promise, one test for a sentence: the job page, definitions and documents. Nothing
+// is read but what a reader sees.
 
 import assert from "node:assert/strict";
+import path from "node:path";
 import { after, test } from "node:test";
 
-import { serve } from "../api/server.mjs";
+import { folder, serve } from "../api/server.mjs";
 import { newsroom, page, quit, until } from "./browser.mjs";
 
 after(quit);
@@ -142,6 +144,16 @@ story("a step is chosen in the timeline, in the graph and by key, and the addres
     await until(reader, () => window.logRows().some(([, said]) => said === "right"));
     await reader.keyboard.press("s");
     await until(reader, () => location.search === "?step=");
+    clean(reader);
+});
+
+story("a step that tries again says which attempt it is at", async (t) => {
+    const again = "id: again\nname: Again\nparameters: { go: }\nsteps:\n  - name: try\n    type: shell\n    retry: { attempts: 4, backoff: 20ms }\n    config: { command: 'test -e $PARAM_GO && exec sleep 1000; touch $PARAM_GO; exit 3' }\n";
+    const server = await serve(t, { definitions: { "again.yaml": again } });
+    const job = await server.execute("again", { go: path.join(await folder(t), "go") });
+    const reader = await page(t, server, { path: "/jobs/" + job });
+    await until(reader, () => document.querySelector(".timeline-note")?.innerText === "attempt 2 of 4");
+    await until(reader, () => [...document.querySelectorAll(".tree-log-text")].some((el) => el.innerText.startsWith("attempt 1 of 4 failed: exit code 3")));
     clean(reader);
 });
 
