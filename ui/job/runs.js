@@ -1,4 +1,4 @@
-// job/runs.js: the last runs of a definition, asked for anew when one of them has moved.
+// job/runs.js: the last runs of a definition, asked for when one of them has moved.
 
 import { api } from "../api.js";
 import { elapsed, when } from "../format.js";
@@ -7,6 +7,7 @@ const SHOWN = 20;
 
 export class Runs {
     #key = null;
+    #told = null; // as the server told them, the newest first
     #show;
     #most;
 
@@ -16,24 +17,31 @@ export class Runs {
         this.#most = most;
     }
 
+    // The server told them along with something else.
+    take(jobs, now, current = "") {
+        this.#told = jobs;
+        this.#show(jobs.toReversed().map((run) => runOf(run, run.id === current, now)));
+    }
+
     // What the list of jobs says about this definition now.
     follow(list, job, now) {
         if (!list || !job.definition_id) return;
-        const ours = list.order.filter((id) => list.jobs[id].definition_id === job.definition_id);
+        const ours = list.order
+            .filter((id) => list.jobs[id].definition_id === job.definition_id)
+            .slice(0, this.#most);
         const key = ours.map((id) => id + list.jobs[id].status).join(" ");
         if (key === this.#key) return;
         this.#key = key;
-        this.#ask(job, now);
+        const isTold = (id, i) =>
+            this.#told[i]?.id === id && this.#told[i].status === list.jobs[id].status;
+        if (!this.#told || !ours.every(isTold)) this.#ask(job, now);
     }
 
     async #ask(job, now) {
         const query = new URLSearchParams({ definition: job.definition_id, limit: this.#most });
         const { jobs } = await api("/jobs?" + query).catch(() => ({ jobs: null }));
-        if (!jobs) {
-            this.#key = null; // asked again with the next change
-            return;
-        }
-        this.#show(jobs.reverse().map((run) => runOf(run, run.id === job.job_id, now)));
+        if (jobs) this.take(jobs, now, job.job_id);
+        else this.#key = null; // asked again with the next change
     }
 }
 

@@ -12,6 +12,7 @@ import { shell } from "../shell.js";
 import { onLive, onPaint } from "../state.js";
 
 const TYPING_MS = 300; // the server is asked when the reader pauses so long
+const RUNS = 10; // of each definition
 const BEGIN = `id: my-job
 name: My job
 steps:
@@ -64,12 +65,15 @@ start(() => ({
 
     async load() {
         try {
-            const { job_definitions: all } = await api("/job-definitions");
+            const { job_definitions: all } = await api("/job-definitions?runs=" + RUNS);
             this.list = all.map((d) => itemOf(d, this.list.find((old) => old.id === d.id)));
             this.empty = !all.length;
             this.error = "";
-            for (const { id } of all)
-                if (!runs.has(id)) runs.set(id, new Runs((found) => this.runsSet(id, found), 10));
+            for (const { id, runs: told } of all) {
+                if (!runs.has(id)) runs.set(id, new Runs((found) => this.runsSet(id, found), RUNS));
+                const found = told.map((run) => ({ ...run, id: run.job_id }));
+                runs.get(id).take(found, Date.now());
+            }
         } catch (error) {
             this.error = error.message;
         }
