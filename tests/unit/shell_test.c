@@ -308,7 +308,8 @@ TEST(a_background_process_does_not_outlive_its_task)
 
 TEST(a_background_process_that_ends_with_the_shell_is_heard)
 {
-    struct test_host *h = command_run("(while kill -0 $$ 2>&-; do :; done; echo late) & echo early");
+    struct test_host *h =
+        command_run("(while kill -0 $$ 2>&-; do :; done; echo late) & echo early");
     CHECK_INT(h->line_count, 2);
     CHECK_TEXT(h->lines[1].text, "late");
     test_host_free(h);
