@@ -47,7 +47,8 @@ static void task_end(struct task *t, enum job_state outcome, const char *cause)
     deadline_clear(&step->job->engine->deadlines, &t->deadline);
     if (t->expired && outcome != JOB_COMPLETED && !step->stopping) {
         outcome = JOB_FAILED;
-        cause = expired = timeout_task_cause(t);
+        expired = timeout_task_cause(t);
+        cause = expired;
     }
     t->expired = false;
     step->running_count--;
@@ -56,9 +57,11 @@ static void task_end(struct task *t, enum job_state outcome, const char *cause)
         retry_later(t, cause);
         return;
     }
-    if (outcome == JOB_FAILED && t->row.attempt > 1 && step->definition->retry_attempts > 1)
-        cause = last = mem_printf("%s (attempt %d of %d)", cause, t->row.attempt,
-                                  step->definition->retry_attempts);
+    if (outcome == JOB_FAILED && t->row.attempt > 1 && step->definition->retry_attempts > 1) {
+        last = mem_printf("%s (attempt %d of %d)", cause, t->row.attempt,
+                          step->definition->retry_attempts);
+        cause = last;
+    }
     record_task_move(t, outcome, cause);
     task_free(t);
 }
