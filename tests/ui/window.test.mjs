@@ -70,6 +70,18 @@ test("by the wheel alone one gets from the top to the end and back, without a ju
     walk(-450, 0);
 });
 
+test("a step over the element's end skips no rows that are far from the log's end", () => {
+    const w = windowOf(7e6, 1800);
+    w.to(7e6 * ROW - 20000 * ROW);
+    const { at } = w;
+    for (let i = 0; w.at < w.height - 2 * 1800 - 20 && i < 1e5; i++) w.to(w.top + 20 * (w.top % 3 ? 1 : 2)); // out of proportion
+    for (let i = 0; i < 40; i++) {
+        const { top } = w;
+        w.scrolled(Math.min(w.height - 1800, w.at + 1820));
+        assert.ok(w.top - top <= 1820, `went ${w.top - top} from ${at}`);
+    }
+});
+
 test("rows that come in above move the log and not what is in sight", () => {
     const w = windowOf(1e6);
     w.to(7e6);

@@ -42,15 +42,19 @@ export class Window {
         this.#settle(this.at + this.top - before);
     }
 
-    // The reader scrolled the element. Returns by how much the log moved.
+    // The reader scrolled the element. Returns by how much the log moved. Where the element ends the
+    // log does too only if it came there in proportion, or is in sight of it: else rows would be
+    // skipped.
     scrolled(at) {
         const before = this.top;
         const went = at - this.at;
-        if (at <= 0) this.top = 0;
-        else if (at >= this.#atMost - 1) this.top = this.#topMost;
+        const isFar = Math.abs(went) > FAR * this.sight;
+        const isInProportion = this.whole <= MOST || isFar;
+        if (at <= 0 && (isInProportion || before <= this.sight)) this.top = 0;
+        else if (at >= this.#atMost - 1 && (isInProportion || this.#topMost - before <= this.sight))
+            this.top = this.#topMost;
         else if (this.whole <= MOST) this.top = at;
-        else if (Math.abs(went) > FAR * this.sight) this.top = Math.round(at / this.#scale);
-        else this.top = this.#within(before + went);
+        else this.top = isFar ? Math.round(at / this.#scale) : this.#within(before + went);
         this.#settle(at);
         return this.top - before;
     }
