@@ -61,7 +61,7 @@ export async function newsroom(t, ...args) {
 }
 
 // A reader of their own, with an empty profile, who has a page open: /queue, or options.path.
-// Whatever the page complains about fails the test. Other options: width, height, dark, context (for
+// Whatever the page complains about fails the test. Other options: width, height, dark, touch, context (for
 // another page of the same reader), prepare(reader) before it is loaded, quiet (a pattern of
 // complaints that are expected).
 export async function page(t, server, options = {}) {
@@ -92,6 +92,8 @@ async function contextMake(t, options) {
         viewport: { width, height },
         reducedMotion: "reduce",
         colorScheme: options.dark ? "dark" : "light",
+        hasTouch: Boolean(options.touch),
+        isMobile: Boolean(options.touch),
     });
     t.after(() => context.close());
     return context;

@@ -1,0 +1,222 @@
+// What the pages promise about the connection and for everybody: the badge that does not lie, no
+// lines for whom nobody looks at, targets for fingers, zoom, motion, print and forced colours.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { serve } from "../api/server.mjs";
+import { newsroom, page, quit, until } from "./browser.mjs";
+
+after(quit);
+
+const story = (name, run) => test(name, { timeout: 120000 }, run);
+const clean = (reader) => assert.deepEqual(reader.complaints, []);
+
+const definitions = {
+    "talks.yaml": `id: talks
+name: Talks
+steps:
+  - { name: talk, type: shell, config: { command: "seq 300; while :; do echo more; sleep 0.02; done" } }
+  - { name: fails, type: shell, config: { command: "echo no >&2; exit 3" } }
+`,
+};
+const badge = (reader, state, text) =>
+    until(
+        reader,
+        ([state, text]) => {
+            const el = document.querySelector(".badge");
+            return el.dataset.state === state && el.innerText.includes(text);
+        },
+        [state, text],
+    );
+
+/* ---- the badge ---- */
+
+// A page whose frames from the server pass through `change(frame)`; null: held back.
+const changed = (change) => ({
+    prepare: (reader) =>
+        reader.routeWebSocket("**/ws", (socket) => {
+            const server = socket.connectToServer();
+            server.onMessage((text) => {
+                const frame = change(JSON.parse(text));
+                if (frame) socket.send(JSON.stringify(frame));
+            });
+        }),
+});
+
+story("a page that gets no answer says that it is connecting", async (t) => {
+    const server = await serve(t, { definitions });
+    const context = (await page(t, server)).context();
+    const reader = await context.newPage();
+    await reader.routeWebSocket("**/ws", () => {}); // nobody ever says a word
+    await reader.goto(server.url + "/queue");
+    await badge(reader, "connecting", "Connecting …");
+});
+
+story("a page that is behind says by how many events, and is live once it has them", async (t) => {
+    const server = await serve(t, { definitions });
+    let isBehind = false;
+    const reader = await page(t, server, changed((frame) => {
+        if (isBehind && frame.type === "subscribed") frame.head = frame.from + 1234;
+        return isBehind && frame.type === "caught_up" ? null : frame;
+    }));
+    isBehind = true;
+    await server.execute("talks");
+    await until(reader, () => document.querySelector(".card"));
+    await badge(reader, "catching", "Catching up: 1,23");
+    clean(reader);
+});
+
+story("a newer server is told and offered, and the page never loads itself again", async (t) => {
+    const server = await serve(t, { definitions });
+    let version = "0.0.1";
+    const sockets = [];
+    const reader = await page(t, server, {
+        quiet: /WebSocket/,
+        prepare: (reader) =>
+            reader.routeWebSocket("**/ws", (socket) => {
+                sockets.push(socket);
+                const peer = socket.connectToServer();
+                peer.onMessage((text) => {
+                    const frame = JSON.parse(text);
+                    if (frame.type === "status") frame.payload.server = version;
+                    socket.send(JSON.stringify(frame));
+                });
+            }),
+    });
+    version = "0.0.2";
+    await sockets[0].close({ code: 1012, reason: "" });
+    await until(reader, () => document.querySelector(".strip.calm").innerText.includes("The server is now version 0.0.2"));
+    await badge(reader, "live", "Live");
+    clean(reader); // a second load would be a complaint
+});
+
+/* ---- no lines for nobody ---- */
+
+// Counts lines that come in.
+function watchLines() {
+    window.linesCame = 0;
+    const Native = window.WebSocket;
+    window.WebSocket = class extends Native {
+        constructor(...args) {
+            super(...args);
+            this.addEventListener("message", ({ data }) => (window.linesCame += data.split('"type":"job_log"').length - 1));
+        }
+    };
+}
+
+story("who has scrolled away, or has another tab in front, gets counters and no lines", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.execute("talks");
+    const reader = await page(t, server, { path: `/jobs/${job}?step=talk`, prepare: (reader) => reader.addInitScript(watchLines) });
+    const counted = () => reader.evaluate(() => linesCame);
+    const total = (more) => until(reader, (more) => Number(document.querySelector(".log-status").innerText.match(/([\d,]+) lines/)?.[1].replace(",", "")) > more, more);
+    const none = async (what) => {
+        await until(reader, (topic) => Object.keys(wire).join().includes("?min=none"));
+        const { body } = await server.get(`/api/jobs/${job}/status`);
+        await total(body.total_logs);
+        const before = await counted();
+        await total(body.total_logs + 60);
+        assert.equal(await counted(), before, what);
+    };
+    await until(reader, () => document.querySelector("tailrace-log").follow && linesCame > 5);
+    await reader.keyboard.press("PageUp");
+    await none("held");
+    await reader.keyboard.press("End");
+    const before = await counted();
+    await until(reader, (before) => linesCame > before + 5, before);
+    const tab = (isHidden) =>
+        reader.evaluate((isHidden) => {
+            Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }, isHidden);
+    await tab(true);
+    await until(reader, () => Object.keys(wire).join().includes("?min=none"));
+    const hidden = await counted();
+    const { body } = await server.get(`/api/jobs/${job}/status`);
+    for (let now = 0; now < body.total_logs + 60; ) now = (await server.get(`/api/jobs/${job}/status`)).body.total_logs;
+    assert.equal(await counted(), hidden, "hidden");
+    await tab(false);
+    await until(reader, (before) => linesCame > before + 5, hidden);
+    clean(reader);
+});
+
+story("documents that come while one reads are told, and no row moves", async (t) => {
+    const site = await newsroom(t);
+    const crawl = (id, pages) => `id: ${id}\nname: ${id}\nsteps:\n  - { name: c, type: crawler, config: { start_urls: ["${site.url}"], max_pages: ${pages} } }\n`;
+    const server = await serve(t, { definitions: { "few.yaml": crawl("few", 5), "more.yaml": crawl("more", 9) } });
+    await server.run("few");
+    const reader = await page(t, server, { path: "/documents" });
+    await until(reader, () => document.querySelectorAll(".document").length === 5);
+    const titles = () => reader.evaluate(() => [...document.querySelectorAll(".document-title")].map((el) => el.innerText));
+    const before = await titles();
+    await server.run("more");
+    await until(reader, () => [...document.querySelectorAll("button")].some((el) => el.innerText === "+9 new"));
+    assert.deepEqual(await titles(), before);
+    await reader.click("text=+9 new");
+    await until(reader, () => document.querySelectorAll(".document").length === 14);
+    clean(reader);
+});
+
+/* ---- for everybody ---- */
+
+const PAGES = (job) => ["/queue", "/jobs/" + job, "/definitions", "/documents"];
+
+async function eachPage(t, options, look) {
+    const server = await serve(t, { definitions });
+    const job = await server.execute("talks");
+    for (const path of PAGES(job)) {
+        const reader = await page(t, server, { ...options, path });
+        await until(reader, () => document.querySelector(".card, .tree-log-text, .definition, .empty"));
+        await look(reader, path);
+        clean(reader);
+    }
+}
+
+story("what is touched on a phone is large enough for a finger", (t) =>
+    eachPage(t, { width: 390, height: 844, touch: true }, async (reader, path) => {
+        const small = await reader.evaluate(() =>
+            [...document.querySelectorAll("button:not(.disclosure), .card-head, select, input, a.button, nav a")]
+                .filter((el) => el.checkVisibility() && !el.closest(".tree-log-line"))
+                .map((el) => [el.className || el.id || el.innerText, el.getBoundingClientRect()])
+                .filter(([, { height }]) => height < 44)
+                .map(([name, { height }]) => `${name}: ${height}`),
+        );
+        assert.deepEqual(small, [], path);
+    }));
+
+story("twice as large, nothing is wider than the window", (t) =>
+    eachPage(t, { width: 640, height: 450 }, async (reader, path) => {
+        assert.ok(await reader.evaluate(() => document.documentElement.scrollWidth <= innerWidth), path);
+    }));
+
+story("nothing moves for whom motion is too much, and all states have their word in forced colours", (t) =>
+    eachPage(t, {}, async (reader, path) => {
+        assert.equal(await reader.evaluate(() => document.getAnimations().filter((a) => a.playState === "running").length), 0, path);
+        await reader.emulateMedia({ forcedColors: "active" });
+        const bare = await reader.evaluate(() =>
+            [...document.querySelectorAll(".label")].filter((el) => el.checkVisibility() && !el.innerText.trim()).length);
+        assert.equal(bare, 0, path);
+    }));
+
+story("on paper there are the lines, and no tools", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.execute("talks");
+    const reader = await page(t, server, { path: "/jobs/" + job });
+    await until(reader, () => document.querySelector(".tree-log-text"));
+    await reader.emulateMedia({ media: "print" });
+    const shown = (selector) => reader.evaluate((selector) => document.querySelector(selector).checkVisibility(), selector);
+    assert.deepEqual([await shown(".tools"), await shown(".top"), await shown(".tree-log-text")], [false, false, true]);
+    clean(reader);
+});
+
+story("the log alone fills a phone's screen", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.execute("talks");
+    const reader = await page(t, server, { path: "/jobs/" + job, width: 390, height: 844 });
+    await until(reader, () => document.querySelector(".tree-log-text"));
+    await reader.click("text=Full");
+    const { top, bottom, width } = await reader.evaluate(() => document.querySelector(".job-log").getBoundingClientRect().toJSON());
+    assert.deepEqual([top, bottom, width], [0, 844, 390]);
+    clean(reader);
+});
