@@ -6,13 +6,17 @@ import { start } from "../app.js";
 import { markdownShow } from "../documents/markdown.js";
 import { count, plural, when } from "../format.js";
 import { keysAdd } from "../keys.js";
-import { onPaint } from "../state.js";
+import { onPaint, paintSoon } from "../state.js";
 
 const PAGE = 50;
 const TYPING_MS = 250;
+const FRESH_MS = 300; // between news and the question how many
 const at = (name) => document.querySelector(name);
 const idOf = () => decodeURIComponent(location.pathname.split("/")[2] || "");
 const SAFE = /^https?:/i;
+
+let looked = {}; // what the list of jobs told last
+let counting = null;
 
 start(() => ({
     q: "",
@@ -30,8 +34,7 @@ start(() => ({
     save: "",
     fileName: "",
     document: { title: "", url: "", facts: "", job: "", markdown: "" },
-    kept: -1, // documents that the list of jobs told when this list was loaded
-    fresh: 0, // and how many more it tells now
+    fresh: 0, // documents that came since
 
     init() {
         addEventListener("popstate", () => this.route());
@@ -70,9 +73,9 @@ start(() => ({
         return Object.fromEntries(Object.entries(query).filter(([, value]) => value));
     },
 
-    async ask(offset, facets) {
+    async ask(offset, facets, limit = PAGE) {
         const { job, ...rest } = this.query();
-        const query = { ...rest, ...(job && { job_id: job }), limit: PAGE, offset, ...(facets && { facets }) };
+        const query = { ...rest, ...(job && { job_id: job }), limit, offset, ...(facets && { facets }) };
         return api("/documents?" + new URLSearchParams(query));
     },
 
@@ -86,8 +89,9 @@ start(() => ({
             this.facetsSet(answer.facets);
             this.error = "";
             this.known = true;
-            this.kept = -1;
             this.fresh = 0;
+            looked = {};
+            paintSoon();
         } catch (error) {
             if (asked === this.asked) this.error = error.message;
         }
@@ -122,13 +126,22 @@ start(() => ({
         };
     },
 
-    // Documents that came since: told, not put in, so that no row moves under the reader.
+    // Documents that came since: told, not put in, so that no row moves under the reader. When the
+    // list of jobs tells of some, or of other jobs, the server is asked how many there are now.
     look(list) {
         if (!list || !this.known) return;
         const told = Object.values(list.jobs).reduce(
             (sum, job) => sum + job.steps.reduce((n, step) => n + step.documents, 0), 0);
-        if (this.kept < 0 || told < this.kept) this.kept = told;
-        if (this.fresh !== told - this.kept) this.fresh = told - this.kept;
+        if (told === looked.told && list.order === looked.order) return;
+        looked = { told, order: list.order };
+        counting ??= setTimeout(() => this.countFresh(), FRESH_MS);
+    },
+
+    async countFresh() {
+        const { asked } = this;
+        counting = null;
+        const answer = await this.ask(0, false, 1).catch(() => null); // asked again with the next change
+        if (answer && asked === this.asked) this.fresh = Math.max(0, answer.total_count - this.total);
     },
 
     refresh() {
