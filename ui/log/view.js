@@ -150,22 +150,12 @@ export class View {
         return painter;
     }
 
-    // Scrolling makes the browser lay the page out, so it waits until all logs are painted: many
-    // small ones on one page need one layout and not one each.
     #scroll(scroller, space) {
         const { height, at } = this.#window;
         if (height === this.#height && Math.abs(at - this.#scrolledTo) < 1) return;
         if (height !== this.#height) space.style.setProperty("height", height + "px");
         this.#height = height;
-        this.#scrolledTo = at;
-        scrolls.set(scroller, at);
-        if (scrolls.size === 1) queueMicrotask(scrollAll);
+        scroller.scrollTop = at;
+        this.#scrolledTo = scroller.scrollTop;
     }
-}
-
-const scrolls = new Map(); // scroller → where to
-
-function scrollAll() {
-    for (const [scroller, at] of scrolls) scroller.scrollTop = at;
-    scrolls.clear();
 }
