@@ -51,8 +51,8 @@ class Readers {
     async cut() {
         this.isOn = false;
         this.proxy.cut();
+        await this.#badges(["offline"]); // before: a browser that is offline may not notice the end
         await this.#each((reader) => reader.context().setOffline(true));
-        await this.#badges(["offline"]);
         this.isOn = true;
         await this.#each((reader) => reader.context().setOffline(false));
         await this.#badges(["live", "catching", "restarted"]);

@@ -110,7 +110,7 @@ story("who has scrolled away, or has another tab in front, gets counters and no 
     const job = await server.execute("talks");
     const reader = await page(t, server, { path: `/jobs/${job}?step=talk`, prepare: (reader) => reader.addInitScript(watchLines) });
     const counted = () => reader.evaluate(() => linesCame);
-    const total = (more) => until(reader, (more) => Number(document.querySelector(".log-status").innerText.match(/([\d,]+) lines/)?.[1].replace(",", "")) > more, more);
+    const total = (more) => until(reader, (more) => Number(document.querySelector(".log-status").innerText.match(/^([\d,]+) lines$/m)?.[1].replace(",", "")) > more, more);
     const none = async (what) => {
         await until(reader, (topic) => Object.keys(wire).join().includes("?min=none"));
         const { body } = await server.get(`/api/jobs/${job}/status`);

@@ -123,7 +123,7 @@ story("everything on the queue page is done by keyboard", async (t) => {
     await press("j");
     await focused(".disclosure");
     await press("ArrowLeft");
-    await until(reader, () => document.querySelector('.card .disclosure[aria-expanded="false"]'));
+    await until(reader, () => document.activeElement.getAttribute("aria-expanded") === "false");
     await press("ArrowRight");
     await until(reader, () => document.querySelector(".tree-step-header:enabled")?.checkVisibility());
     await press("j");
