@@ -49,7 +49,7 @@ let last = 0;
 export const uniqueId = (word) => word + "-" + ++last;
 
 // Changes the document without Alpine looking at every change of it: what our own elements paint is
-// none of its business, and looking costs as much as painting.
+// none of its business, and with a thousand cards it looked for a tenth of the scripts' time.
 export let unobserved = (change) => change();
 
 export function unobservedBy(run) {

@@ -80,7 +80,7 @@ void deadline_set(struct deadlines *all, struct deadline *d, int64_t after_ms,
 {
     if (d->place)
         take_out(all, d);
-    d->at_ms = (int64_t)uv_now(all->timer.loop) + MAX(after_ms, 0);
+    d->at_ms = (int64_t)uv_now(all->timer.loop) + MIN(MAX(after_ms, 0), INT64_MAX / 2);
     d->ring = ring;
     if (all->count + 2 > all->cap) {
         all->cap = all->cap ? 2 * all->cap : 16;

@@ -6,6 +6,7 @@
  * itself that it always runs; a failed step fails the job unless it says so. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -124,7 +125,6 @@ void job_free(struct job *job)
     list_remove(&job->link_dirty);
     list_remove(&job->link_due);
     deadline_clear(&job->engine->deadlines, &job->deadline);
-    free(job->expired);
     free(job->steps);
     free(job->parameters);
     free(job->worker_parameters);
@@ -189,8 +189,12 @@ static void job_finish(struct job *job)
         job_end(job, JOB_CANCELLED, cause);
         return;
     }
-    if (job->expired) {
-        job_end(job, JOB_FAILED, job->expired);
+    AUTO_FREE char *timeout = timeout_job_cause(job);
+    for (int i = 0; timeout && i < job->step_count; i++) {
+        const char *why = job->steps[i].cause;
+        if (!why || strcmp(why, timeout) != 0)
+            continue;
+        job_end(job, JOB_FAILED, timeout);
         return;
     }
     for (int i = 0; i < job->step_count; i++) {
@@ -219,7 +223,7 @@ void job_advance(struct job *job)
     while (moved) {
         moved = false;
         for (int i = 0; i < job->step_count; i++)
-            if (job->steps[i].row.status == JOB_PENDING && !job->cancelling && !job->expired)
+            if (job->steps[i].row.status == JOB_PENDING && !job->cancelling)
                 moved |= step_consider(job, &job->steps[i]);
     }
     for (int i = 0; i < job->step_count; i++)
@@ -260,7 +264,7 @@ void job_stop(struct job *job)
     steps_stop(job, JOB_CANCELLED, job->cause);
 }
 
-void job_expire(struct job *job)
+void job_expire(struct job *job, const char *cause)
 {
-    steps_stop(job, JOB_FAILED, job->expired);
+    steps_stop(job, JOB_FAILED, cause);
 }

@@ -101,7 +101,6 @@ struct job {
     int step_count;
     bool cancelling; /* its cause says by whom */
     struct deadline deadline;
-    char *expired; /* it took too long, in a sentence */
 };
 
 /* ---- job.c ---- */
@@ -114,8 +113,11 @@ void job_advance(struct job *job);
 void job_cancel(struct job *job, const char *who);
 
 /* Ends what runs and what waits, with the job's cause: it is being cancelled. */
-void job_expire(struct job *job); /* ends it, as failed */
 void job_stop(struct job *job);
+
+/* The same for a job that took too long. That it did is known by the cause of its steps, also
+ * after a restart. */
+void job_expire(struct job *job, const char *cause);
 
 /* ---- step.c ---- */
 
@@ -166,7 +168,10 @@ struct task *retry_take(struct step *step); /* one that waits for that, or NULL 
 void timeout_start_task(struct task *t);
 void timeout_start_step(struct step *step);
 void timeout_start_job(struct job *job);
-char *timeout_task_cause(const struct task *t); /* the caller frees it */
+
+/* Why it ended then; of a job without a timeout NULL. The caller frees it. */
+char *timeout_task_cause(const struct task *t);
+char *timeout_job_cause(const struct job *job);
 
 /* ---- monitor.c ---- */
 

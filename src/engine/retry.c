@@ -26,14 +26,15 @@ static struct deadlines *deadlines_of(const struct step *step)
  * and Jitter, AWS Architecture Blog, 2015). */
 static int64_t backoff_ms(const struct step_definition *d, int attempt)
 {
-    enum { DOUBLINGS_MAX = 30 };
-    int64_t ms = d->retry_backoff_ms << MIN(attempt - 1, DOUBLINGS_MAX);
-    if (ms < d->retry_backoff_ms || ms > d->retry_backoff_max_ms)
-        ms = d->retry_backoff_max_ms;
+    const int64_t most = d->retry_backoff_max_ms;
+    int64_t ms = d->retry_backoff_ms;
+    for (int i = 1; i < attempt && ms < most; i++)
+        ms = ms > most / 2 ? most : 2 * ms;
     uint32_t chance;
     if (uv_random(NULL, NULL, &chance, sizeof(chance), 0, NULL) != 0)
         chance = 0;
-    return ms / 2 + (ms - ms / 2) * (int64_t)(chance >> 16) / UINT16_MAX;
+    int64_t half = ms / 2;
+    return half + (int64_t)((double)(ms - half) * chance / UINT32_MAX);
 }
 
 bool retry_is_left(const struct task *t)
@@ -143,14 +144,20 @@ void timeout_start_step(struct step *step)
                      left_ms(timeout_ms, step->row.started_at_us), on_step_timeout);
 }
 
+char *timeout_job_cause(const struct job *job)
+{
+    int64_t timeout_ms = job->definition->timeout_ms;
+    return timeout_ms ? passed_text("the job", timeout_ms) : NULL;
+}
+
 static void on_job_timeout(struct deadline *d)
 {
     struct job *job = container_of(d, struct job, deadline);
     if (job->cancelling)
         return;
-    job->expired = passed_text("the job", job->definition->timeout_ms);
-    record_linef(job, NULL, LEVEL_ERROR, "%s", job->expired);
-    job_expire(job);
+    AUTO_FREE char *cause = timeout_job_cause(job);
+    record_linef(job, NULL, LEVEL_ERROR, "%s", cause);
+    job_expire(job, cause);
 }
 
 void timeout_start_job(struct job *job)

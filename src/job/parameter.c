@@ -41,48 +41,57 @@ static bool is_of_type(const struct parameter *p, const char *value)
            strcmp(value, "false") == 0;
 }
 
-/* "a whole number from 1 to 10": what is_of_type() and is_choice() want. The caller frees it.
- */
-static char *parameter_expected(const struct parameter *p)
+/* "a whole number from 1 to 10": what is_of_type() wants. */
+static void type_expected(const struct parameter *p, struct buf *out)
 {
-    AUTO_BUF out = BUF_INIT(LIMIT_DEFINITION_BYTES);
     bool from = p->minimum > INT64_MIN, to = p->maximum < INT64_MAX;
-    for (int i = 0; i < p->choice_count; i++)
-        buf_printf(&out, "%s'%s'", i == 0 ? "one of " : ", ", p->choices[i]);
-    if (p->choice_count)
-        return buf_take(&out);
-    if (p->type == PARAMETER_BOOLEAN)
-        buf_add_c(&out, "true or false");
-    else
-        buf_add_c(&out, "a whole number");
+    buf_add_c(out, p->type == PARAMETER_BOOLEAN ? "true or false" : "a whole number");
     if (from)
-        buf_printf(&out, " from %" PRId64, p->minimum);
+        buf_printf(out, " from %" PRId64, p->minimum);
     if (to)
-        buf_printf(&out, "%s %" PRId64, from ? " to" : " of at most", p->maximum);
-    return buf_take(&out);
+        buf_printf(out, "%s %" PRId64, from ? " to" : " of at most", p->maximum);
+}
+
+/* What a value has to be: a choice, when there are some. */
+static void value_expected(const struct parameter *p, struct buf *out)
+{
+    for (int i = 0; i < p->choice_count; i++)
+        buf_printf(out, "%s'%s'", i == 0 ? "one of " : ", ", p->choices[i]);
+    if (!p->choice_count)
+        type_expected(p, out);
 }
 
 /* ---- reading ---- */
 
-static int choices_read(const struct node *n, struct parameter *p, struct err *e)
+static int choice_read(const struct node *n, struct parameter *p, struct err *e)
 {
-    int r = node_check_list(n, e);
-    if (r >= 0 && n->count == 0)
-        return node_fail(n, e, "expected at least one choice");
-    p->choices = mem_alloc((size_t)n->count * sizeof(*p->choices));
-    for (const struct node *item = n->first; r >= 0 && item; item = item->next) {
-        const char *text = NULL;
-        r = node_line(item, LIMIT_DEFINITION_BYTES, &text, e);
+    const char *text = NULL;
+    int r = node_line(n, LIMIT_DEFINITION_BYTES, &text, e);
+    if (r < 0)
+        return r;
+    if (!is_of_type(p, text)) {
+        AUTO_BUF expected = BUF_INIT(LIMIT_DEFINITION_BYTES);
+        type_expected(p, &expected);
+        return node_fail_expected(n, buf_text(&expected), e);
+    }
+    p->choices[p->choice_count++] = mem_strdup(text);
+    return 0;
+}
+
+static int choices_read(const struct node *list, struct parameter *p, struct err *e)
+{
+    int r = node_check_list(list, e);
+    if (r < 0)
+        return r;
+    if (list->count == 0)
+        return node_fail(list, e, "expected at least one choice");
+    p->choices = mem_alloc((size_t)list->count * sizeof(*p->choices));
+    NODE_EACH (list, n) {
+        r = choice_read(n, p, e);
         if (r < 0)
             return r;
-        if (!is_of_type(p, text)) {
-            AUTO_FREE char *expected = parameter_expected(&(struct parameter){
-                .type = p->type, .minimum = p->minimum, .maximum = p->maximum});
-            return node_fail_expected(item, expected, e);
-        }
-        p->choices[p->choice_count++] = mem_strdup(text);
     }
-    return r;
+    return 0;
 }
 
 static int range_read(const struct node *map, struct parameter *p, struct err *e)
@@ -105,8 +114,9 @@ static int default_read(const struct node *n, struct parameter *p, const char **
     int r = node_text(n, ret_value, e);
     if (r < 0 || (is_of_type(p, *ret_value) && is_choice(p, *ret_value)))
         return r;
-    AUTO_FREE char *expected = parameter_expected(p);
-    return node_fail_expected(n, expected, e);
+    AUTO_BUF expected = BUF_INIT(LIMIT_DEFINITION_BYTES);
+    value_expected(p, &expected);
+    return node_fail_expected(n, buf_text(&expected), e);
 }
 
 static int members_read(const struct node *n, struct parameter *p, const char **ret_value,
@@ -211,9 +221,10 @@ static int value_check(const struct parameter *p, const struct definition_input 
 {
     if (is_of_type(p, value) && is_choice(p, value))
         return 0;
-    AUTO_FREE char *expected = parameter_expected(p);
+    AUTO_BUF expected = BUF_INIT(LIMIT_DEFINITION_BYTES);
+    value_expected(p, &expected);
     return fail_field(e, E_INVAL, field, "%s: parameter '%s' is %s, not '%s'", in->origin,
-                      p->name, expected, NODE_SHOWN(value));
+                      p->name, buf_text(&expected), NODE_SHOWN(value));
 }
 
 int parameters_give(struct definition *d, const struct definition_input *in, struct err *e)

@@ -221,7 +221,6 @@ story("after a reset nothing counts until the snapshot is there", async (t) => {
 story("who comes back far behind asks for the newest state, and is at once where the others are", async (t) => {
     const s = await begun(t);
     s.peer.ws.terminate();
-    s.clock.fire((ms) => ms === 500);
     await s.statuses.until((x) => x.state === "offline");
     s.clock.fire((ms) => ms === 500);
     const again = await greeted(s);

@@ -51,6 +51,22 @@ test("after the last attempt it has failed, with the cause and how often it was 
     assert.equal(steps.s.cause, "exit code 1 (attempt 3 of 3)");
 });
 
+test("a pause is as long as it was asked for, however long", async (t) => {
+    const it = await begun(t, definition([
+        step("hour", failing(99), "    retry: { attempts: 3, backoff: 1h }\n"),
+        step("ages", failing(99), "    retry: { attempts: 100, backoff: 100000000000d }\n"),
+    ]));
+    const seconds = async (name) => {
+        const { payload } = await it.server.event(it.job, ({ payload }) => payload.step_name === name && /failed/.test(payload.message));
+        return Number(payload.message.match(/the next one in ([\d.]+) s$/)[1]);
+    };
+    const [hour, ages] = [await seconds("hour"), await seconds("ages")];
+    assert.ok(hour >= 1800 && hour <= 3600, `${hour}`);
+    assert.ok(ages >= 4.3e15 && ages <= 8.7e15, `${ages}`);
+    await it.server.post(`/api/jobs/${it.job}/cancel`, {});
+    assert.equal((await it.ended()).tree.status, "cancelled");
+});
+
 test("on_error: retry tries three times", async (t) => {
     const it = await begun(t, definition([step("s", failing(9), "    on_error: retry\n    retry: { backoff: 1ms }\n")]));
     await it.ended();
@@ -59,11 +75,7 @@ test("on_error: retry tries three times", async (t) => {
 
 test("a task that waits for its next attempt is cancelled with its job", async (t) => {
     const it = await begun(t, definition([step("s", failing(9), "    retry: { attempts: 3, backoff: 1h, backoff_max: 1h }\n")]));
-    for (let cursor = await it.server.beginning(); ; ) {
-        const { body } = await it.server.get(`/api/events?topic=job:${it.job}&since=${cursor}&wait=25`);
-        if (body.events.some(({ payload }) => /^attempt 1 of 3 failed/.test(payload.message))) break;
-        cursor = body.cursor;
-    }
+    await it.server.event(it.job, ({ payload }) => /^attempt 1 of 3 failed/.test(payload.message));
     await it.server.post(`/api/jobs/${it.job}/cancel`, {});
     const { tree, events } = await it.ended();
     assert.equal(tree.status, "cancelled");
@@ -73,11 +85,7 @@ test("a task that waits for its next attempt is cancelled with its job", async (
 
 test("a task that waited for its next attempt when the server was killed is tried again", async (t) => {
     const it = await begun(t, definition([step("s", failing(2), "    retry: { attempts: 3, backoff: 1h, backoff_max: 1h }\n")]));
-    for (let cursor = await it.server.beginning(); ; ) {
-        const { body } = await it.server.get(`/api/events?topic=job:${it.job}&since=${cursor}&wait=25`);
-        if (body.events.some(({ payload }) => payload.kind === "task" && payload.status === "pending" && payload.attempt === 1)) break;
-        cursor = body.cursor;
-    }
+    await it.server.event(it.job, ({ payload }) => payload.kind === "task" && payload.status === "pending" && payload.attempt === 1);
     await it.server.stop("SIGKILL");
     const again = await serve(t, { data: it.data });
     const events = await again.events(`job:${it.job}`, await again.beginning());
@@ -121,11 +129,7 @@ test("a job that takes too long is stopped and has failed, whatever its steps to
 
 test("time that passed before the server was killed counts", async (t) => {
     const it = await begun(t, definition([step("slow", "echo run >> $PARAM_NOTE; exec sleep 1000")], "timeout: 1500ms\n"));
-    for (let cursor = await it.server.beginning(); ; ) {
-        const { body } = await it.server.get(`/api/events?topic=job:${it.job}&since=${cursor}&wait=25`);
-        if (body.events.some(({ payload }) => payload.kind === "task" && payload.status === "running")) break;
-        cursor = body.cursor;
-    }
+    await it.server.event(it.job, ({ payload }) => payload.kind === "task" && payload.status === "running");
     await it.server.stop("SIGKILL");
     const again = await serve(t, { data: it.data });
     await again.events(`job:${it.job}`, await again.beginning());

@@ -32,15 +32,8 @@ steps:
 const definitions = { "lines.yaml": LINES, "waits.yaml": WAITS };
 
 // Waits until a job has written a line with this text.
-async function said(server, id, text) {
-    let cursor = await server.beginning();
-    for (;;) {
-        const { body } = await server.get(`/api/events?topic=job:${id}&since=${cursor}&wait=25`);
-        if (body.events.some((event) => event.type === "job_log" && event.payload.message === text)) return;
-        assert.equal(body.end, false, `the job ended without saying ${text}`);
-        cursor = body.cursor;
-    }
-}
+const said = (server, id, text) =>
+    server.event(id, (event) => event.type === "job_log" && event.payload.message === text);
 
 test("health, version and status say what is running", async (t) => {
     const server = await serve(t, { definitions });

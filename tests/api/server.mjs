@@ -88,6 +88,18 @@ export class Server {
         }
     }
 
+    // The first event of a job, from its beginning on, that `want` takes; it has to come before the
+    // job's end.
+    async event(job, want) {
+        for (let cursor = await this.beginning(); ; ) {
+            const { body } = await this.get(`/api/events?topic=job:${job}&since=${cursor}&wait=25`);
+            const found = body.events.find(want);
+            if (found) return found;
+            if (body.end) throw new Error("the job ended, and the event did not come");
+            cursor = body.cursor;
+        }
+    }
+
     async cursor() {
         return (await this.get("/api/status")).body.cursor;
     }

@@ -32,13 +32,13 @@ const badge = (reader, state, text) =>
 
 /* ---- the badge ---- */
 
-// A page whose frames from the server pass through `change(frame)`; null: held back.
+// A page whose frames from the server pass through `change(frame, socket)`; null: held back.
 const changed = (change) => ({
     prepare: (reader) =>
         reader.routeWebSocket("**/ws", (socket) => {
             const server = socket.connectToServer();
             server.onMessage((text) => {
-                const frame = change(JSON.parse(text));
+                const frame = change(JSON.parse(text), socket);
                 if (frame) socket.send(JSON.stringify(frame));
             });
         }),
@@ -56,36 +56,37 @@ story("a page that gets no answer says that it is connecting", async (t) => {
 story("a page that is behind says by how many events, and is live once it has them", async (t) => {
     const server = await serve(t, { definitions });
     let isBehind = false;
-    const reader = await page(t, server, changed((frame) => {
+    const held = [];
+    const reader = await page(t, server, changed((frame, socket) => {
         if (isBehind && frame.type === "subscribed") frame.head = frame.from + 1234;
-        return isBehind && frame.type === "caught_up" ? null : frame;
+        if (!isBehind || frame.type !== "caught_up") return frame;
+        held.push(() => socket.send(JSON.stringify(frame)));
+        return null;
     }));
     isBehind = true;
     await server.execute("talks");
     await until(reader, () => document.querySelector(".card"));
     await badge(reader, "catching", "Catching up: 1,23");
+    isBehind = false;
+    for (const send of held) send();
+    await badge(reader, "live", "Live");
     clean(reader);
 });
 
 story("a newer server is told and offered, and the page never loads itself again", async (t) => {
     const server = await serve(t, { definitions });
     let version = "0.0.1";
-    const sockets = [];
+    let newest = null;
     const reader = await page(t, server, {
         quiet: /WebSocket/,
-        prepare: (reader) =>
-            reader.routeWebSocket("**/ws", (socket) => {
-                sockets.push(socket);
-                const peer = socket.connectToServer();
-                peer.onMessage((text) => {
-                    const frame = JSON.parse(text);
-                    if (frame.type === "status") frame.payload.server = version;
-                    socket.send(JSON.stringify(frame));
-                });
-            }),
+        ...changed((frame, socket) => {
+            newest = socket;
+            if (frame.type === "status") frame.payload.server = version;
+            return frame;
+        }),
     });
     version = "0.0.2";
-    await sockets[0].close({ code: 1012, reason: "" });
+    await newest.close({ code: 1012, reason: "" });
     await until(reader, () => document.querySelector(".strip.calm").innerText.includes("The server is now version 0.0.2"));
     await badge(reader, "live", "Live");
     clean(reader); // a second load would be a complaint
@@ -192,7 +193,10 @@ story("twice as large, nothing is wider than the window", (t) =>
 
 story("nothing moves for whom motion is too much, and all states have their word in forced colours", (t) =>
     eachPage(t, {}, async (reader, path) => {
-        assert.equal(await reader.evaluate(() => document.getAnimations().filter((a) => a.playState === "running").length), 0, path);
+        const moving = () => reader.evaluate(() => document.getAnimations().filter((a) => a.playState === "running").length);
+        assert.equal(await moving(), 0, path);
+        await reader.emulateMedia({ reducedMotion: "no-preference" });
+        if (path === "/queue") assert.ok((await moving()) > 0, "what runs turns, for whom it may");
         await reader.emulateMedia({ forcedColors: "active" });
         const bare = await reader.evaluate(() =>
             [...document.querySelectorAll(".label")].filter((el) => el.checkVisibility() && !el.innerText.trim()).length);

@@ -159,7 +159,8 @@ story("older jobs that cannot be loaded are asked for again", async (t) => {
         scrollTo(0, document.body.scrollHeight);
         return document.querySelector(".more").innerText === "The server cannot be reached. Try again";
     });
-    await ended(server, 1); // the page is painted anew, and still says it
+    const [newest] = await ended(server, 1); // the page is painted anew, and still says it
+    await until(reader, (id) => document.querySelector(`.card[data-job-id="${id}"]`), newest);
     await until(reader, () => document.querySelector(".more").innerText === "The server cannot be reached. Try again");
     await reader.unroute("**/api/jobs?*");
     await reader.click(".more");

@@ -83,16 +83,8 @@ async function assertFresh(t, server, reader, ids, heads) {
 }
 
 // Waits until a step of the job has as many lines, by the server's word.
-async function lines(server, id, step, wanted) {
-    for (let cursor = await server.beginning(); ; ) {
-        const { body } = await server.get(`/api/events?topic=job:${id}&since=${cursor}&wait=25`);
-        const has = ({ type, payload }) =>
-            type === "job_log" && payload.step_name === step && payload.line >= wanted;
-        if (body.events.some(has)) return;
-        assert.ok(!body.end, `the step ended before line ${wanted}`);
-        cursor = body.cursor;
-    }
-}
+const lines = (server, id, step, wanted) =>
+    server.event(id, ({ type, payload }) => type === "job_log" && payload.step_name === step && payload.line >= wanted);
 
 // The whole story: run the News Crawler from the page, and at random moments stop the site, so
 // that there is nothing new, and look. Returns the first difference, or null.

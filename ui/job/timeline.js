@@ -4,6 +4,7 @@
 
 import { attributeSet, childrenSet, hiddenSet, make, shape, shapeSet, textSet } from "../dom.js";
 import { count, duration, elapsed } from "../format.js";
+import { stepNote } from "../words.js";
 import { barOf, scaleOf } from "./chart.js";
 
 class Timeline extends HTMLElement {
@@ -89,12 +90,6 @@ class Row {
         this.bar.style.setProperty("--from", bar.from.toFixed(4));
         this.bar.style.setProperty("--length", bar.length.toFixed(4));
     }
-}
-
-export function stepNote(step) {
-    if (step.status === "pending" && step.depends.length)
-        return "waits for " + step.depends.join(", ");
-    return step.progress_text;
 }
 
 function countsText({ total_logs: total, level_counts: by }) {

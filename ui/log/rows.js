@@ -4,7 +4,7 @@
 //
 // Folds are kept as ranges of line numbers, so lines that are hidden need not be known.
 
-import { duration } from "../format.js";
+import { duration, plural } from "../format.js";
 import { groupScan } from "./groups.js";
 import { rowsCount } from "./wrap.js";
 
@@ -141,8 +141,7 @@ export class Rows {
         const end = groupScan(head, this.#pages);
         const name = head.text.slice("::group::".length);
         const lines = end ? end.line - head.line - 1 : 0;
-        const size = lines.toLocaleString("en-US") + (lines === 1 ? " line" : " lines");
-        const about = end ? " (" + size + ", " + duration(end.time - head.time) + ")" : "";
+        const about = end ? " (" + plural(lines, "line") + ", " + duration(end.time - head.time) + ")" : "";
         return {
             kind: "group",
             note: "group: " + name + about,

@@ -231,7 +231,6 @@ start(() => ({
     },
 
     // Two spaces, as YAML has them; with Shift or after Escape the key goes on to the next field.
-    // Indents; after Escape it leaves the text, as everywhere.
     tabTyped(e) {
         if (e.shiftKey || this.readOnly || this.leaves) return;
         e.preventDefault();

@@ -15,6 +15,7 @@ import { keysAdd } from "../keys.js";
 import { isFinal, jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, live, onLive, onPaint, paintSoon } from "../state.js";
+import { whyText } from "../words.js";
 
 const TYPING_MS = 150; // a search begins when the reader pauses so long
 const AFTER_MS = 100; // when the first lines are there, for what is not in the live state
@@ -134,7 +135,7 @@ start(() => ({
     header(job, now) {
         const { status } = job;
         const name = job.job_name || job.definition_id || jobId;
-        const why = isFinal(status) && status !== "completed" ? whyText(job) : waitText(job);
+        const why = isFinal(status) ? whyText(job) : waitText(job);
         assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status) });
         const begun = job.started_at || job.created_at;
         this.begun = Date.parse(begun);
@@ -428,11 +429,6 @@ start(() => ({
 // Assigns only what has changed: Alpine paints again whatever is assigned.
 function assign(to, values) {
     for (const [key, value] of Object.entries(values)) if (to[key] !== value) to[key] = value;
-}
-
-function whyText({ error, cause }) {
-    if (error && cause && error !== cause) return error + " · " + cause;
-    return error || cause;
 }
 
 function waitText(job) {

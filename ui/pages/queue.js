@@ -7,18 +7,16 @@ import { keysAdd } from "../keys.js";
 import { jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, leave, live, onPaint, paintSoon } from "../state.js";
-import { filterOf, searchOf } from "../queue/filter.js";
+import { STATUSES, filterOf, searchOf } from "../queue/filter.js";
 import "../queue/older.js";
 import "../queue/queue.js";
-
-const PARTS = ["running", "pending", "completed", "failed", "cancelled"];
 
 const queue = () => document.querySelector("tailrace-queue");
 
 start(() => ({
     loaded: false,
     empty: false,
-    stats: PARTS.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true, on: false })),
+    stats: STATUSES.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true, on: false })),
     q: "",
     definition: "",
     isGrouped: false,
@@ -93,11 +91,12 @@ start(() => ({
 
     older(list) {
         const { filter, ids } = queue();
+        const { group, ...wanted } = filter; // in whatever order cards are
         const older = document.querySelector("tailrace-older");
-        const isAll = list.total_count <= list.order.length;
-        const { [filter.status + "_jobs"]: total = list.total_count } = list.stats;
-        const isKnown = isAll || !(filter.q || filter.definition);
-        older.show(filter, ids, isKnown ? (isAll ? 0 : total) : Infinity, live.epoch);
+        let total = wanted.status ? list.stats[wanted.status + "_jobs"] : list.total_count;
+        if (wanted.q || wanted.definition) total = Infinity; // nobody has counted them
+        if (list.total_count <= list.order.length) total = 0; // all are cards
+        older.show(wanted, ids, total, live.epoch);
         this.nothing = !this.empty && !ids.length && older.isEmpty;
     },
 
@@ -106,7 +105,7 @@ start(() => ({
         this.loaded = true;
         this.empty = list.order.length === 0;
         this.older(list);
-        PARTS.forEach((name, i) => {
+        STATUSES.forEach((name, i) => {
             const n = list.stats[name + "_jobs"];
             const text = count(n) + " " + name;
             if (this.stats[i].text !== text) Object.assign(this.stats[i], { text, none: n === 0 });

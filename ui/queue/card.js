@@ -6,7 +6,7 @@ import { isFinal } from "../reducer.js";
 import { jobMeter, meterMake, meterSet } from "./meter.js";
 import { Pace } from "./pace.js";
 import { StepItem } from "./step.js";
-import { jobNote, linesOf, whyText } from "./words.js";
+import { jobNote, linesOf, whyText } from "../words.js";
 
 export class Card {
     #queue;

@@ -2,7 +2,7 @@
 //
 //     {status, q, definition, group}   each "" when it is not asked for; group: "status"
 
-const STATUSES = ["running", "pending", "completed", "failed", "cancelled"];
+export const STATUSES = ["running", "pending", "completed", "failed", "cancelled"];
 
 export function filterOf(search) {
     const query = new URLSearchParams(search);

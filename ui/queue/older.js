@@ -76,16 +76,20 @@ export class Older extends HTMLElement {
 
     async #ask(id) {
         const form = this.#form;
-        const job = await api("/jobs/" + id).catch(() => null); // it was deleted
-        if (job && form === this.#form && isWanted(job, this.#filter)) this.#put([job]);
+        try {
+            const job = await api("/jobs/" + id);
+            if (form === this.#form && isWanted(job, this.#filter)) this.#put([job]);
+        } catch ({ status }) {
+            // it was deleted; or it is not known how it is, and all are asked for anew
+            if (status !== 404 && form === this.#form) this.#begin(form, this.#filter);
+        }
     }
 
     async #load() {
         if (this.#isBusy) return;
         this.#isBusy = true;
         const form = this.#form;
-        const { group, ...wanted } = this.#filter;
-        const query = Object.entries(wanted).filter(([, value]) => value);
+        const query = Object.entries(this.#filter).filter(([, value]) => value);
         const window = { ...Object.fromEntries(query), limit: WINDOW, offset: this.#offset };
         try {
             const answer = await api("/jobs?" + new URLSearchParams(window));

@@ -3,7 +3,7 @@
 import { attributeSet, hiddenSet, make, shape, shapeSet, textSet, uniqueId } from "../dom.js";
 import { count, elapsed, plural } from "../format.js";
 import { meterMake, meterSet, stepMeter } from "./meter.js";
-import { stepNote, whyText } from "./words.js";
+import { stepNote, whyText } from "../words.js";
 
 export class StepItem {
     #id;

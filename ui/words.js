@@ -1,7 +1,7 @@
-// queue/words.js: what a job and a step say of themselves. Pure.
+// words.js: what a job and a step say of themselves. Pure.
 
-import { plural } from "../format.js";
-import { isFinal } from "../reducer.js";
+import { plural } from "./format.js";
+import { isFinal } from "./reducer.js";
 
 export const linesOf = (job) => job.steps.reduce((sum, step) => sum + step.total_logs, 0);
 
