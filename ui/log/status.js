@@ -26,6 +26,8 @@ export class Status {
         this.first = make("button", "log-first", { type: "button" });
         this.first.addEventListener("click", () => jump(this.line));
         this.el.append(this.first);
+        // Until something is known: a button without a word is none.
+        this.errors.hidden = this.warnings.hidden = this.first.hidden = true;
         this.voice = part("spoken");
         this.voice.setAttribute("role", "status");
     }
