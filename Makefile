@@ -11,7 +11,7 @@ B := build$(if $(SAN),/$(SAN))
 
 VERSION := 0.1.0
 COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
-LIBS := libuv libmicrohttpd sqlite3 libzstd yaml-0.1 jansson libcurl gumbo nettle zlib libpcre2-8
+LIBS := libuv glib-2.0 libmicrohttpd sqlite3 libzstd yaml-0.1 jansson libcurl gumbo nettle zlib libpcre2-8
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
 	-Wcast-qual -Wimplicit-fallthrough $(if $(CI),-Werror)

@@ -26,5 +26,5 @@ export const post = (path, body = {}) =>
     api(path, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
+        body: JSON.stringify({ by: "page", ...body }),
     });

@@ -3,10 +3,11 @@
 // Pure: no DOM, no clock, no network. A state is never changed, a fold returns a new one that
 // shares all that stayed the same, so a view knows by identity what it has to paint again.
 //
-//     state = {list, trees, tails}
+//     state = {list, trees, tails, told}
 //     list   topic `jobs`: {order: [job_id, newest first], jobs: {job_id: job}, stats, total_count}
 //     trees  topic `job:<id>`, one for every job that is open: {job_id: job with lines}
 //     tails  of whose steps more lines are kept than TAIL: {job_id: lines}
+//     told   when the server told something of itself last, topic `system`
 //
 // The two are folds of two topics and never mixed: a viewer of `job:<id>` gets a job's end after
 // its last line, and an event of `jobs` that came earlier must not spoil that. The list has no
@@ -19,6 +20,7 @@ export const TAIL = 100; // newest lines kept per step, as many as a snapshot ha
 export const LISTED = 50; // newest jobs listed; of older ones only those that are not final
 
 export const JOBS = "jobs";
+export const SYSTEM = "system";
 export const jobTopic = (jobId) => "job:" + jobId;
 export const countsTopic = (jobId) => jobTopic(jobId) + "?min=none";
 const topicJob = (topic) => topic.slice("job:".length).split("?")[0];
@@ -26,7 +28,7 @@ const topicJob = (topic) => topic.slice("job:".length).split("?")[0];
 const FINAL = new Set(["completed", "failed", "cancelled", "skipped"]);
 export const isFinal = (status) => FINAL.has(status);
 
-export const initial = () => ({ list: null, trees: {}, tails: {} });
+export const initial = () => ({ list: null, trees: {}, tails: {}, told: "" });
 
 // Messages: {type: "snapshot", topic, state}   the state of a topic, all at once
 //           {type: "events", topic, events}    what followed, each event exactly once
@@ -35,7 +37,8 @@ export const initial = () => ({ list: null, trees: {}, tails: {} });
 export function fold(state, message) {
     const { topic } = message;
     const draft = new Draft(state);
-    if (message.type === "snapshot") snapshotFold(draft.root, topic, message.state);
+    if (topic === SYSTEM) draft.root.told = (message.events || message.state.events).at(-1)?.ts || state.told;
+    else if (message.type === "snapshot") snapshotFold(draft.root, topic, message.state);
     else if (message.type === "close") closeFold(draft, topic);
     else if (message.type === "events") eventsFold(draft, topic, message.events);
     else if (message.type === "tail") tailFold(draft, topic, message.lines);
@@ -102,6 +105,7 @@ const jobOf = (job) => ({
     job_id: job.job_id,
     job_name: job.job_name || "",
     definition_id: job.definition_id || "",
+    started_by: job.started_by || "",
     status: job.status,
     created_at: job.created_at || null,
     started_at: job.started_at || null,

@@ -278,7 +278,7 @@ export const shellMake = () => ({
         try {
             const { job_id: jobId } = await post(
                 "/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
-                this.form.fields.length ? { parameters } : {},
+                { parameters },
             );
             this.$refs.form.close();
             if (document.body.dataset.page === "job") location.assign("/jobs/" + jobId);

@@ -12,6 +12,7 @@ static int parameters_read(const struct arguments *a, json_t **ret_body, struct 
     AUTO_JSON *body = json_object();
     json_t *parameters = json_object();
     (void)json_object_set_new(body, "parameters", parameters);
+    (void)json_object_set_new(body, "by", json_string("command line"));
     for (int i = 0; i < arguments_count(a, "parameter"); i++) {
         const char *text = arguments_item(a, "parameter", i), *equals = strchr(text, '=');
         if (!equals || equals == text)

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "engine/job.h"
@@ -27,16 +28,18 @@ int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
 }
 
 /* Takes the definition. */
-static struct id begin(struct engine *g, struct definition *own)
+static struct id begin(struct engine *g, struct definition *own, const char *started_by)
 {
     struct job *job = job_new(g, own, id_new());
+    job_set_started_by(job, started_by);
     record_job_created(job);
     job_is_due(job);
     return job->row.id;
 }
 
 int engine_execute(struct engine *g, const struct definition *d, const char *const *names,
-                   const char *const *values, int count, struct id *ret_job_id, struct err *e)
+                   const char *const *values, int count, const char *started_by,
+                   struct id *ret_job_id, struct err *e)
 {
     if (!d->enabled)
         return fail(e, E_INVAL, "definition '%s' is disabled", d->id);
@@ -53,19 +56,20 @@ int engine_execute(struct engine *g, const struct definition *d, const char *con
     struct definition *own;
     int r = definition_parse(&in, &own, e);
     if (r >= 0)
-        *ret_job_id = begin(g, own);
+        *ret_job_id = begin(g, own, started_by);
     return r;
 }
 
 int engine_rerun(struct engine *g, const struct job_row *row, const char *const *names,
-                 const char *const *values, int count, struct id *ret_job_id, struct err *e)
+                 const char *const *values, int count, const char *started_by,
+                 struct id *ret_job_id, struct err *e)
 {
     struct definition *own;
     if (g->stopping)
         return fail(e, E_BUSY, "the server is stopping");
     int r = definition_again(row, names, values, count, &own, e);
     if (r >= 0)
-        *ret_job_id = begin(g, own);
+        *ret_job_id = begin(g, own, started_by);
     return r;
 }
 
@@ -85,6 +89,27 @@ int engine_cancel(struct engine *g, struct id job_id, const char *who, struct er
         return fail(e, E_NOTFOUND, "job %s is not running", ID_TEXT(job_id));
     job_cancel(job, who);
     return 0;
+}
+
+static bool is_active_of(const struct job *job, const char *definition_id)
+{
+    return !job_state_is_final(job->row.status) &&
+           strcmp(job->row.definition_id, definition_id) == 0;
+}
+
+void engine_cancel_all_of(struct engine *g, const char *definition_id, const char *who)
+{
+    LIST_EACH (&g->jobs, struct job, link, job)
+        if (is_active_of(job, definition_id))
+            job_cancel(job, who);
+}
+
+bool engine_runs_any_of(const struct engine *g, const char *definition_id)
+{
+    LIST_EACH (&g->jobs, struct job, link, job)
+        if (is_active_of(job, definition_id))
+            return true;
+    return false;
 }
 
 size_t engine_active_jobs(const struct engine *g)

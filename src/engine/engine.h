@@ -18,22 +18,27 @@ CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writ
  * the queue (their next attempt), steps and jobs go on. Before the loop runs. */
 CHECKED int engine_recover(struct engine *g, struct err *e);
 
-/* Makes a job of a definition and starts it. Parameters as names[i] = values[i]. E_INVAL (wrong
- * parameters, or the definition is disabled), E_BUSY (the server is stopping). */
+/* Makes a job of a definition and starts it. Parameters as names[i] = values[i]; `started_by`
+ * says who or what wanted it ("API"). E_INVAL (wrong parameters, or the definition is
+ * disabled), E_BUSY (the server is stopping). */
 CHECKED int engine_execute(struct engine *g, const struct definition *d,
                            const char *const *names, const char *const *values, int count,
-                           struct id *ret_job_id, struct err *e);
+                           const char *started_by, struct id *ret_job_id, struct err *e);
 
 /* The same definition once more, as it was when `row` was started, with the same parameters
  * save those that are given anew. Otherwise as engine_execute(). */
 CHECKED int engine_rerun(struct engine *g, const struct job_row *row, const char *const *names,
-                         const char *const *values, int count, struct id *ret_job_id,
-                         struct err *e);
+                         const char *const *values, int count, const char *started_by,
+                         struct id *ret_job_id, struct err *e);
 
 /* Asks a job to end; it is final when its tasks have ended. `who` goes into the cause
  * ("cancelled by API"). E_NOTFOUND: not running here (the caller looks in the store whether it
  * ever was). */
 CHECKED int engine_cancel(struct engine *g, struct id job_id, const char *who, struct err *e);
+
+/* The same for all jobs of a definition. */
+void engine_cancel_all_of(struct engine *g, const char *definition_id, const char *who);
+bool engine_runs_any_of(const struct engine *g, const char *definition_id);
 
 size_t engine_active_jobs(const struct engine *g);
 bool engine_is_active(const struct engine *g, struct id job_id);

@@ -98,6 +98,12 @@ struct job *job_new(struct engine *g, struct definition *d, struct id id)
     return job;
 }
 
+void job_set_started_by(struct job *job, const char *started_by)
+{
+    free(job->started_by);
+    job->row.started_by = job->started_by = mem_strdup(started_by);
+}
+
 static void step_done(struct step *step)
 {
     step_close(step);
@@ -130,6 +136,7 @@ void job_free(struct job *job)
     free(job->worker_parameters);
     free(job->error);
     free(job->cause);
+    free(job->started_by);
     definition_free(job->definition);
     free(job);
 }

@@ -8,6 +8,7 @@
  *     job.c      job manager: which steps may start, how the job ends
  *     step.c     step manager: opens the worker, hands out tasks, how the step ends
  *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
+ *     schedules.c  which jobs start by themselves, and when
  *     retry.c    tasks that try again later, and how long anything may take
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
@@ -37,6 +38,8 @@ struct engine {
     int readings; /* queue readings on the pool */
     void (*stopped)(void *arg);
     void *stopped_arg;
+    void (*ended)(void *arg); /* jobs have ended; or NULL */
+    void *ended_arg;
 };
 
 struct step {
@@ -94,7 +97,7 @@ struct job {
     struct job_row row; /* texts: the definition's, or those below */
     char *parameters;   /* JSON object */
     struct worker_parameter *worker_parameters;
-    char *error, *cause;
+    char *error, *cause, *started_by;
     char id_text[ID_TEXT_LEN + 1];
     struct event_source source;
     struct step *steps; /* as in the definition, one for one */
@@ -107,6 +110,7 @@ struct job {
 
 /* Makes a job in memory; takes the definition. Writes nothing. */
 struct job *job_new(struct engine *g, struct definition *d, struct id id);
+void job_set_started_by(struct job *job, const char *started_by); /* copied; NULL: unknown */
 void job_free(struct job *job);
 void job_is_due(struct job *job); /* job_advance() in the next turn */
 void job_advance(struct job *job);

@@ -321,6 +321,7 @@ void record_job_created(struct job *job)
     json_key_c(&j, "error", "");
     json_key_c(&j, "job_name", job->row.name);
     json_key_c(&j, "definition_id", job->row.definition_id);
+    json_key_c(&j, "started_by", job->row.started_by);
     add_steps(&j, job);
     struct move move = {KIND_JOB, JOB_PENDING, JOB_PENDING, NULL, ID_NONE, &job->source};
     job->row.created_at_us = clock_wall_us();
@@ -345,7 +346,10 @@ void engine_on_closing(struct engine *g, struct batch *b)
     while ((job = LIST_TAKE(&g->dirty_jobs, struct job, link_dirty))) {
         job->row.updated_at_us = now_us;
         batch_put_job(b, &job->row);
-        if (job_state_is_final(job->row.status))
-            job_free(job);
+        if (!job_state_is_final(job->row.status))
+            continue;
+        job_free(job);
+        if (g->ended)
+            g->ended(g->ended_arg);
     }
 }

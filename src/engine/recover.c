@@ -206,6 +206,7 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     job->row.created_at_us = row->created_at_us;
     job->row.started_at_us = row->started_at_us;
     job->row.lines = row->lines;
+    job_set_started_by(job, row->started_by);
     job->row.cause = job->cause = mem_strdup(row->cause);
     job->cancelling = job->cause != NULL; /* the server ended in the middle of that */
     for (size_t i = 0; i < count && i < (size_t)job->step_count; i++)

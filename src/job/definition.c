@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "job/node.h"
 #include "job/parameter.h"
+#include "job/schedule.h"
 #include "job/step.h"
 
 enum { DEFINITION_ID_MAX = 64, DEFINITION_NAME_MAX = 200, DEFINITION_TAG_MAX = 64 };
@@ -26,7 +27,7 @@ void definition_free(struct definition *d)
     free(d->name);
     free(d->description);
     free(d->source);
-    free(d->schedule);
+    schedule_free(d->schedule);
     for (int i = 0; i < d->tag_count; i++)
         free(d->tags[i]);
     free(d->tags);
@@ -96,39 +97,36 @@ static int tolerance_read(const struct node *n, struct definition *d, struct err
     return r;
 }
 
-/* Five fields; what stands in them is for the version that carries schedules out. */
-static int cron_read(const struct node *n, struct definition *d, struct err *e)
+/* Nobody is there to give a value when it is due. */
+static int schedule_check_parameters(const struct node *n, const struct definition *d,
+                                     struct err *e)
 {
-    int fields = 0;
-    struct str rest = n->kind == NODE_SCALAR ? str_of(n->text) : (struct str){NULL, 0};
-    while (rest.p)
-        fields += str_cut(&rest, ' ').n > 0;
-    if (fields != 5)
-        return node_fail_expected(n, "five fields such as \"*/30 * * * *\"", e);
-    free(d->schedule);
-    d->schedule = mem_strdup(n->text);
+    for (int i = 0; i < d->parameter_count; i++)
+        if (d->parameters[i].required)
+            return node_fail(n, e, "parameter '%s' has no default, so nothing can be started",
+                             d->parameters[i].name);
     return 0;
 }
 
-static int schedule_read(const struct node *n, struct definition *d, struct err *e)
+static void warn(struct definition *d, const struct node *n, const char *remark)
 {
-    static const char *const keys[] = {"cron", "timezone", "missed", NULL};
-    const struct node *cron = n;
-    const char *text;
-    int r = 0;
-    if (n->kind == NODE_MAP) {
-        r = node_check_map(n, keys, e);
-        if (r >= 0)
-            r = node_need(n, "cron", "five fields such as \"*/30 * * * *\"", &cron, e);
-        for (const char *const *key = keys + 1; r >= 0 && *key; key++)
-            if (node_get(n, *key))
-                r = node_line(node_get(n, *key), DEFINITION_TAG_MAX, &text, e);
-    }
-    if (r >= 0)
-        r = cron_read(cron, d, e);
-    if (r >= 0)
-        definition_warn(d, n, "the job runs when it is executed by hand or by API");
-    return r;
+    char path[256];
+    size_t size = (size_t)(d->warning_count + 1) * sizeof(*d->warnings);
+    d->warnings = mem_resize(d->warnings, size);
+    d->warnings[d->warning_count++] =
+        mem_printf("%s: %s", node_path(n, path, sizeof(path)), remark);
+}
+
+/* After the parameters. */
+static int schedule_take(const struct node *n, struct definition *d, struct err *e)
+{
+    int r = n ? schedule_read(n, &d->schedule, e) : 0;
+    if (r < 0 || !n)
+        return r;
+    const char *remark = cron_remark(&d->schedule->cron);
+    if (remark)
+        warn(d, n, remark);
+    return schedule_check_parameters(n, d, e);
 }
 
 /* id, name and description. */
@@ -152,17 +150,13 @@ static int head_read(const struct node *root, struct definition *d, struct err *
 
 static int policy_read(const struct node *root, struct definition *d, struct err *e)
 {
-    const struct node *schedule = node_get(root, "schedule"),
-                      *timeout = node_get(root, "timeout"),
+    const struct node *timeout = node_get(root, "timeout"),
                       *enabled = node_get(root, "enabled"), *tags = node_get(root, "tags"),
                       *tolerance = node_get(root, "error_tolerance");
     int r = 0;
-    d->schedule = mem_strdup("");
     d->enabled = true;
     d->max_child_failures = -1;
-    if (schedule)
-        r = schedule_read(schedule, d, e);
-    if (r >= 0 && timeout)
+    if (timeout)
         r = node_duration(timeout, 0, 0, &d->timeout_ms, e);
     if (r >= 0 && enabled)
         r = node_bool(enabled, &d->enabled, e);
@@ -187,6 +181,8 @@ static int root_read(const struct definition_input *in, const struct node *root,
         r = policy_read(root, d, e);
     if (r >= 0)
         r = parameters_read(node_get(root, "parameters"), d, e);
+    if (r >= 0)
+        r = schedule_take(node_get(root, "schedule"), d, e);
     if (r >= 0)
         r = node_need(root, "steps", "a list with at least one step", &steps, e);
     if (r >= 0)

@@ -10,7 +10,8 @@
  * in braces, and "${site}", is left as it is. A setting whose spec says `verbatim` is not
  * touched.
  *
- * Pure: no I/O, no clock. Thread: any. Ownership: definition_free() frees everything. */
+ * Pure: no I/O (but for the time zone database), no clock. Thread: any. Ownership:
+ * definition_free() frees everything. */
 #pragma once
 
 #include "base/err.h"
@@ -56,9 +57,9 @@ struct definition {
     char *id;   /* [a-z0-9-], at most 64 */
     char *name; /* for people */
     char *description;
-    char *source;   /* the text it was read from */
-    bool is_json;   /* of the source */
-    char *schedule; /* cron string or "" */
+    char *source;              /* the text it was read from */
+    bool is_json;              /* of the source */
+    struct schedule *schedule; /* schedule.h; NULL: none */
     int64_t timeout_ms;
     bool enabled;
     char **tags;
@@ -70,7 +71,7 @@ struct definition {
     struct step_definition *steps;
     int step_count;
     int *order;      /* step indexes such that each comes after what it depends on */
-    char **warnings; /* what is valid but not carried out by this version, a sentence each */
+    char **warnings; /* what is valid and may not be what was meant, a sentence each */
     int warning_count;
 };
 
@@ -98,3 +99,8 @@ void definition_free(struct definition *d); /* NULL is fine */
 /* The definition as the API shows it: all fields with their defaults, steps, `source`,
  * `format`, `warnings`. Writes the members only, so that callers may add their own. */
 void definition_json_members(const struct definition *d, struct json *j);
+
+/* The next `count` times after `after_us` at which its schedule is due, as a member
+ * "next_runs"; none without one. */
+void definition_json_next_runs(const struct definition *d, int64_t after_us, int count,
+                               struct json *j);

@@ -3,6 +3,7 @@
 #include "job/definition.h"
 
 #include "job/quantity.h"
+#include "job/schedule.h"
 #include "job/step.h"
 
 static void key_duration(struct json *j, const char *key, int64_t ms)
@@ -91,12 +92,34 @@ static void tolerance_json(const struct definition *d, struct json *j)
     json_end_object(j);
 }
 
+static void schedule_member(const struct schedule *s, struct json *j)
+{
+    json_key(j, "schedule");
+    if (s)
+        schedule_json(s, j);
+    else
+        json_write_null(j);
+}
+
+void definition_json_next_runs(const struct definition *d, int64_t after_us, int count,
+                               struct json *j)
+{
+    json_key(j, "next_runs");
+    json_begin_array(j);
+    for (int i = 0; d->schedule && i < count; i++) {
+        after_us = schedule_next(d->schedule, after_us);
+        json_time(j, after_us);
+    }
+    json_end_array(j);
+}
+
 void definition_json_members(const struct definition *d, struct json *j)
 {
+    char words[SCHEDULE_WORDS_MAX];
     json_key_c(j, "id", d->id);
     json_key_c(j, "name", d->name);
     json_key_c(j, "description", d->description);
-    json_key_c(j, "schedule", d->schedule[0] ? d->schedule : NULL);
+    schedule_member(d->schedule, j);
     key_duration(j, "timeout", d->timeout_ms);
     json_key_bool(j, "enabled", d->enabled);
     key_texts(j, "tags", d->tags, d->tag_count);
@@ -107,7 +130,10 @@ void definition_json_members(const struct definition *d, struct json *j)
     for (int i = 0; i < d->step_count; i++)
         step_json(d, &d->steps[i], j);
     json_end_array(j);
+    if (d->schedule)
+        schedule_words(d->schedule, words);
     json_key_c(j, "source", d->source);
+    json_key_c(j, "schedule_words", d->schedule ? words : NULL);
     json_key_c(j, "format", d->is_json ? "json" : "yaml");
     key_texts(j, "warnings", d->warnings, d->warning_count);
 }

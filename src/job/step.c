@@ -19,15 +19,6 @@ enum { RETRY_ATTEMPTS = 3, RETRY_BACKOFF_MS = 1000, RETRY_BACKOFF_MAX_MS = 5 * 6
 
 const char *const on_error_names[] = {"fail", "continue", "retry", NULL};
 
-void definition_warn(struct definition *d, const struct node *n, const char *instead)
-{
-    char path[256];
-    size_t size = (size_t)(d->warning_count + 1) * sizeof(*d->warnings);
-    d->warnings = mem_resize(d->warnings, size);
-    d->warnings[d->warning_count++] = mem_printf("%s is not carried out by this version: %s",
-                                                 node_path(n, path, sizeof(path)), instead);
-}
-
 void steps_free(struct definition *d)
 {
     for (int i = 0; i < d->step_count; i++) {

@@ -5,13 +5,10 @@
 #include "job/node.h"
 #include "job/parameter.h"
 
-/* Reads the list `steps` into d->steps and d->order, and adds to d->warnings. */
+/* Reads the list `steps` into d->steps and d->order. */
 CHECKED int steps_read(const struct node *steps, const struct worker_schema *const *schemas,
                        struct filler *filler, struct definition *d, struct err *e);
 void steps_free(struct definition *d);
-
-/* Adds "PATH is not carried out by this version" and what happens instead. */
-void definition_warn(struct definition *d, const struct node *n, const char *instead);
 
 /* The words of enum on_error and enum failure_action, NULL at the end. */
 extern const char *const on_error_names[], *const failure_action_names[];

@@ -67,6 +67,7 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
                                  row->completed_at_us, row->updated_at_us, row->error,
                                  job_state_is_final(row->status) ? row->cause : NULL});
     json_key_c(j, "definition_id", text_or_empty(row->definition_id));
+    json_key_c(j, "started_by", text_or_empty(row->started_by));
     json_key(j, "config");
     json_begin_object(j);
     json_key_raw(j, "parameters", str_of(row->parameters ? row->parameters : "{}"));

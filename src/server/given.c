@@ -1,11 +1,16 @@
 #include "server/given.h"
 
+enum { BY_MAX = 64 };
+
 int given_read(struct request *r, struct given *given, struct err *e)
 {
-    static const char *const keys[] = {"parameters", NULL};
+    static const char *const keys[] = {"parameters", "by", NULL};
+    given->by = "API";
     if (!r->json)
         return 0;
     int code = node_check_map(r->json, keys, e);
+    if (code >= 0 && node_get(r->json, "by"))
+        code = node_line(node_get(r->json, "by"), BY_MAX, &given->by, e);
     const struct node *map = node_get(r->json, "parameters");
     if (code < 0 || !map)
         return code;

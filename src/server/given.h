@@ -7,9 +7,11 @@
 struct given {
     const char **names, **values; /* in the request's arena */
     int count;
+    const char *by; /* who asks, for people: "page" ...; "API" when it is not said */
 };
 
-/* {"parameters":{"site":"http://…"}} of the body; none when there is no body. E_INVAL. */
+/* {"parameters":{"site":"http://…"},"by":"page"} of the body; none when there is no body.
+ * E_INVAL. */
 CHECKED int given_read(struct request *r, struct given *given, struct err *e);
 
 /* 202, when it is durable. */

@@ -43,6 +43,11 @@ static const struct route routes[] = {
     {"POST", "/api/job-definitions/{id}/execute", "", BODY_JSON, handle_definition_execute,
      "Starts a job; the body may hold parameters"},
 
+    {"POST", "/api/job-definitions/{id}/pause", "", BODY_NONE, handle_definition_pause,
+     "Its schedule starts nothing until it is resumed"},
+    {"POST", "/api/job-definitions/{id}/resume", "", BODY_NONE, handle_definition_resume,
+     "Its schedule goes on; what passed meanwhile has no jobs"},
+
     {"GET", "/api/jobs", "status definition q parent_id order_by order_dir " PAGE, BODY_NONE,
      handle_jobs_list, "Jobs, the newest first; with parent_id what is below it"},
     {"GET", "/api/jobs/stats", "", BODY_NONE, handle_jobs_stats, "How many jobs in each state"},

@@ -59,6 +59,8 @@ int handle_definition_get(struct request *r, struct err *e);
 int handle_definition_replace(struct request *r, struct err *e);
 int handle_definition_delete(struct request *r, struct err *e);
 int handle_definition_execute(struct request *r, struct err *e);
+int handle_definition_pause(struct request *r, struct err *e);
+int handle_definition_resume(struct request *r, struct err *e);
 
 /* routes_jobs.c */
 int handle_jobs_list(struct request *r, struct err *e);

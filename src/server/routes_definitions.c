@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,20 +19,29 @@ static enum definition_format body_format(const struct request *r)
     return r->body_is_json ? DEFINITION_JSON : DEFINITION_YAML;
 }
 
+enum { NEXT_RUNS = 5 };
+
 /* Without the braces. */
-static void write_members(const struct catalog_entry *entry, struct json *j)
+static void write_members(struct request *r, const struct catalog_entry *entry)
 {
-    definition_json_members(entry->definition, j);
+    const struct definition *d = entry->definition;
+    struct schedule_state schedule = schedules_state(r->server->schedules, d->id);
+    struct json *j = &r->j;
+    definition_json_members(d, j);
+    definition_json_next_runs(d, clock_wall_us(),
+                              schedule.paused || !d->enabled ? 0 : NEXT_RUNS, j);
+    json_key_bool(j, "paused", schedule.paused);
+    json_key_time(j, "queued_run", schedule.queued_at_us);
     json_key_c(j, "file", entry->file ? entry->file : "");
     json_key_time(j, "created_at", entry->created_at_us);
     json_key_time(j, "updated_at", entry->updated_at_us);
 }
 
-static void write_entry(const struct catalog_entry *entry, struct json *j)
+static void write_entry(struct request *r, const struct catalog_entry *entry)
 {
-    json_begin_object(j);
-    write_members(entry, j);
-    json_end_object(j);
+    json_begin_object(&r->j);
+    write_members(r, entry);
+    json_end_object(&r->j);
 }
 
 /* params[0] as text with a NUL. */
@@ -117,7 +127,7 @@ static int reply_list(struct request *r, struct err *e)
         if (!entry) /* removed while the runs were read */
             continue;
         json_begin_object(&r->j);
-        write_members(entry, &r->j);
+        write_members(r, entry);
         if (page->jobs)
             write_runs(page->jobs[i], page->job_counts[i], &r->j);
         json_end_object(&r->j);
@@ -162,7 +172,7 @@ int handle_definition_get(struct request *r, struct err *e)
     if (code < 0)
         return code;
     r->etag = entry_tag(r, entry);
-    write_entry(entry, &r->j);
+    write_entry(r, entry);
     request_reply(r);
     return 0;
 }
@@ -181,7 +191,7 @@ static bool is_meant(struct request *r)
     json_key_c(&r->j, "error", "the definition was changed by somebody else meanwhile");
     json_key_c(&r->j, "code", err_code_name(E_CONFLICT));
     json_key(&r->j, "definition");
-    write_entry(entry, &r->j);
+    write_entry(r, entry);
     json_end_object(&r->j);
     request_reply(r);
     return false;
@@ -191,8 +201,9 @@ static void reply_changed(struct request *r, struct catalog_entry *entry, const 
 {
     const struct definition *d = entry->definition;
     chronicle_add(r->server, LEVEL_INFO, event, d->id, "definition '%s' is kept", d->name);
+    schedules_changed(r->server->schedules);
     r->etag = entry_tag(r, entry);
-    write_entry(entry, &r->j);
+    write_entry(r, entry);
     request_reply_committed(r);
 }
 
@@ -228,6 +239,7 @@ int handle_definition_delete(struct request *r, struct err *e)
     if (code < 0)
         return code;
     r->status = MHD_HTTP_NO_CONTENT;
+    schedules_forget(r->server->schedules, param_text(r));
     chronicle_add(r->server, LEVEL_INFO, "definition_removed", param_text(r),
                   "the definition was removed");
     request_reply_committed(r);
@@ -251,11 +263,40 @@ int handle_definitions_validate(struct request *r, struct err *e)
         request_write_error(&r->j, e);
     } else {
         definition_json_members(d, &r->j);
+        definition_json_next_runs(d, clock_wall_us(), NEXT_RUNS, &r->j);
     }
     json_end_object(&r->j);
     definition_free(d);
     request_reply(r);
     return 0;
+}
+
+/* ---- its schedule ---- */
+
+static int pause_set(struct request *r, bool paused, struct err *e)
+{
+    struct catalog_entry *entry;
+    int code = find_entry(r, &entry, e);
+    if (code >= 0)
+        code = schedules_pause(r->server->schedules, entry->definition, paused, e);
+    if (code < 0)
+        return code;
+    chronicle_add(r->server, LEVEL_INFO, paused ? "schedule_paused" : "schedule_resumed",
+                  entry->definition->id, "the schedule of '%s' %s", entry->definition->name,
+                  paused ? "is paused" : "goes on");
+    write_entry(r, entry);
+    request_reply_committed(r);
+    return 0;
+}
+
+int handle_definition_pause(struct request *r, struct err *e)
+{
+    return pause_set(r, true, e);
+}
+
+int handle_definition_resume(struct request *r, struct err *e)
+{
+    return pause_set(r, false, e);
 }
 
 int handle_definition_execute(struct request *r, struct err *e)
@@ -270,7 +311,7 @@ int handle_definition_execute(struct request *r, struct err *e)
         return fail(e, E_INVAL, "job definition '%s' is not enabled", entry->definition->id);
     if (code >= 0)
         code = engine_execute(r->server->engine, entry->definition, given.names, given.values,
-                              given.count, &job_id, e);
+                              given.count, given.by, &job_id, e);
     if (code < 0)
         return code;
     given_reply_started(r, job_id, entry->definition->name);

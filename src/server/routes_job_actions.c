@@ -62,10 +62,12 @@ static int rerun(struct request *r, struct err *e)
     struct target *t = r->arg;
     struct given given = {0};
     struct id job_id;
+    char by[160];
     int code = given_read(r, &given, e);
+    (void)snprintf(by, sizeof(by), "%s, again after %s", given.by, ID_TEXT(t->id));
     if (code >= 0)
         code = engine_rerun(r->server->engine, t->job, given.names, given.values, given.count,
-                            &job_id, e);
+                            by, &job_id, e);
     if (code >= 0)
         given_reply_started(r, job_id, t->job->name);
     return code;

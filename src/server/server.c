@@ -179,6 +179,21 @@ static int open_definitions(struct server *s, struct err *e)
     return r;
 }
 
+static void on_schedule_told(void *arg, enum event_level level, const char *event,
+                             const char *definition_id, const char *text)
+{
+    chronicle_add(arg, level, event, definition_id, "%s", text);
+}
+
+/* After the jobs that go on are known. */
+static int open_schedules(struct server *s, struct err *e)
+{
+    AUTO_READER *reader = NULL;
+    s->schedules = schedules_new(s->engine, s->catalog, s->writer, on_schedule_told, s);
+    int r = store_read_begin(s->store, &reader, e);
+    return r < 0 ? r : schedules_load(s->schedules, reader, e);
+}
+
 static void open_handles(struct server *s)
 {
     ASSERT(uv_prepare_init(&s->loop, &s->before_poll) == 0);
@@ -217,6 +232,8 @@ static int server_open(struct server *s, struct err *e)
         kill_leftovers(s->options->data);
     if (r >= 0)
         r = engine_recover(s->engine, e);
+    if (r >= 0)
+        r = open_schedules(s, e);
     if (r < 0)
         return r;
     int fd = s->listen_fd;
@@ -267,6 +284,7 @@ static int server_close(struct server *s, struct err *e)
         feed_stop(s->feed);
     if (s->before_poll.loop)
         close_handles(s);
+    schedules_free(s->schedules);
     engine_free(s->engine);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
     catalog_free(s->catalog);

@@ -6,7 +6,7 @@
 
 #include <uv.h>
 
-#include "engine/engine.h"
+#include "engine/schedules.h"
 #include "feed/feed.h"
 
 struct server_options {
@@ -23,6 +23,7 @@ struct server {
     struct feed *feed;
     struct catalog *catalog;
     struct engine *engine;
+    struct schedules *schedules;
     struct http *http;
     struct viewers *viewers;
     struct waits *waits;

@@ -172,13 +172,13 @@ static void step_apply_state(struct memory_store *s, const struct step_row *stat
     shelf_put(&s->steps, ID_KEY(row.id), &row);
 }
 
-static void definition_remove(struct memory_store *s, const char *id)
+static void shelf_remove_key(struct shelf *shelf, struct str key)
 {
-    struct slot *slot = map_remove(&s->definitions.by_key, str_of(id));
-    for (size_t i = 0; slot && i < s->definitions.count; i++) {
-        if (s->definitions.slots[i] != slot)
+    struct slot *slot = map_remove(&shelf->by_key, key);
+    for (size_t i = 0; slot && i < shelf->count; i++) {
+        if (shelf->slots[i] != slot)
             continue;
-        s->definitions.slots[i] = s->definitions.slots[--s->definitions.count];
+        shelf->slots[i] = shelf->slots[--shelf->count];
         slot_free(slot);
         break;
     }
@@ -227,7 +227,11 @@ static void change_apply(struct memory_store *s, struct change *c, uint64_t last
         shelf_put(&s->definitions, str_of(c->definition->id), c->definition);
         break;
     case CHANGE_DEFINITION_DELETE:
-        definition_remove(s, c->definition_id);
+        shelf_remove_key(&s->definitions, str_of(c->definition_id));
+        shelf_remove_key(&s->schedules, str_of(c->definition_id));
+        break;
+    case CHANGE_SCHEDULE:
+        shelf_put(&s->schedules, str_of(c->schedule->definition_id), c->schedule);
         break;
     case CHANGE_JOB_DELETE:
         job_remove(s, c->job_id, last_seq);
@@ -309,7 +313,8 @@ static void memory_close(struct store *base)
 {
     struct memory_store *s = container_of(base, struct memory_store, base);
     ASSERT(s->readers == 0);
-    struct shelf *shelves[] = {&s->jobs, &s->steps, &s->tasks, &s->documents, &s->definitions};
+    struct shelf *shelves[] = {&s->jobs,      &s->steps,       &s->tasks,
+                               &s->documents, &s->definitions, &s->schedules};
     for (size_t i = 0; i < ARRAY_LEN(shelves); i++)
         shelf_done(shelves[i]);
     map_done(&s->task_keys);
@@ -354,6 +359,7 @@ int store_open_memory(struct store **ret_store, struct err *e)
     s->tasks.shape = &shape_task;
     s->documents.shape = &shape_document;
     s->definitions.shape = &shape_definition;
+    s->schedules.shape = &shape_schedule;
     *ret_store = &s->base;
     return 0;
 }

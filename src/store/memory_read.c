@@ -281,11 +281,11 @@ static int memory_list_documents(struct store_reader *r, const struct document_q
     return 0;
 }
 
-static int definitions_compare(const void *pa, const void *pb, void *ctx)
+/* Definitions and schedules begin with the id of the definition. */
+static int compare_definition_ids(const void *pa, const void *pb, void *ctx)
 {
     (void)ctx;
-    return compare_text((*(const struct definition_row *const *)pa)->id,
-                        (*(const struct definition_row *const *)pb)->id);
+    return compare_text(**(const char *const *const *)pa, **(const char *const *const *)pb);
 }
 
 static int memory_list_definitions(struct store_reader *r, struct arena *a,
@@ -297,9 +297,24 @@ static int memory_list_definitions(struct store_reader *r, struct arena *a,
     struct rows rows = {0};
     for (size_t i = 0; i < definitions->count; i++)
         rows_add(&rows, definitions->slots[i]->row);
-    rows_sort(&rows, definitions_compare, NULL);
+    rows_sort(&rows, compare_definition_ids, NULL);
     *ret_rows = (struct definition_row **)rows_finish(&rows, &shape_definition, -1, 0, a,
                                                       ret_count, NULL);
+    return 0;
+}
+
+static int memory_list_schedules(struct store_reader *r, struct arena *a,
+                                 struct schedule_row ***ret_rows, size_t *ret_count,
+                                 struct err *e)
+{
+    (void)e;
+    const struct shelf *schedules = &memory_store(r)->schedules;
+    struct rows rows = {0};
+    for (size_t i = 0; i < schedules->count; i++)
+        rows_add(&rows, schedules->slots[i]->row);
+    rows_sort(&rows, compare_definition_ids, NULL);
+    *ret_rows =
+        (struct schedule_row **)rows_finish(&rows, &shape_schedule, -1, 0, a, ret_count, NULL);
     return 0;
 }
 
@@ -380,6 +395,7 @@ void memory_read_ops(struct store_ops *ops)
     ops->group_errors = memory_group_errors;
     ops->list_documents = memory_list_documents;
     ops->list_definitions = memory_list_definitions;
+    ops->list_schedules = memory_list_schedules;
     ops->read_lines = memory_read_lines;
     ops->read_events = memory_read_events;
 }

@@ -22,13 +22,14 @@ enum { KEEP_BYTES = 1024 * 1024 }; /* an empty batch keeps so much, however litt
 #define AT(kind, member) offsetof(struct kind##_row, member)
 
 SHAPE(job, AT(job, definition_id), AT(job, name), AT(job, source), AT(job, parameters),
-      AT(job, error), AT(job, cause));
+      AT(job, started_by), AT(job, error), AT(job, cause));
 SHAPE(step, AT(step, name), AT(step, type), AT(step, depends), AT(step, error), AT(step, cause),
       AT(step, progress_text), AT(step, told_lines));
 SHAPE(task, AT(task, key), AT(task, payload), AT(task, cause));
 SHAPE(document, AT(document, url), AT(document, title), AT(document, description),
       AT(document, published), AT(document, markdown), AT(document, metadata));
 SHAPE(definition, AT(definition, id), AT(definition, source));
+SHAPE(schedule, AT(schedule, definition_id), AT(schedule, key));
 
 static const char **string_at(void *row, size_t offset)
 {
@@ -91,6 +92,11 @@ struct document_row *document_row_copy(struct arena *a, const struct document_ro
 struct definition_row *definition_row_copy(struct arena *a, const struct definition_row *row)
 {
     return row_copy(&shape_definition, a, row);
+}
+
+struct schedule_row *schedule_row_copy(struct arena *a, const struct schedule_row *row)
+{
+    return row_copy(&shape_schedule, a, row);
 }
 
 struct batch *batch_new(void)
@@ -175,6 +181,11 @@ void batch_put_document(struct batch *b, const struct document_row *row)
 void batch_put_definition(struct batch *b, const struct definition_row *row)
 {
     batch_add_change(b, CHANGE_DEFINITION)->definition = definition_row_copy(&b->arena, row);
+}
+
+void batch_put_schedule(struct batch *b, const struct schedule_row *row)
+{
+    batch_add_change(b, CHANGE_SCHEDULE)->schedule = schedule_row_copy(&b->arena, row);
 }
 
 void batch_delete_definition(struct batch *b, const char *id)

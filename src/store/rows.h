@@ -13,6 +13,7 @@ struct job_row {
     const char *source; /* text of the definition as it was when the job was made */
     bool source_is_json;
     const char *parameters; /* JSON object, text to text */
+    const char *started_by; /* who or what: "API", "schedule, due ..." */
     enum job_state status;
     int64_t created_at_us, started_at_us, completed_at_us, updated_at_us;
     const char *error; /* first error line, for a failed job */
@@ -71,6 +72,15 @@ struct definition_row {
     int64_t created_at_us, updated_at_us;
 };
 
+/* What was decided about the schedule of a definition. */
+struct schedule_row {
+    const char *definition_id;
+    const char *key;       /* of the schedule that this is about: schedule_key() */
+    int64_t decided_at_us; /* times up to this one have had their job, or will have none */
+    int64_t queued_at_us;  /* this one waits for the job before it to end; 0: none */
+    bool paused;
+};
+
 /* What one commit makes durable: events in order and the rows that they change. Rows are
  * written whole (insert or replace by id). Filled on the loop thread through writer.h. */
 enum change_kind {
@@ -82,6 +92,7 @@ enum change_kind {
     CHANGE_DOCUMENT,
     CHANGE_DEFINITION,
     CHANGE_DEFINITION_DELETE,
+    CHANGE_SCHEDULE,
     CHANGE_JOB_DELETE, /* the job, its steps, tasks, documents and lines */
 };
 
@@ -93,6 +104,7 @@ struct change {
         struct task_row *task;
         struct document_row *document;
         struct definition_row *definition;
+        struct schedule_row *schedule;
         const char *definition_id;
         struct id job_id;
     };
@@ -120,6 +132,9 @@ void batch_put_task(struct batch *b, const struct task_row *row);
 void batch_put_task_state(struct batch *b, const struct task_row *row);
 void batch_put_document(struct batch *b, const struct document_row *row);
 void batch_put_definition(struct batch *b, const struct definition_row *row);
+void batch_put_schedule(struct batch *b, const struct schedule_row *row);
+
+/* With its schedule. */
 void batch_delete_definition(struct batch *b, const char *id);
 void batch_delete_job(struct batch *b, struct id job_id);
 
@@ -129,3 +144,4 @@ struct step_row *step_row_copy(struct arena *a, const struct step_row *row);
 struct task_row *task_row_copy(struct arena *a, const struct task_row *row);
 struct document_row *document_row_copy(struct arena *a, const struct document_row *row);
 struct definition_row *definition_row_copy(struct arena *a, const struct definition_row *row);
+struct schedule_row *schedule_row_copy(struct arena *a, const struct schedule_row *row);

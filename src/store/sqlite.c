@@ -291,6 +291,7 @@ static const struct store_ops sqlite_ops = {
     .group_errors = sqlite_group_errors,
     .list_documents = sqlite_list_documents,
     .list_definitions = sqlite_list_definitions,
+    .list_schedules = sqlite_list_schedules,
     .read_lines = sqlite_read_lines,
     .read_events = sqlite_read_events,
 };

@@ -9,7 +9,7 @@
  *   streams      numbers for (job, step); step none: the job itself. Stream 1 is `jobs`, which
  *                holds again the events of TOPIC_JOBS, so that they are read without lines
  *   deleted      jobs that were deleted: their events in journal and `jobs` are passed over
- *   jobs steps tasks documents definitions      the rows of rows.h
+ *   jobs steps tasks documents definitions schedules   the rows of rows.h
  *
  * A pass of the compactor takes a prefix of the journal, (compacted_seq, pass_seq], writes it
  * as chunks, and then moves compacted_seq and deletes the prefix in one transaction. So the
@@ -137,6 +137,9 @@ CHECKED int sqlite_group_errors(struct store_reader *r, struct id step_id, int64
 CHECKED int sqlite_list_documents(struct store_reader *r, const struct document_query *q,
                                   struct arena *a, struct document_row ***ret_rows,
                                   size_t *ret_count, int64_t *ret_total, struct err *e);
+CHECKED int sqlite_list_schedules(struct store_reader *r, struct arena *a,
+                                  struct schedule_row ***ret_rows, size_t *ret_count,
+                                  struct err *e);
 CHECKED int sqlite_list_definitions(struct store_reader *r, struct arena *a,
                                     struct definition_row ***ret_rows, size_t *ret_count,
                                     struct err *e);

@@ -48,8 +48,8 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
     int r = query_open(&q, c,
                        "INSERT INTO jobs(id, definition_id, name, status, created_at,"
                        " started_at, completed_at, updated_at, error, cause, lines,"
-                       " source_is_json, parameters, source, end_seq)"
-                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
+                       " source_is_json, parameters, source, started_by, end_seq)"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
                        " definition_id = excluded.definition_id, name = excluded.name,"
                        " status = excluded.status, created_at = excluded.created_at,"
                        " started_at = excluded.started_at,"
@@ -58,6 +58,7 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
                        " cause = excluded.cause, lines = excluded.lines,"
                        " source_is_json = excluded.source_is_json,"
                        " parameters = excluded.parameters, source = excluded.source,"
+                       " started_by = excluded.started_by,"
                        " end_seq = CASE WHEN excluded.end_seq = 0 OR end_seq = 0"
                        " THEN excluded.end_seq ELSE end_seq END RETURNING end_seq",
                        e);
@@ -77,6 +78,7 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
     bind_number(&q, row->source_is_json);
     bind_text(&q, row->parameters);
     bind_text(&q, row->source);
+    bind_text(&q, row->started_by);
     bind_number(&q, job_state_is_final(row->status) ? (int64_t)last_seq : 0);
     r = query_step(&q, e);
     if (r < 0)
@@ -313,11 +315,33 @@ static int definition_write(struct conn *c, const struct definition_row *row, st
 
 static int definition_delete(struct conn *c, const char *id, struct err *e)
 {
+    static const char *const statements[] = {
+        "DELETE FROM definitions WHERE id = ?",
+        "DELETE FROM schedules WHERE definition_id = ?",
+    };
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(statements) && r >= 0; i++) {
+        AUTO_QUERY q;
+        r = query_open(&q, c, statements[i], e);
+        if (r < 0)
+            return r;
+        bind_text(&q, id);
+        r = query_run(&q, e);
+    }
+    return r;
+}
+
+static int schedule_write(struct conn *c, const struct schedule_row *row, struct err *e)
+{
     AUTO_QUERY q;
-    int r = query_open(&q, c, "DELETE FROM definitions WHERE id = ?", e);
+    int r = query_open(&q, c, "INSERT OR REPLACE INTO schedules VALUES(?,?,?,?,?)", e);
     if (r < 0)
         return r;
-    bind_text(&q, id);
+    bind_text(&q, row->definition_id);
+    bind_text(&q, row->key);
+    bind_number(&q, row->decided_at_us);
+    bind_number(&q, row->queued_at_us);
+    bind_number(&q, row->paused);
     return query_run(&q, e);
 }
 
@@ -375,6 +399,8 @@ static int change_write(struct sqlite_store *s, struct change *change, uint64_t 
         return definition_write(s->writer, change->definition, e);
     case CHANGE_DEFINITION_DELETE:
         return definition_delete(s->writer, change->definition_id, e);
+    case CHANGE_SCHEDULE:
+        return schedule_write(s->writer, change->schedule, e);
     case CHANGE_JOB_DELETE:
         if (FAULT("store.delete"))
             return fail(e, E_IO, "the fault place store.delete was told to fail");

@@ -356,3 +356,27 @@ int sqlite_list_definitions(struct store_reader *r, struct arena *a,
     *ret_rows = (struct definition_row **)rows_finish(&rows, a, ret_count);
     return rc;
 }
+
+int sqlite_list_schedules(struct store_reader *r, struct arena *a,
+                          struct schedule_row ***ret_rows, size_t *ret_count, struct err *e)
+{
+    AUTO_QUERY q;
+    int rc = query_open(&q, sqlite_reader(r)->conn,
+                        "SELECT definition_id, key, decided_at, queued_at, paused"
+                        " FROM schedules ORDER BY definition_id",
+                        e);
+    if (rc < 0)
+        return rc;
+    struct rows rows = {0};
+    while ((rc = query_step(&q, e)) > 0) {
+        struct schedule_row *row = arena_alloc(a, sizeof(*row));
+        row->definition_id = column_text(&q, a);
+        row->key = column_text(&q, a);
+        row->decided_at_us = column_number(&q);
+        row->queued_at_us = column_number(&q);
+        row->paused = column_number(&q) != 0;
+        rows_add(&rows, row);
+    }
+    *ret_rows = (struct schedule_row **)rows_finish(&rows, a, ret_count);
+    return rc;
+}

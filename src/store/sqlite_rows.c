@@ -18,6 +18,7 @@ struct job_row *job_read(struct query *q, struct arena *a)
     row->source_is_json = column_number(q) != 0;
     row->parameters = column_text(q, a);
     row->source = column_text(q, a);
+    row->started_by = column_text(q, a);
     row->end_seq = (uint64_t)column_number(q);
     return row;
 }

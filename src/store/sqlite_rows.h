@@ -7,7 +7,8 @@
 
 #define JOB_COLUMNS                                                                            \
     "id, definition_id, name, status, created_at, started_at, completed_at, updated_at,"       \
-    " error, cause, lines, source_is_json, parameters, source, end_seq"
+    " error, cause, lines, source_is_json, parameters, source,"                                \
+    " started_by, end_seq"
 #define STEP_COLUMNS                                                                           \
     "id, job_id, number, name, type, depends, status, started_at, completed_at, updated_at,"   \
     " error, cause, progress_text, pending, running, completed, failed, cancelled, lines,"     \

@@ -12,7 +12,9 @@
 #include "store/sqlite.h"
 
 enum {
-    FORMAT_VERSION = 3, /* 2: events of type `system`; 3: steps know their first error */
+    /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
+     * started a job */
+    FORMAT_VERSION = 4,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -21,6 +23,12 @@ enum {
 #define STEP_INDEX_COLUMNS(between)                                                            \
     " first_error INTEGER NOT NULL DEFAULT 0" between                                          \
     " last_error INTEGER NOT NULL DEFAULT 0" between " told_lines TEXT"
+
+/* What version 4 added. */
+#define STARTED_BY_COLUMN " started_by TEXT"
+#define SCHEDULES_TABLE                                                                        \
+    "CREATE TABLE schedules(definition_id TEXT PRIMARY KEY, key TEXT, decided_at INTEGER,"     \
+    " queued_at INTEGER, paused INTEGER) WITHOUT ROWID;"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -42,7 +50,7 @@ static const char schema[] =
     " name TEXT, status INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
     " completed_at INTEGER, updated_at INTEGER, error TEXT, cause TEXT,"
     " lines INTEGER NOT NULL, end_seq INTEGER NOT NULL, source_is_json INTEGER NOT NULL,"
-    " parameters TEXT, source TEXT);"
+    " parameters TEXT, source TEXT," STARTED_BY_COLUMN ");"
     "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
     "CREATE INDEX jobs_by_status ON jobs(status, created_at, id);"
     "CREATE INDEX jobs_by_definition ON jobs(definition_id, created_at, id);"
@@ -71,7 +79,7 @@ static const char schema[] =
 
              "CREATE TABLE definitions(id TEXT PRIMARY KEY, source TEXT, is_json INTEGER NOT "
              "NULL,"
-             " created_at INTEGER, updated_at INTEGER);"
+             " created_at INTEGER, updated_at INTEGER);" SCHEDULES_TABLE
 
              "INSERT INTO meta VALUES('compacted_seq', 0);"
              "INSERT INTO streams VALUES(1, zeroblob(16), zeroblob(16));";
@@ -94,14 +102,20 @@ static int schema_create_tables(struct conn *c, struct err *e)
     return r;
 }
 
-/* Of steps written before, nobody knows the first error without reading: theirs stay 0. */
-static int schema_upgrade(struct conn *c, struct err *e)
+/* Of steps written before version 3, nobody knows the first error without reading: theirs stay
+ * 0; nor who started the jobs of before version 4. */
+static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
 {
     char pragma[64];
     snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d; COMMIT", FORMAT_VERSION);
-    int r = conn_exec(c,
-                      "BEGIN IMMEDIATE; ALTER TABLE steps ADD COLUMN" STEP_INDEX_COLUMNS(
-                          "; ALTER TABLE steps ADD COLUMN"),
+    int r = conn_exec(c, "BEGIN IMMEDIATE", e);
+    if (r >= 0 && from < 3)
+        r = conn_exec(
+            c,
+            "ALTER TABLE steps ADD COLUMN" STEP_INDEX_COLUMNS("; ALTER TABLE steps ADD COLUMN"),
+            e);
+    if (r >= 0)
+        r = conn_exec(c, "ALTER TABLE jobs ADD COLUMN" STARTED_BY_COLUMN ";" SCHEDULES_TABLE,
                       e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }
@@ -125,7 +139,7 @@ static int schema_check(struct conn *c, bool *ret_empty, struct err *e)
         return fail(e, E_VERSION,
                     "%s was written by a newer tailrace (format %lld, this one knows %d)",
                     c->path, (long long)version, FORMAT_VERSION);
-    return version < FORMAT_VERSION ? schema_upgrade(c, e) : 0;
+    return version < FORMAT_VERSION ? schema_upgrade(c, version, e) : 0;
 }
 
 /* The journal follows on what was compacted without a gap: else rows are lost. */

@@ -137,6 +137,11 @@ CHECKED int store_list_definitions(struct store_reader *r, struct arena *a,
                                    struct definition_row ***ret_rows, size_t *ret_count,
                                    struct err *e);
 
+/* What was decided about schedules, by definition. */
+CHECKED int store_list_schedules(struct store_reader *r, struct arena *a,
+                                 struct schedule_row ***ret_rows, size_t *ret_count,
+                                 struct err *e);
+
 /* Lines (events of type EVENT_JOB_LOG) of one step, or of the job itself (step_id none),
  * appended to `into` in ascending order of their numbers: those with after < line and (before
  * == 0 or line < before) and level >= min_level, the first `limit` of them, or the last with

@@ -120,7 +120,8 @@ function watchWire() {
             this.addEventListener("message", ({ data }) => {
                 const { topic, to, as_of: asOf } = JSON.parse(data);
                 const seq = to ?? asOf;
-                if (topic && seq !== undefined) window.wire[topic] = seq;
+                // a frame may still come of a topic that was left
+                if (topic in window.wire && seq !== undefined) window.wire[topic] = seq;
                 told();
             });
         }
@@ -252,9 +253,19 @@ export async function reached(reader, heads) {
         window.flying === 0 &&
         Object.entries(window.wire).every(([topic, seq]) => seq >= (heads[topic] ?? 0));
     for (let i = 0; i < 3; i++) {
-        await until(reader, isThere, heads); // what it has painted may have made it open more
-        await frames(reader);
+        await until(reader, isThere, heads).catch(async (error) => {
+            throw new Error(await reader.evaluate(lag, heads), { cause: error });
+        });
+        await frames(reader); // what it has painted may have made it open more
     }
+}
+
+// Runs in the page: what it still waits for.
+function lag(heads) {
+    const topics = Object.entries(window.wire).filter(([topic, seq]) => seq < (heads[topic] ?? 0));
+    const behind = topics.map(([topic, seq]) => `${topic} at ${seq} of ${heads[topic]}`).join(", ");
+    const badge = document.querySelector(".badge").innerText;
+    return `${location.pathname}, "${badge}", did not get all: ${behind}; ${window.flying} requests without an answer`;
 }
 
 // The topics that the page follows.

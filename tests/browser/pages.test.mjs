@@ -166,6 +166,7 @@ story("a job is run again from its page, with its parameters, and its page opens
     const other = new URL(reader.url()).pathname.split("/")[2];
     assert.deepEqual((await server.get(`/api/jobs/${other}`)).body.config.parameters, { word: "moin" });
     await until(reader, () => document.querySelectorAll(".job-runs a").length === 2);
+    await until(reader, (by) => document.querySelector(".job-facts").innerText.includes(by), `page, again after ${id}`);
     assert.match(await reader.getAttribute(".job-runs a[aria-current]", "href"), new RegExp(other));
     clean({ complaints: reader.complaints.filter((text) => !/loaded again/.test(text)) });
 });
@@ -284,4 +285,23 @@ story("documents are found by words, opened, and their text is never markup", as
     const raw = (await server.get("/api/documents/" + first.id)).body.markdown;
     assert.equal(await reader.evaluate(() => document.querySelector(".markdown").textContent), raw);
     clean(reader);
+});
+
+story("a schedule says when its next run is, is paused and goes on, and the page knows what others do", async (t) => {
+    const hourly = "id: hourly\nname: Hourly\nschedule: 0 * * * *\nsteps:\n  - { name: s, type: shell, config: { command: 'true' } }\n";
+    const server = await serve(t, { definitions: { "hourly.yaml": hourly } });
+    const reader = await page(t, server, { path: "/definitions" });
+    const says = (text) => until(reader, (text) => document.querySelector(".definition-schedule").innerText.includes(text), text);
+    await says("at minute 0 of every hour, UTC");
+    await says("next ");
+    await says(", in ");
+    await reader.click("text=Pause");
+    await says("paused");
+    await until(reader, () => document.querySelector(".definition-actions").innerText.includes("Resume"));
+    assert.equal((await server.get("/api/job-definitions/hourly")).body.paused, true);
+    await server.post("/api/job-definitions/hourly/resume"); // somebody else
+    await says("next ");
+    await server.fetch("/api/job-definitions", { method: "POST", headers: { "Content-Type": "application/yaml" }, body: hourly.replaceAll("ourly", "ello") });
+    await until(reader, () => document.querySelectorAll(".definition").length === 2);
+    assert.deepEqual(reader.complaints, []);
 });

@@ -173,7 +173,7 @@ static void start_job(struct recorder *r)
                                   .format = DEFINITION_YAML,
                                   .schemas = worker_schemas()};
     must(definition_parse(&in, &d, &e), &e);
-    must(engine_execute(r->engine, d, NULL, NULL, 0, &r->newest_job, &e), &e);
+    must(engine_execute(r->engine, d, NULL, NULL, 0, "API", &r->newest_job, &e), &e);
     definition_free(d);
     r->jobs_left--;
 }

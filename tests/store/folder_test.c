@@ -51,6 +51,33 @@ TEST(what_was_written_is_there_after_a_restart)
     store_close(s);
 }
 
+/* A folder of before there were schedules, made of a new one. */
+TEST(a_folder_of_an_older_format_gets_what_is_missing)
+{
+    struct store *s = case_open(BACKEND_SQLITE);
+    case_fill(s, 5, 1);
+    store_close(s);
+    run_sql("ALTER TABLE jobs DROP COLUMN started_by; DROP TABLE schedules;"
+            "PRAGMA user_version = 3");
+    s = case_open(BACKEND_SQLITE);
+    struct batch *b = batch_new();
+    struct schedule_row row = {"news", "0 3 * * * UTC", 7, 0, true};
+    struct err e;
+    AUTO_ARENA a = ARENA_INIT;
+    struct schedule_row **rows;
+    struct store_reader *r;
+    size_t count;
+    batch_put_schedule(b, &row);
+    commit(s, b);
+    CHECK(store_read_begin(s, &r, &e) >= 0);
+    CHECK(store_list_schedules(r, &a, &rows, &count, &e) >= 0);
+    CHECK_INT(count, 1);
+    CHECK_TEXT(rows[0]->key, "0 3 * * * UTC");
+    CHECK(rows[0]->paused);
+    store_read_end(r);
+    store_close(s);
+}
+
 static void copy_file(const char *from, const char *to)
 {
     char bytes[4096];
@@ -185,7 +212,7 @@ TEST(a_folder_of_a_newer_tailrace_is_refused)
     run_sql("PRAGMA user_version = 7");
     CHECK_INT(try_open(test_folder(), &e), E_VERSION);
     CHECK_HAS(e.text, db_path());
-    CHECK_HAS(e.text, "was written by a newer tailrace (format 7, this one knows 3)");
+    CHECK_HAS(e.text, "was written by a newer tailrace (format 7, this one knows 4)");
 }
 
 TEST(a_database_of_another_program_is_refused_and_left_alone)

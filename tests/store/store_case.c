@@ -146,12 +146,13 @@ static const char *shown(const char *s)
 
 static void dump_job(const struct job_row *j, struct buf *out)
 {
-    buf_printf(out, "job %s %s '%s' '%s' %d '%s' %d %lld %lld %lld %lld '%s' '%s' %llu %llu\n",
-               ID_TEXT(j->id), shown(j->definition_id), shown(j->name), shown(j->source),
-               j->source_is_json, shown(j->parameters), j->status, (long long)j->created_at_us,
-               (long long)j->started_at_us, (long long)j->completed_at_us,
-               (long long)j->updated_at_us, shown(j->error), shown(j->cause),
-               (unsigned long long)j->lines, (unsigned long long)j->end_seq);
+    buf_printf(out,
+               "job %s %s '%s' '%s' '%s' %d '%s' %d %lld %lld %lld %lld '%s' '%s' %llu %llu\n",
+               ID_TEXT(j->id), shown(j->definition_id), shown(j->name), shown(j->started_by),
+               shown(j->source), j->source_is_json, shown(j->parameters), j->status,
+               (long long)j->created_at_us, (long long)j->started_at_us,
+               (long long)j->completed_at_us, (long long)j->updated_at_us, shown(j->error),
+               shown(j->cause), (unsigned long long)j->lines, (unsigned long long)j->end_seq);
 }
 
 static void dump_step(const struct step_row *s, struct buf *out)
@@ -377,6 +378,12 @@ void dump_reader(struct store_reader *r, uint64_t seed, struct buf *out)
                    shown(definitions[i]->source), definitions[i]->is_json,
                    (long long)definitions[i]->created_at_us,
                    (long long)definitions[i]->updated_at_us);
+    struct schedule_row **schedules;
+    MUST(store_list_schedules(r, &a, &schedules, &count, &e));
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "schedule '%s' '%s' %lld %lld %d\n", schedules[i]->definition_id,
+                   shown(schedules[i]->key), (long long)schedules[i]->decided_at_us,
+                   (long long)schedules[i]->queued_at_us, schedules[i]->paused);
     struct job_query all = {.limit = -1};
     MUST(store_list_jobs(r, &all, &a, &jobs, &count, &total, &e));
     CHECK_INT(total, count);

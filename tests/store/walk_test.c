@@ -104,6 +104,7 @@ static void walk_job_row(struct walk *w, struct batch *b, struct walk_job *job)
     job->row.definition_id = rng_below(&w->rng, 2) ? "news" : "other";
     job->row.started_at_us = (int64_t)rng_below(&w->rng, 3);
     job->row.cause = any_word(w);
+    job->row.started_by = any_word(w);
     batch_put_job(b, &job->row);
 }
 
@@ -135,7 +136,11 @@ static void walk_definition(struct walk *w, struct batch *b)
 {
     char id[] = {(char)('a' + rng_below(&w->rng, 4)), 0};
     struct definition_row row = {id, any_word(w), rng_below(&w->rng, 2), 1, w->now};
-    if (rng_below(&w->rng, 3))
+    struct schedule_row schedule = {id, any_word(w), w->now, (int64_t)rng_below(&w->rng, 9),
+                                    rng_below(&w->rng, 2)};
+    if (rng_below(&w->rng, 3) == 0)
+        batch_put_schedule(b, &schedule);
+    else if (rng_below(&w->rng, 2))
         batch_put_definition(b, &row);
     else
         batch_delete_definition(b, id);
@@ -189,6 +194,9 @@ static void change_copy(struct batch *to, const struct change *c)
         break;
     case CHANGE_DEFINITION_DELETE:
         batch_delete_definition(to, c->definition_id);
+        break;
+    case CHANGE_SCHEDULE:
+        batch_put_schedule(to, c->schedule);
         break;
     case CHANGE_JOB_DELETE:
         batch_delete_job(to, c->job_id);

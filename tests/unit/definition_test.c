@@ -1,6 +1,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/definition.h"
+#include "job/schedule.h"
 #include "test.h"
 
 static const struct setting_spec crawler_settings[] = {
@@ -85,7 +86,11 @@ TEST(a_whole_definition_is_read_with_all_its_fields)
     CHECK_TEXT(d->name, "News Crawler");
     CHECK_TEXT(d->description, "Crawl news pages and keep the articles");
     CHECK_TEXT(d->source, news);
-    CHECK_TEXT(d->schedule, "*/30 * * * *");
+    CHECK_TEXT(d->schedule->text, "*/30 * * * *");
+    CHECK_TEXT(d->schedule->timezone, "Europe/Berlin");
+    CHECK_INT(d->schedule->missed, MISSED_RUN_ONCE);
+    CHECK_INT(d->schedule->overlap, OVERLAP_SKIP);
+    CHECK_INT(d->warning_count, 0);
     CHECK_INT(d->timeout_ms, 30 * 60 * 1000);
     CHECK(d->enabled && !d->is_json);
     CHECK_INT(d->tag_count, 1);
@@ -119,7 +124,7 @@ TEST(a_definition_with_the_least_in_it_has_its_defaults)
     struct definition *d = parse(HEAD STEP, DEFINITION_YAML, &e);
     CHECK_TEXT(e.text, "");
     CHECK_TEXT(d->description, "");
-    CHECK_TEXT(d->schedule, "");
+    CHECK(!d->schedule);
     CHECK(d->enabled);
     CHECK_INT(d->max_child_failures, -1);
     CHECK_INT(d->steps[0].on_error, ON_ERROR_FAIL);
@@ -128,27 +133,15 @@ TEST(a_definition_with_the_least_in_it_has_its_defaults)
     definition_free(d);
 }
 
-TEST(what_this_version_does_not_carry_out_is_taken_and_said)
+TEST(what_may_not_be_meant_is_taken_and_said)
 {
-    static const char *const warnings[] = {
-        "schedule is not carried out by this version: the job runs when it is executed by hand "
-        "or by API",
-    };
     struct err e;
-    struct definition *d = parse(news, DEFINITION_YAML, &e);
-    CHECK_INT(d->warning_count, ARRAY_LEN(warnings));
-    for (size_t i = 0; i < ARRAY_LEN(warnings); i++)
-        CHECK_TEXT(d->warnings[i], warnings[i]);
-    definition_free(d);
-
-    d = parse(
-        HEAD "schedule: 0 3 * * mon\nsteps:\n- {name: s, type: shell, on_error: retry, config: "
-             "{command: ls}}\n",
-        DEFINITION_YAML, &e);
+    struct definition *d = parse(HEAD "schedule: 0 3 1 * mon\n" STEP, DEFINITION_YAML, &e);
     CHECK_TEXT(e.text, "");
-    CHECK_TEXT(d->schedule, "0 3 * * mon");
+    CHECK_TEXT(d->schedule->text, "0 3 1 * mon");
     CHECK_INT(d->warning_count, 1);
-    CHECK_INT(d->steps[0].retry_attempts, 3);
+    CHECK_TEXT(d->warnings[0],
+               "schedule: it is due when either of its two days fits, not only when both do");
     definition_free(d);
 }
 
@@ -195,7 +188,7 @@ TEST(a_definition_that_is_shown_and_sent_back_is_the_same_definition)
     char *end = strstr(first, ",\"source\":");
     CHECK(end);
     CHECK_HAS(end, "\"source\":\"id: news-crawler\\nname");
-    CHECK_HAS(end, "\"format\":\"yaml\",\"warnings\":[\"schedule is");
+    CHECK_HAS(end, "\"format\":\"yaml\",\"warnings\":[]");
     memcpy(end, "}", 2);
 
     d = parse(first, DEFINITION_JSON, &e);
@@ -364,7 +357,27 @@ static const struct wrong wrong_heads[] = {
     {HEAD "tags: [a, {b: c}]\n" STEP, "x.yaml:3:11: tags[1]: expected text, found a map",
      "tags[1]"},
     {HEAD "schedule: hourly\n" STEP,
-     "x.yaml:3:11: schedule: expected five fields such as \"*/30 * * * *\", found 'hourly'",
+     "x.yaml:3:11: schedule: expected five fields such as \"*/30 * * * *\", or @hourly, "
+     "@daily, @weekly, @monthly, @yearly, found 'hourly'",
+     "schedule"},
+    {HEAD "schedule: \"61 * * * *\"\n" STEP,
+     "x.yaml:3:11: schedule: minute: expected 0 to 59, '*', ranges or lists, found '61'",
+     "schedule"},
+    {HEAD "schedule: [a]\n" STEP,
+     "x.yaml:3:11: schedule: expected five fields such as \"*/30 * * * *\", found a list",
+     "schedule"},
+    {HEAD "schedule: {cron: \"@daily\", timezone: Europe/Berln}\n" STEP,
+     "x.yaml:3:38: schedule.timezone: expected a name such as Europe/Berlin, found "
+     "'Europe/Berln'",
+     "schedule.timezone"},
+    {HEAD "schedule: {cron: \"@daily\", missed: never}\n" STEP,
+     "x.yaml:3:36: schedule.missed: expected skip, run-once or run-all, found 'never'",
+     "schedule.missed"},
+    {HEAD "schedule: {cron: \"@daily\", overlap: wait}\n" STEP,
+     "x.yaml:3:37: schedule.overlap: expected skip, queue, replace or allow, found 'wait'",
+     "schedule.overlap"},
+    {HEAD "schedule: \"@daily\"\nparameters: {site: {}}\n" STEP,
+     "x.yaml:3:11: schedule: parameter 'site' has no default, so nothing can be started",
      "schedule"},
     {HEAD "schedule: {timezone: UTC}\n" STEP,
      "x.yaml:3:11: schedule: 'cron' is missing, expected five fields such as \"*/30 * * * *\"",

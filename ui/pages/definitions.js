@@ -3,16 +3,18 @@
 // The editor's text is the reader's own until it is saved. The server says what is wrong in it
 // while it is written, and refuses to save over a change of somebody else (ETag, If-Match).
 
-import { ApiError, api } from "../api.js";
+import { ApiError, api, post } from "../api.js";
 import { start } from "../app.js";
 import { diff, diffShort } from "../definitions/diff.js";
-import { plural } from "../format.js";
+import { duration, plural, when } from "../format.js";
 import { Runs } from "../job/runs.js";
+import { SYSTEM } from "../reducer.js";
 import { shell } from "../shell.js";
-import { onLive, onPaint } from "../state.js";
+import { live, onLive, onPaint } from "../state.js";
 
 const TYPING_MS = 300; // the server is asked when the reader pauses so long
 const RUNS = 10; // of each definition
+const DAY_MS = 24 * 3600 * 1000;
 const BEGIN = `id: my-job
 name: My job
 steps:
@@ -49,7 +51,11 @@ start(() => ({
         addEventListener("popstate", () => this.route());
         addEventListener("beforeunload", (e) => this.isChanged() && e.preventDefault());
         onLive("status", (status) => status.state === "live" && this.load());
+        live.open(SYSTEM); // definitions and schedules are changed by others too
+        setInterval(() => this.look(), 1000);
         onPaint((state, now) => {
+            if (state.told !== this.told) this.load();
+            this.told = state.told;
             for (const [id, of] of runs) of.follow(state.list, { definition_id: id }, now);
         });
         this.route();
@@ -76,6 +82,25 @@ start(() => ({
             }
         } catch (error) {
             this.error = error.message;
+        }
+    },
+
+    // A run that was next is over: what is next now, the server says.
+    look() {
+        const now = Date.now();
+        for (const d of this.list) {
+            const text = nextText(d, now);
+            if (d.next !== text) d.next = text;
+        }
+        if (this.list.some((d) => d.nextRuns.length && Date.parse(d.nextRuns[0]) < now - 1000)) this.load();
+    },
+
+    async pause(id, isPaused) {
+        try {
+            await post(pathOf(id) + (isPaused ? "/resume" : "/pause"));
+            this.load();
+        } catch (error) {
+            shell.toast(error.message);
         }
     },
 
@@ -302,18 +327,32 @@ start(() => ({
 
 function itemOf(d, old) {
     const off = d.enabled === false;
-    const schedule = d.schedule ? "schedule " + d.schedule + " (not carried out by this version)" : "";
-    const parts = [plural(d.steps.length, "step"), ...d.tags.map((tag) => "#" + tag), schedule, d.file];
-    return {
+    const parts = [plural(d.steps.length, "step"), ...d.tags.map((tag) => "#" + tag), d.file];
+    const item = {
         id: d.id,
         name: d.name,
         description: d.description || "",
         off,
         link: "/definitions/" + encodeURIComponent(d.id),
         facts: parts.filter(Boolean).join(" · "),
-        warning: d.warnings.filter((text) => !/schedule/.test(text)).join(" "),
+        warning: d.warnings.join(" "),
+        schedule: d.schedule_words || "",
+        nextRuns: d.next_runs,
+        times: d.next_runs.map((time) => new Date(time).toLocaleString()).join("\n"),
+        queued: d.queued_run,
+        paused: d.paused,
+        pauseVerb: d.paused ? "Resume" : "Pause",
         verb: d.file ? "View" : "Edit",
         runs: old ? old.runs : [],
         none: old ? old.none : false,
     };
+    return { ...item, next: nextText(item, Date.now()) };
+}
+
+function nextText({ schedule, off, paused, queued, nextRuns }, now) {
+    if (!schedule || off) return "";
+    if (paused) return "paused";
+    if (queued) return "waits for the job before it to end";
+    const left = Date.parse(nextRuns[0]) - now;
+    return "next " + when(nextRuns[0], now) + (left < DAY_MS ? ", in " + duration(left, true) : "");
 }

@@ -142,6 +142,7 @@ start(() => ({
         const facts = [
             ["Definition", job.definition_id, ""],
             ["Started", begun ? when(begun, now) : "", begun && new Date(begun).toLocaleString()],
+            ["By", job.started_by, ""],
             [isFinal(status) ? "Took" : "Runs for", elapsed(job.started_at, job.completed_at, now), ""],
             ...this.parameters.map(([key, value]) => [key, String(value), ""]),
         ].filter(([, text]) => text);
