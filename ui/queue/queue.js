@@ -29,12 +29,20 @@ export class TailraceQueue extends HTMLElement {
     #groups = new Map(); // status → its heading
     #choices = new Map(); // job or step id → open or not, as the reader chose
     #pointer = null;
+    #held = null; // {el, top}
+    #high = 0; // of the page, when it was scrolled last
 
     connectedCallback() {
         this.setAttribute("role", "list");
         this.setAttribute("aria-label", "Jobs, newest first");
-        this.addEventListener("pointermove", (e) => (this.#pointer = [e.clientX, e.clientY]));
-        this.addEventListener("pointerleave", () => (this.#pointer = null));
+        const point = (e) => {
+            this.#pointer = e.type === "pointermove" ? [e.clientX, e.clientY] : null;
+            this.#hold();
+        };
+        this.addEventListener("pointermove", point);
+        this.addEventListener("pointerleave", point);
+        addEventListener("scroll", () => this.#scrolled(), { passive: true });
+        new ResizeObserver(() => this.#keep()).observe(this);
         this.addEventListener("lognotice", (e) => this.tell("notice", e.detail));
         this.addEventListener("loglines", () => this.tell("changed", {}));
     }
@@ -42,7 +50,6 @@ export class TailraceQueue extends HTMLElement {
     // state: the reducer's. now: ms. idle: the server cannot be asked for anything now.
     render(state, now, idle) {
         if (!state.list) return;
-        const anchor = this.#anchor();
         this.#place(this.#listed(state), state);
         let running = 0;
         this.ids.forEach((id, i) => {
@@ -53,7 +60,7 @@ export class TailraceQueue extends HTMLElement {
             if (card.isDue(job, now, idle, this.ids.length > MANY))
                 card.render(job, id in state.trees, now, idle, this.#choices);
         });
-        if (anchor) scrollBy(0, anchor.el.getBoundingClientRect().top - anchor.top);
+        this.#keep();
     }
 
     choose(id, open) {
@@ -62,7 +69,7 @@ export class TailraceQueue extends HTMLElement {
 
     // Nothing is held in place until the pointer moves again.
     free() {
-        this.#pointer = null;
+        this.#pointer = this.#held = null;
     }
 
     // Jobs that the reader has open stay, however old.
@@ -116,12 +123,25 @@ export class TailraceQueue extends HTMLElement {
         }
     }
 
-    // What is under the pointer stays there, whatever is put in above it.
-    #anchor() {
-        if (!this.#pointer) return null;
-        const under = document.elementFromPoint(...this.#pointer);
+    // What is under the pointer stays there, whatever comes and grows above it; without one, and
+    // somewhere down the page, what is at its top. The browser's own way holds what may just close.
+    #hold() {
+        const at = this.#pointer || (scrollY > 0 && [innerWidth / 2, 80]);
+        const under = at && document.elementFromPoint(...at);
         const el = under && under.closest(".tree-step, .card");
-        return el && this.contains(el) ? { el, top: el.getBoundingClientRect().top } : null;
+        this.#held = el && this.contains(el) ? { el, top: el.getBoundingClientRect().top } : null;
+    }
+
+    // By the reader, or because the page became shorter for a moment than it was scrolled down?
+    #scrolled() {
+        const high = document.documentElement.scrollHeight;
+        if (high === this.#high) this.#hold();
+        this.#high = high;
+    }
+
+    #keep() {
+        const { el, top } = this.#held || {};
+        if (el && el.isConnected) scrollBy(0, el.getBoundingClientRect().top - top);
     }
 
     tell(name, detail) {

@@ -1,0 +1,216 @@
+// What is understood at a glance: what runs, how far it is, what waits and why, how it ended; in
+// words, shapes and colours, on the page, in its tab and aloud.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, test } from "node:test";
+
+import { serve } from "../api/server.mjs";
+import { page, quit, until } from "./browser.mjs";
+
+after(quit);
+
+const story = (name, run) => test(name, { timeout: 120000 }, run);
+const clean = (reader) => assert.deepEqual(reader.complaints, []);
+
+const definitions = {
+    "talks.yaml": `id: talks
+name: Talks
+steps:
+  - { name: talk, type: generator, config: { worker_count: 4, log_count: 100000, lines_per_second: 40, concurrency: 1 } }
+  - { name: after, type: shell, depends: [talk], config: { command: "true" } }
+`,
+    "fails.yaml": `id: fails
+name: Fails
+parameters: { place: { default: somewhere } }
+steps:
+  - { name: bad, type: shell, config: { command: "echo broken >&2; exit 3" } }
+  - { name: then, type: shell, depends: [bad], config: { command: "true" } }
+`,
+    "good.yaml": "id: good\nname: Good\nsteps:\n  - { name: say, type: shell, config: { command: 'seq 5' } }\n",
+};
+
+/* ---- the queue ---- */
+
+story("a card says how far a job is, how fast it writes, and what its steps wait for", async (t) => {
+    const server = await serve(t, { definitions });
+    const reader = await page(t, server);
+    const job = await server.execute("talks");
+    await until(reader, () => /\d\/s [▁▂▃▄▅▆▇█]+/.test(document.querySelector(".card-head")?.innerText));
+    await until(reader, () => /\d+ s/.test(document.querySelector(".card-head").innerText));
+    const { steps, label } = await reader.evaluate((job) => ({
+        steps: [...document.querySelectorAll(".card .tree-step")].map((el) => [
+            el.querySelector(".tree-step-header .tree-step-name").innerText,
+            el.querySelector(".tree-step-header .tree-step-status").innerText,
+            el.querySelector(".tree-step-header").innerText.replaceAll("\n", " "),
+        ]),
+        label: document.querySelector(`.card .card-title, span.label[data-job-id="${job}"]`) && document.querySelector(`span.label[data-status=running][data-job-id="${job}"]`).innerText,
+    }), job);
+    assert.equal(label, "running");
+    assert.deepEqual(steps.map(([name, status]) => [name, status]), [["talk", "running"], ["after", "pending"]]);
+    assert.match(steps[0][2], /logs: \d+\/\d+/);
+    assert.match(steps[1][2], /waits for talk/);
+    // What tests and styles of others may rely on.
+    for (const hook of [".tree-step[data-step-id]", ".tree-step-logs .tree-log-line[data-line] .tree-log-num", ".tree-log-line .tree-log-text"])
+        assert.ok(await reader.$(hook), hook);
+    await reader.click("#run-button, button:has-text('Run')");
+    await until(reader, () => document.getElementById("talks-run")?.checkVisibility());
+    clean(reader);
+});
+
+story("a step that the reader has closed stays closed while it writes, until it is opened", async (t) => {
+    const server = await serve(t, { definitions });
+    const reader = await page(t, server);
+    await server.execute("talks");
+    const isOpen = (open) => until(reader, (open) => document.querySelector(".tree-step-header")?.ariaExpanded === String(open), open);
+    const lines = () => reader.evaluate(() => Number(/\/(\d+)/.exec(document.querySelector(".tree-step .step-logs").innerText)?.[1] ?? 0));
+    await until(reader, () => document.querySelectorAll(".tree-log-line").length > 5);
+    await isOpen(true);
+    await reader.click(".tree-step-header");
+    await isOpen(false);
+    await reader.mouse.move(5, 700);
+    const before = await lines();
+    await until(reader, (before) => Number(/\/(\d+)/.exec(document.querySelector(".tree-step .step-logs").innerText)?.[1] ?? 0) > before + 40, before);
+    await isOpen(false);
+    await reader.click(".tree-step-header");
+    await until(reader, () => document.querySelectorAll(".tree-log-line").length > 5);
+    clean(reader);
+});
+
+story("what is under the pointer stays there when other jobs come", async (t) => {
+    const server = await serve(t, { definitions });
+    const reader = await page(t, server, { height: 700 });
+    // The newest one is open, with all its lines.
+    const settled = (count) =>
+        until(reader, (count) => document.querySelectorAll(".card").length === count && document.querySelectorAll(".card:first-child .tree-log-text:not(:empty)").length > 8, count);
+    for (let i = 0; i < 6; i++) await server.run("good");
+    await settled(6);
+    await reader.evaluate(() => scrollTo(0, 120));
+    const id = await reader.evaluate(() => document.querySelectorAll(".card")[4].querySelector(".label").dataset.jobId);
+    const at = () => reader.evaluate((id) => document.querySelector(`.label[data-job-id="${id}"]`).getBoundingClientRect().top, id);
+    const { x, y } = await reader.evaluate((id) => document.querySelector(`.label[data-job-id="${id}"]`).getBoundingClientRect().toJSON(), id);
+    await reader.mouse.move(x + 2, y + 2);
+    await reader.mouse.move(x + 3, y + 3);
+    const before = await at();
+    for (let count = 7; count <= 9; count++) {
+        await server.run("good");
+        await settled(count);
+        assert.ok(Math.abs((await at()) - before) < 1, `it moved by ${(await at()) - before} px`);
+    }
+    clean(reader);
+});
+
+/* ---- a job ---- */
+
+story("a job's header has its facts, its last 20 runs and why it ended", async (t) => {
+    const server = await serve(t, { definitions });
+    for (let i = 0; i < 21; i++) await server.run("fails");
+    const job = await server.run("fails", { place: "elsewhere" });
+    const reader = await page(t, server, { path: "/jobs/" + job });
+    await until(reader, () => document.querySelectorAll(".job-runs a").length === 20);
+    await until(reader, () => document.querySelector(".job-facts").innerText.includes("elsewhere"));
+    const facts = await reader.evaluate(() => document.querySelector(".job-facts").innerText.replace(/\s+/g, " "));
+    assert.match(facts, /Definition fails Started \d\d:\d\d By API Took \d.* place elsewhere/);
+    await until(reader, () => document.querySelector(".job-head, main").innerText.includes("step 'bad': exit code 3"));
+    clean(reader);
+});
+
+story("the tab says how a job is: its title and its sign", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.execute("talks");
+    const reader = await page(t, server, { path: "/jobs/" + job });
+    const icon = async () => (await fetch(await reader.evaluate(() => document.querySelector("link[rel=icon]").href))).text();
+    await until(reader, () => document.title.includes("running · Talks"));
+    const running = await icon();
+    assert.equal(running, await readFile(new URL("../../ui/favicon-running.svg", import.meta.url), "utf8"));
+    await server.post(`/api/jobs/${job}/cancel`);
+    await until(reader, () => document.title.includes("cancelled · Talks"));
+    assert.notEqual(await icon(), running);
+    const failed = await server.run("fails");
+    const other = await page(t, server, { path: "/jobs/" + failed });
+    await until(other, () => document.title.includes("failed · Fails"));
+    clean(reader);
+});
+
+story("a log is spoken of every ten seconds at most, and its lines have their place in the list", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.execute("talks");
+    const reader = await page(t, server, { path: `/jobs/${job}?step=talk`, prepare: (reader) => reader.addInitScript(watchVoice) });
+    await until(reader, () => window.said?.length >= 2);
+    const said = await reader.evaluate(() => window.said);
+    for (const [, text] of said) assert.match(text, /^[\d,]+ lines, [\d,]+ errors?, [\d,]+ warnings?$/);
+    assert.ok(said[1][0] - said[0][0] > 9900, `${said[1][0] - said[0][0]} ms`);
+    const list = await reader.evaluate(() => {
+        const el = document.querySelector(".tree-log-line");
+        const { role } = el.parentElement;
+        return { live: el.closest("[role=log]").ariaLive, list: role, item: el.role, at: el.ariaPosInSet, line: el.dataset.line, size: Number(el.ariaSetSize) };
+    });
+    assert.deepEqual([list.live, list.list, list.item, list.at], ["off", "list", "listitem", list.line]);
+    assert.equal(list.size, -1, "nobody knows yet how many there will be");
+    clean(reader);
+});
+
+// Notes what the page's log has a screen reader say, and when.
+function watchVoice() {
+    window.said = [];
+    new MutationObserver((changes) => {
+        for (const { target } of changes)
+            if (target.nodeType === 1 && target.matches(".log-status .spoken") && target.textContent) window.said.push([performance.now(), target.textContent]);
+    }).observe(document, { subtree: true, childList: true });
+}
+
+story("the whole log is downloaded as it is stored", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.run("good");
+    const reader = await page(t, server, { path: `/jobs/${job}?step=say` });
+    await until(reader, () => document.querySelector(".tree-log-text"));
+    const [download] = await Promise.all([reader.waitForEvent("download"), reader.click("text=Download")]);
+    const { text } = await server.get(`/api/jobs/${job}/logs.txt?step=say`);
+    assert.equal(await readFile(await download.path(), "utf8"), text);
+    assert.match(text, /\b5\n/);
+    clean(reader);
+});
+
+/* ---- states ---- */
+
+const COLOURS = {
+    completed: ["#00705a", "#5fdcc2"],
+    failed: ["#b3001b", "#ff6a5e"],
+    running: ["#0757b8", "#6cb6ff"],
+    pending: ["#57606a", "#9198a1"],
+    cancelled: ["#57606a", "#9198a1"],
+    skipped: ["#57606a", "#9198a1"],
+};
+const rgb = (hex) => `rgb(${hex.match(/\w\w/g).map((part) => parseInt(part, 16)).join(", ")})`;
+
+story("each state has its word, its own shape and its colour, light and dark", async (t) => {
+    const server = await serve(t, { definitions });
+    const cancelled = await server.execute("talks");
+    await server.post(`/api/jobs/${cancelled}/cancel`);
+    await server.run("good");
+    await server.run("fails");
+    await server.execute("talks");
+    for (const [theme, dark] of [false, true].entries()) {
+        const reader = await page(t, server, { dark });
+        await until(reader, () => document.querySelectorAll(".card").length === 4 && document.querySelector(".tree-log-line"));
+        for (const el of await reader.$$(".card .disclosure[aria-expanded=false]")) await el.click();
+        await until(reader, () => document.querySelectorAll(".tree-step").length === 7);
+        const seen = await reader.evaluate(() => {
+            const all = {};
+            for (const el of document.querySelectorAll(".label, .tree-step")) {
+                const word = el.matches(".label") ? el : el.querySelector(".tree-step-status");
+                const use = (el.matches(".label") ? el : el.querySelector(".tree-step-header")).querySelector(".shape use");
+                const { color } = getComputedStyle(word);
+                all[el.dataset.status] = [...(all[el.dataset.status] ?? []), [word.innerText.trim(), use.getAttribute("href"), color].join(" ")];
+            }
+            return all;
+        });
+        const shapes = new Set();
+        for (const [status, colours] of Object.entries(COLOURS)) {
+            assert.deepEqual([...new Set(seen[status])], [`${status} #s-${status} ${rgb(colours[theme])}`], status);
+            shapes.add(await reader.evaluate((id) => document.getElementById(id)?.innerHTML, `s-${status}`));
+        }
+        assert.ok(!shapes.has(undefined) && shapes.size >= 5, "waiting and cancelled are not the same sign"); // cancelled and skipped share one
+        clean(reader);
+    }
+});
