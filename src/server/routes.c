@@ -26,6 +26,7 @@ static const struct route routes[] = {
     {"GET", "/api/health", "", BODY_NONE, handle_health, "Is the server there?"},
     {"GET", "/api/version", "", BODY_NONE, handle_version, "What is running"},
     {"GET", "/api/status", "", BODY_NONE, handle_status, "State, uptime and counts"},
+    {"GET", "/metrics", "", BODY_NONE, handle_metrics, "Figures in Prometheus' text format"},
     {"GET", "/api/openapi.json", "", BODY_NONE, handle_openapi, "This table as OpenAPI"},
 
     {"GET", "/api/job-definitions", "runs " PAGE, BODY_NONE, handle_definitions_list,

@@ -62,6 +62,9 @@ int handle_definition_execute(struct request *r, struct err *e);
 int handle_definition_pause(struct request *r, struct err *e);
 int handle_definition_resume(struct request *r, struct err *e);
 
+/* routes_metrics.c */
+int handle_metrics(struct request *r, struct err *e);
+
 /* routes_jobs.c */
 int handle_jobs_list(struct request *r, struct err *e);
 int handle_jobs_stats(struct request *r, struct err *e);

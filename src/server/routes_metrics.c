@@ -1,0 +1,127 @@
+/* GET /metrics: figures for a collector, in Prometheus' text format
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "server/http.h"
+#include "server/request.h"
+#include "server/viewer.h"
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void gauge(struct buf *out, const char *name, const char *help, double value)
+{
+    head(out, name, "gauge", help);
+    buf_printf(out, "%s %.15g\n", name, value);
+}
+
+static void counter(struct buf *out, const char *name, const char *help, double value)
+{
+    head(out, name, "counter", help);
+    buf_printf(out, "%s %.15g\n", name, value);
+}
+
+/* What only the loop thread may look at. */
+static void write_state(struct buf *out, struct server *s)
+{
+    head(out, "tailrace_build_info", "gauge", "The version that runs.");
+    buf_printf(out, "tailrace_build_info{version=\"%s\"} 1\n", VERSION);
+    gauge(out, "tailrace_active_jobs", "Jobs that have not ended.",
+          (double)engine_active_jobs(s->engine));
+    gauge(out, "tailrace_definitions", "Job definitions.", (double)catalog_count(s->catalog));
+    gauge(out, "tailrace_viewers", "Open WebSockets.", (double)viewers_count(s->viewers));
+    gauge(out, "tailrace_connections", "Open HTTP connections.",
+          (double)http_connections(s->http));
+    gauge(out, "tailrace_store_trouble", "One while nothing can be committed.",
+          writer_trouble(s->writer)[0] != 0);
+    gauge(out, "process_start_time_seconds", "When the server was started, since 1970.",
+          (double)s->started_at_us / 1e6);
+}
+
+static void write_process(struct buf *out)
+{
+    struct rusage usage = {0};
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm && fscanf(statm, "%*s %ld", &pages) != 1)
+        pages = 0;
+    if (statm)
+        (void)fclose(statm);
+    (void)getrusage(RUSAGE_SELF, &usage);
+    gauge(out, "process_resident_memory_bytes", "Memory of the server.",
+          (double)pages * (double)sysconf(_SC_PAGESIZE));
+    counter(out, "process_cpu_seconds_total", "CPU time of the server, user and system.",
+            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+}
+
+/* Bytes of the files right in the data folder. */
+static int64_t folder_bytes(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct stat st;
+    int64_t bytes = 0;
+    for (const struct dirent *entry; dir && (entry = readdir(dir));)
+        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode))
+            bytes += st.st_size;
+    if (dir)
+        (void)closedir(dir);
+    return bytes;
+}
+
+static void write_disk(struct buf *out, const char *folder)
+{
+    struct statvfs fs;
+    gauge(out, "tailrace_data_bytes", "Size of the files in the data folder.",
+          (double)folder_bytes(folder));
+    if (statvfs(folder, &fs) == 0)
+        gauge(out, "tailrace_data_free_bytes", "Space that is left for the data folder.",
+              (double)fs.f_bavail * (double)fs.f_frsize);
+}
+
+static int read_metrics(struct request *r, struct store_reader *reader, struct err *e)
+{
+    int64_t counts[JOB_STATE_COUNT];
+    int code = store_count_jobs(reader, counts, e);
+    if (code < 0)
+        return code;
+    head(&r->out, "tailrace_jobs", "gauge", "Jobs that are kept, by state.");
+    for (int i = 0; i < JOB_STATE_COUNT; i++)
+        if (i != JOB_SKIPPED)
+            buf_printf(&r->out, "tailrace_jobs{status=\"%s\"} %lld\n",
+                       job_state_name((enum job_state)i), (long long)counts[i]);
+    counter(&r->out, "tailrace_events_total", "Events in the log, lines among them.",
+            (double)store_read_as_of(reader));
+    write_process(&r->out);
+    write_disk(&r->out, r->server->options->data);
+    return 0;
+}
+
+static int reply_metrics(struct request *r, struct err *e)
+{
+    (void)e;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_COPY);
+    (void)MHD_add_response_header(response, "Content-Type",
+                                  "text/plain; version=0.0.4; charset=utf-8");
+    request_reply_response(r, MHD_HTTP_OK, response);
+    return 0;
+}
+
+int handle_metrics(struct request *r, struct err *e)
+{
+    (void)e;
+    write_state(&r->out, r->server);
+    request_read(r, read_metrics, reply_metrics);
+    return 0;
+}
