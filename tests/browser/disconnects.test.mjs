@@ -38,7 +38,8 @@ steps:
 };
 
 // Walks down from the row after `line`, a screen at a time, until so many rows were seen or the last
-// one was. Of rows that are not loaded yet it waits for the text.
+// one was. Of rows that are not loaded yet it waits for the text. A step that begins where the element
+// ends goes nowhere until the log has moved in it, so that it is gone on by a little while it waits.
 const walk = (reader, line, most, last) =>
     reader.evaluate(
         async ([line, most, last, ROW]) => {
@@ -49,8 +50,9 @@ const walk = (reader, line, most, last) =>
             while (seen.length < most && line < last) {
                 let rows = logRows();
                 for (let tries = 0; !isThere(rows); rows = logRows()) {
-                    if (++tries > 1000) throw new Error(`what comes after line ${line} is not shown: ${rows}`);
+                    if (++tries > 1000) throw new Error(`of ${last}, what comes after line ${line} is not shown: ${rows[0]} … ${rows.at(-1)}`);
                     await frame();
+                    if (rows.at(-1)?.[0] === line && rows.at(-1)[1]) scroller.scrollTop += ROW;
                 }
                 const fresh = rows.filter(([at]) => at > line);
                 seen.push(...fresh);
