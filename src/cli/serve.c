@@ -18,6 +18,7 @@
 #define DEFAULT_DATA "tailrace-data"
 #define DEFAULT_DEFINITIONS "definitions"
 #define DEFAULT_HEARTBEAT "20"
+#define DEFAULT_MAX_JOBS "0"
 
 enum { HEARTBEAT_MAX_S = 600 };
 
@@ -38,10 +39,14 @@ static const struct option serve_options[] = {
      .value = "SECONDS",
      .environment = "TAILRACE_HEARTBEAT",
      .help = "a ping to viewers after so much silence (default " DEFAULT_HEARTBEAT ")"},
+    {.name = "max-jobs",
+     .value = "N",
+     .environment = "TAILRACE_MAX_JOBS",
+     .help = "so many jobs run at once, the others wait (default 0: no limit)"},
     {.name = "config",
      .value = "FILE",
      .environment = "TAILRACE_CONFIG",
-     .help = "YAML or JSON with the keys listen, data, definitions, heartbeat"},
+     .help = "YAML or JSON with these as keys: listen, data, ..., max-jobs"},
     {0},
 };
 
@@ -71,7 +76,8 @@ static int file_read(const char *path, struct buf *out, struct err *e)
 static int config_read(struct node_tree *tree, const char *path, const struct node **ret_root,
                        struct err *e)
 {
-    static const char *const keys[] = {"listen", "data", "definitions", "heartbeat", NULL};
+    static const char *const keys[] = {"listen",    "data",     "definitions",
+                                       "heartbeat", "max-jobs", NULL};
     AUTO_BUF text = BUF_INIT(LIMIT_DEFINITION_BYTES);
     bool json = str_ends(str_of(path), STR(".json"));
     int r = file_read(path, &text, e);
@@ -107,8 +113,8 @@ static bool is_folder(const char *path)
 static int options_read(const struct arguments *a, const struct node *config,
                         struct server_options *o, struct err *e)
 {
-    const char *heartbeat;
-    int64_t seconds;
+    const char *heartbeat, *most;
+    int64_t seconds, max_jobs;
     int r = setting(a, config, "listen", DEFAULT_LISTEN, &o->listen, e);
     if (r >= 0)
         r = setting(a, config, "data", DEFAULT_DATA, &o->data, e);
@@ -118,13 +124,19 @@ static int options_read(const struct arguments *a, const struct node *config,
                     &o->definitions, e);
     if (r >= 0)
         r = setting(a, config, "heartbeat", DEFAULT_HEARTBEAT, &heartbeat, e);
+    if (r >= 0)
+        r = setting(a, config, "max-jobs", DEFAULT_MAX_JOBS, &most, e);
     if (r < 0)
         return r;
     if (!str_to_int(str_of(heartbeat), 1, HEARTBEAT_MAX_S, &seconds))
         return fail_field(e, E_INVAL, "heartbeat",
                           "heartbeat is a number of seconds from 1 to %d, not '%s'",
                           HEARTBEAT_MAX_S, heartbeat);
+    if (!str_to_int(str_of(most), 0, INT32_MAX, &max_jobs))
+        return fail_field(e, E_INVAL, "max-jobs",
+                          "max-jobs is a number of jobs, 0 for no limit, not '%s'", most);
     o->heartbeat_ms = seconds * 1000;
+    o->max_jobs = (int)max_jobs;
     return 0;
 }
 

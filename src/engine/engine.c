@@ -27,6 +27,11 @@ int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
     return 0;
 }
 
+void engine_limit(struct engine *g, int max_jobs)
+{
+    g->max_jobs = max_jobs;
+}
+
 /* Takes the definition. */
 static struct id begin(struct engine *g, struct definition *own, const char *started_by)
 {

@@ -14,6 +14,9 @@ struct engine;
 CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
                        struct engine **ret_engine, struct err *e);
 
+/* So many jobs run at once; the others wait. 0: no limit. Before engine_recover(). */
+void engine_limit(struct engine *g, int max_jobs);
+
 /* Takes up the jobs that were not final when the last server ended: tasks that ran go back to
  * the queue (their next attempt), steps and jobs go on. Before the loop runs. */
 CHECKED int engine_recover(struct engine *g, struct err *e);

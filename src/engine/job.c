@@ -186,6 +186,7 @@ static void job_end(struct job *job, enum job_state state, const char *cause)
                  (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
                  cause ? cause : "");
     record_job_move(job, state, cause);
+    job->engine->place_is_free |= places_are_limited(job);
 }
 
 static void job_finish(struct job *job)
@@ -216,13 +217,23 @@ static void job_finish(struct job *job)
     job_end(job, JOB_COMPLETED, NULL);
 }
 
+void job_begin(struct job *job)
+{
+    record_job_move(job, JOB_RUNNING, NULL);
+    record_linef(job, NULL, LEVEL_INFO, "%s started: %d step%s", job->row.name, job->step_count,
+                 job->step_count == 1 ? "" : "s");
+    timeout_start_job(job);
+    job_is_due(job);
+}
+
 void job_advance(struct job *job)
 {
-    if (job->row.status == JOB_PENDING && !job->cancelling) {
-        record_job_move(job, JOB_RUNNING, NULL);
-        record_linef(job, NULL, LEVEL_INFO, "%s started: %d step%s", job->row.name,
-                     job->step_count, job->step_count == 1 ? "" : "s");
-        timeout_start_job(job);
+    struct engine *g = job->engine;
+    if (job->row.status == JOB_PENDING && !job->cancelling && !g->stopping) {
+        if (places_are_limited(job))
+            places_give(g);
+        else
+            job_begin(job);
     }
     if (job->row.status != JOB_RUNNING || job->engine->stopping)
         return;

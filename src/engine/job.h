@@ -6,6 +6,7 @@
  *
  * Who does what:
  *     job.c      job manager: which steps may start, how the job ends
+ *     places.c   how many jobs may run at once
  *     step.c     step manager: opens the worker, hands out tasks, how the step ends
  *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
  *     schedules.c  which jobs start by themselves, and when
@@ -34,6 +35,8 @@ struct engine {
     struct list counted;   /* steps with new lines, whose number is told now and then */
     uv_timer_t due_timer, monitor_timer, count_timer;
     struct deadlines deadlines; /* of tasks, steps and jobs */
+    int max_jobs;               /* that run at once; 0: no limit */
+    bool place_is_free;         /* a job has ended in this turn, and others may wait for that */
     bool stopping;
     int readings; /* queue readings on the pool */
     void (*stopped)(void *arg);
@@ -103,6 +106,7 @@ struct job {
     struct step *steps; /* as in the definition, one for one */
     int step_count;
     bool cancelling; /* its cause says by whom */
+    bool waits;      /* it was told that it has no place yet */
     struct deadline deadline;
 };
 
@@ -114,6 +118,7 @@ void job_set_started_by(struct job *job, const char *started_by); /* copied; NUL
 void job_free(struct job *job);
 void job_is_due(struct job *job); /* job_advance() in the next turn */
 void job_advance(struct job *job);
+void job_begin(struct job *job); /* it has a place */
 void job_cancel(struct job *job, const char *who);
 
 /* Ends what runs and what waits, with the job's cause: it is being cancelled. */
@@ -122,6 +127,11 @@ void job_stop(struct job *job);
 /* The same for a job that took too long. That it did is known by the cause of its steps, also
  * after a restart. */
 void job_expire(struct job *job, const char *cause);
+
+/* ---- places.c ---- */
+
+bool places_are_limited(const struct job *job);
+void places_give(struct engine *g); /* to those that wait, as many as there are */
 
 /* ---- step.c ---- */
 

@@ -32,6 +32,9 @@ static void on_due(uv_timer_t *timer)
         step_advance(step);
     while ((job = LIST_TAKE(&g->due_jobs, struct job, link_due)))
         job_advance(job);
+    if (g->place_is_free && !g->stopping)
+        places_give(g);
+    g->place_is_free = false;
     engine_check_stopped(g);
 }
 

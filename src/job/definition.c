@@ -152,7 +152,9 @@ static int policy_read(const struct node *root, struct definition *d, struct err
 {
     const struct node *timeout = node_get(root, "timeout"),
                       *enabled = node_get(root, "enabled"), *tags = node_get(root, "tags"),
-                      *tolerance = node_get(root, "error_tolerance");
+                      *tolerance = node_get(root, "error_tolerance"),
+                      *running = node_get(root, "max_running");
+    int64_t max_running = 0;
     int r = 0;
     d->enabled = true;
     d->max_child_failures = -1;
@@ -164,6 +166,9 @@ static int policy_read(const struct node *root, struct definition *d, struct err
         r = tags_read(tags, d, e);
     if (r >= 0 && tolerance)
         r = tolerance_read(tolerance, d, e);
+    if (r >= 0 && running)
+        r = node_int(running, 1, INT32_MAX, &max_running, e);
+    d->max_running = (int)max_running;
     return r;
 }
 
@@ -171,8 +176,8 @@ static int root_read(const struct definition_input *in, const struct node *root,
                      struct definition *d, struct err *e)
 {
     static const char *const keys[] = {
-        "id",   "name",       "description",     "schedule", "timeout", "enabled",
-        "tags", "parameters", "error_tolerance", "steps",    NULL};
+        "id",   "name",       "description",     "schedule",    "timeout", "enabled",
+        "tags", "parameters", "error_tolerance", "max_running", "steps",   NULL};
     const struct node *steps = NULL;
     int r = node_check_map(root, keys, e);
     if (r >= 0)

@@ -66,6 +66,7 @@ struct definition {
     int tag_count;
     struct parameter *parameters;
     int parameter_count;
+    int max_running;        /* jobs of it at once; 0: no limit */
     int max_child_failures; /* -1: no limit */
     enum failure_action failure_action;
     struct step_definition *steps;

@@ -122,6 +122,11 @@ void definition_json_members(const struct definition *d, struct json *j)
     schedule_member(d->schedule, j);
     key_duration(j, "timeout", d->timeout_ms);
     json_key_bool(j, "enabled", d->enabled);
+    json_key(j, "max_running");
+    if (d->max_running)
+        json_int(j, d->max_running);
+    else
+        json_write_null(j);
     key_texts(j, "tags", d->tags, d->tag_count);
     parameters_json(d, j);
     tolerance_json(d, j);

@@ -226,8 +226,10 @@ static int server_open(struct server *s, struct err *e)
     s->viewers = viewers_new(s, s->options->heartbeat_ms);
     s->catalog = catalog_new(s->writer);
     r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);
-    if (r >= 0)
-        r = open_definitions(s, e);
+    if (r < 0)
+        return r;
+    engine_limit(s->engine, s->options->max_jobs);
+    r = open_definitions(s, e);
     if (r >= 0)
         kill_leftovers(s->options->data);
     if (r >= 0)

@@ -14,6 +14,7 @@ struct server_options {
     const char *data;        /* folder, made when it is not there */
     const char *definitions; /* folder, or NULL */
     int64_t heartbeat_ms;    /* to viewers, after so much silence */
+    int max_jobs;            /* that run at once; 0: no limit */
 };
 
 struct server {
