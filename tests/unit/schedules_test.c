@@ -175,7 +175,7 @@ static char *world_jobs(struct world *w)
 /* Every `hours` at `minute`, UTC; the schedule's policies. Simple enough to be calculated here
  * in another way than there. */
 struct plan {
-    char id[8];
+    char id[16];
     int minute, hours;
     enum missed_policy missed;
     enum overlap_policy overlap;
