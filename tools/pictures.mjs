@@ -126,7 +126,7 @@ const visit = (reader, server, path, ready) =>
 try {
     await mkdir(OUT, { recursive: true });
     const site = await newsroom(t, "--delay", "30");
-    const server = await serve(t, { args: ["--definitions", path.join(ROOT, "definitions")] });
+    const server = await serve(t, { cwd: ROOT, args: ["--definitions", "definitions"] });
     const reader = await page(t, server, SIZES[0]);
     await ended(reader, await runFromPage(reader, "hello", { who: "world" }));
     const load = { workers: "5", lines: "200", delay_ms: "1" };

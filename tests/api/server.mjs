@@ -174,7 +174,7 @@ export class Socket {
 }
 
 // Starts a server and stops it when the test `t` ends. options: definitions {file: text}, args,
-// env, data (a folder that outlives it), binary (another program).
+// env, cwd, data (a folder that outlives it), binary (another program).
 export async function serve(t, options = {}) {
     const home = await folder(t);
     const definitions = path.join(home, "definitions");
@@ -183,7 +183,7 @@ export async function serve(t, options = {}) {
     const args = ["serve", "--listen", "127.0.0.1:0", "--data", options.data || path.join(home, "data"),
         "--definitions", definitions, ...(options.args || [])];
     const child = spawn(options.binary || BINARY, args, {
-        cwd: home,
+        cwd: options.cwd || home,
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...options.env },
     });
