@@ -3,7 +3,7 @@
 //
 // Line N of the command begins with N, so each painted row proves itself: between a line's number
 // and its text there is always the same difference. In the end the reader goes back to where the log
-// was at each cut, and scrolls through the last lines, in the long form through all; what is shown is
+// was at each cut, and scrolls through the last lines; what is shown is
 // compared with the store. DISCONNECTS=1000 for the long form, SEED=n to see a run again.
 
 import assert from "node:assert/strict";
@@ -22,7 +22,7 @@ const TIMES = Number(process.env.DISCONNECTS ?? 25);
 const SEED = Number(process.env.SEED ?? Date.now() % 1000000);
 const RATE = 10000; // lines/s
 const ROW = 20; // px
-const LAST = TIMES < 1000 ? 20000 : Infinity; // lines that are walked through at the end of the log
+const LAST = 20000; // lines that are walked through at the end of the log: more than a page has in memory
 const AT_ONCE = 20000; // of them
 const AROUND = 200; // and around each cut
 const TALK = path.join(path.dirname(BINARY), "talk");

@@ -107,7 +107,7 @@ story("jobs older than the live list are all there, each once, the newest first"
     const ids = await ended(server, 230);
     const reader = await page(t, server);
     await scrolledTo(reader, 230);
-    assert.deepEqual(await all(reader), ids.toReversed());
+    assert.deepEqual(await all(reader), [...ids].reverse());
     clean(reader);
 });
 
@@ -122,7 +122,7 @@ story("a job that becomes old while one looks stays on the page", async (t) => {
     await scrolledTo(reader, 106);
     await server.post(`/api/jobs/${hangs}/cancel`, {});
     await until(reader, (id) => document.querySelector(`.older-job[data-job-id="${id}"]`), hangs);
-    assert.deepEqual(await all(reader), ids.toReversed());
+    assert.deepEqual(await all(reader), [...ids].reverse());
     clean(reader);
 });
 
@@ -136,7 +136,7 @@ story("none is missed when others are deleted between two windows", async (t) =>
     });
     const gone = new Set(ids.slice(200, 260));
     for (const id of gone) assert.ok((await fetch(server.url + "/api/jobs/" + id, { method: "DELETE" })).ok);
-    const left = ids.filter((id) => !gone.has(id)).toReversed();
+    const left = ids.filter((id) => !gone.has(id)).reverse();
     await until(
         reader,
         (last) => {

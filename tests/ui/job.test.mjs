@@ -68,7 +68,7 @@ test("a difference has every line of both, in order, and as few changes as can b
         assert.deepEqual([side("+"), side("-")], [old, now]);
     }
     const long = Array.from({ length: 30 }, (_, i) => String(i));
-    const short = diffShort(diff(long.join("\n"), long.with(15, "x").join("\n")), 2);
+    const short = diffShort(diff(long.join("\n"), long.map((line, i) => (i === 15 ? "x" : line)).join("\n")), 2);
     assert.deepEqual(short.map(({ sign }) => sign).join(""), "…  -+  …");
 });
 

@@ -20,7 +20,7 @@ export class Runs {
     // The server told them along with something else.
     take(jobs, now, current = "") {
         this.#told = jobs;
-        this.#show(jobs.toReversed().map((run) => runOf(run, run.id === current, now)));
+        this.#show([...jobs].reverse().map((run) => runOf(run, run.id === current, now)));
     }
 
     // What the list of jobs says about this definition now.
