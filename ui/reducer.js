@@ -37,7 +37,7 @@ export const initial = () => ({ list: null, trees: {}, tails: {}, told: "" });
 export function fold(state, message) {
     const { topic } = message;
     const draft = new Draft(state);
-    if (topic === SYSTEM) draft.root.told = (message.events || message.state.events).at(-1)?.ts || state.told;
+    if (topic === SYSTEM) draft.root.told = (message.events || message.state?.events)?.at(-1)?.ts || state.told;
     else if (message.type === "snapshot") snapshotFold(draft.root, topic, message.state);
     else if (message.type === "close") closeFold(draft, topic);
     else if (message.type === "events") eventsFold(draft, topic, message.events);

@@ -1,6 +1,7 @@
 #include "base/zone.h"
 
 #include <glib.h>
+#include <string.h>
 
 #include "base/macro.h"
 
@@ -12,8 +13,11 @@ static GTimeZone *glib_zone(const struct zone *z)
 
 int zone_open(const char *name, struct zone **ret_zone, struct err *e)
 {
-    /* GLib takes more than names: offsets, and "" for the machine's own zone. */
-    bool is_name = name[0] >= 'A' && name[0] <= 'Z';
+    /* GLib takes more than names: offsets, "" for the machine's own zone, and paths, on which
+     * somebody could have put a pipe. */
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789_+-/";
+    bool is_name = name[0] >= 'A' && name[0] <= 'Z' && !name[strspn(name, letters)];
     GTimeZone *z = is_name ? g_time_zone_new_identifier(name) : NULL;
     if (!z)
         return fail(e, E_INVAL, "there is no time zone '%s' on this machine", name);

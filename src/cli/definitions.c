@@ -4,19 +4,7 @@
 #include "base/mem.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
-#include "cli/client.h"
-#include "cli/terminal.h"
-
-/* When it starts by itself, or why it does not. */
-static const char *next_run(const json_t *d, char time[TERMINAL_TIME_MAX])
-{
-    const json_t *next = json_array_get(json_object_get(d, "next_runs"), 0);
-    if (json_is_false(json_object_get(d, "enabled")))
-        return "disabled";
-    if (json_is_true(json_object_get(d, "paused")))
-        return "paused";
-    return next ? terminal_time(json_string_value(next), time) : "";
-}
+#include "cli/next_run.h"
 
 static void definitions_print(const json_t *definitions)
 {
@@ -30,7 +18,7 @@ static void definitions_print(const json_t *definitions)
         AUTO_FREE char *steps = mem_printf("%zu", json_array_size(json_object_get(d, "steps")));
         table_add(&table, client_text(d, "id"));
         table_add(&table, steps);
-        table_add(&table, next_run(d, time));
+        table_add(&table, definition_next_run(d, time));
         table_add(&table, client_text(d, "name"));
     }
     table_print(&table, &t, SIZE_MAX);

@@ -1,12 +1,10 @@
 /* tailrace pause DEFINITION, tailrace resume DEFINITION */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
-#include "cli/client.h"
-#include "cli/terminal.h"
+#include "cli/next_run.h"
 
 /* The command's name is the route's. */
 static int pause_run(const struct arguments *a, struct err *e)
@@ -23,13 +21,10 @@ static int pause_run(const struct arguments *a, struct err *e)
     client_close(&c);
     if (r < 0)
         return r;
-    const json_t *next = json_object_get(reply, "next_runs");
     char time[TERMINAL_TIME_MAX];
-    if (json_array_size(next) > 0)
-        printf("%s: next run %s\n", a->values[0],
-               terminal_time(json_string_value(json_array_get(next, 0)), time));
-    else
-        printf("%s: paused\n", a->values[0]);
+    bool runs = json_array_size(json_object_get(reply, "next_runs")) > 0;
+    printf("%s: %s%s\n", a->values[0], runs ? "next run " : "",
+           definition_next_run(reply, time));
     return 0;
 }
 

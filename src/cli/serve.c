@@ -46,7 +46,7 @@ static const struct option serve_options[] = {
     {.name = "config",
      .value = "FILE",
      .environment = "TAILRACE_CONFIG",
-     .help = "YAML or JSON with these as keys: listen, data, ..., max-jobs"},
+     .help = "YAML or JSON with the options above as keys"},
     {0},
 };
 

@@ -186,7 +186,7 @@ static void job_end(struct job *job, enum job_state state, const char *cause)
                  (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
                  cause ? cause : "");
     record_job_move(job, state, cause);
-    job->engine->place_is_free |= places_are_limited(job);
+    job->engine->place_is_free = true;
 }
 
 static void job_finish(struct job *job)
@@ -230,7 +230,7 @@ void job_advance(struct job *job)
 {
     struct engine *g = job->engine;
     if (job->row.status == JOB_PENDING && !job->cancelling && !g->stopping) {
-        if (places_are_limited(job))
+        if (g->max_jobs || job->definition->max_running)
             places_give(g);
         else
             job_begin(job);

@@ -36,7 +36,7 @@ struct engine {
     uv_timer_t due_timer, monitor_timer, count_timer;
     struct deadlines deadlines; /* of tasks, steps and jobs */
     int max_jobs;               /* that run at once; 0: no limit */
-    bool place_is_free;         /* a job has ended in this turn, and others may wait for that */
+    bool place_is_free;         /* a job has ended in this turn */
     bool stopping;
     int readings; /* queue readings on the pool */
     void (*stopped)(void *arg);
@@ -130,8 +130,8 @@ void job_expire(struct job *job, const char *cause);
 
 /* ---- places.c ---- */
 
-bool places_are_limited(const struct job *job);
-void places_give(struct engine *g); /* to those that wait, as many as there are */
+void places_give(struct engine *g);  /* to those that are pending, as many as there are */
+void places_freed(struct engine *g); /* the same, when jobs have ended and others wait */
 
 /* ---- step.c ---- */
 

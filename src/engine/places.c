@@ -46,11 +46,6 @@ static bool has_place(struct job *job, int total, int count)
     return false;
 }
 
-bool places_are_limited(const struct job *job)
-{
-    return job->engine->max_jobs || job->definition->max_running;
-}
-
 void places_give(struct engine *g)
 {
     struct load load = {.arena = ARENA_INIT, .by_definition = MAP_INIT};
@@ -70,4 +65,14 @@ void places_give(struct engine *g)
     }
     map_done(&load.by_definition);
     arena_done(&load.arena);
+}
+
+void places_freed(struct engine *g)
+{
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        if (!job->waits || job->row.status != JOB_PENDING)
+            continue;
+        places_give(g);
+        return;
+    }
 }

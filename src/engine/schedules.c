@@ -32,6 +32,7 @@ struct timed {
     int64_t decided_us, queued_us;
     int64_t next_us; /* after decided_us; 0: to be calculated */
     bool paused;
+    bool held_up; /* it was told that a job is in the way; once is enough until one begins */
 };
 
 struct schedules {
@@ -50,10 +51,21 @@ static void on_deadline(struct deadline *d)
     schedules_run(container_of(d, struct schedules, deadline), clock_wall_us());
 }
 
-static void look_soon(void *arg)
+static void look_soon(struct schedules *s)
+{
+    deadline_set(&s->engine->deadlines, &s->deadline, 0, on_deadline);
+}
+
+/* Jobs have ended: does a time wait for that? */
+static void on_ended(void *arg)
 {
     struct schedules *s = arg;
-    deadline_set(&s->engine->deadlines, &s->deadline, 0, on_deadline);
+    LIST_EACH (&s->all, struct timed, link, t) {
+        if (!t->queued_us)
+            continue;
+        look_soon(s);
+        return;
+    }
 }
 
 struct schedules *schedules_new(struct engine *g, struct catalog *catalog,
@@ -63,7 +75,7 @@ struct schedules *schedules_new(struct engine *g, struct catalog *catalog,
     *s = (struct schedules){
         .engine = g, .catalog = catalog, .writer = writer, .told = told, .arg = arg};
     list_init(&s->all);
-    g->ended = look_soon;
+    g->ended = on_ended;
     g->ended_arg = s;
     return s;
 }
@@ -158,6 +170,7 @@ static void begin(struct schedules *s, const struct definition *d, struct timed 
     struct err e;
     (void)snprintf(by, sizeof(by), "schedule, due %s", TIME_TEXT(at_us));
     t->queued_us = 0;
+    t->held_up = false;
     if (engine_execute(s->engine, d, NULL, NULL, 0, by, &job_id, &e) < 0)
         tell(s, LEVEL_ERROR, "schedule_failed", d->id, "no job for %s: %s", TIME_TEXT(at_us),
              e.text);
@@ -170,16 +183,22 @@ static void start(struct schedules *s, const struct definition *d, struct timed 
     enum overlap_policy overlap = d->schedule->overlap;
     if (overlap == OVERLAP_ALLOW || !engine_runs_any_of(s->engine, d->id)) {
         begin(s, d, t, at_us);
-    } else if (overlap == OVERLAP_SKIP) {
-        tell(s, LEVEL_WARN, "schedule_skipped", d->id,
-             "no job for %s: the one before it still runs", TIME_TEXT(at_us));
-    } else {
-        if (overlap == OVERLAP_REPLACE)
-            engine_cancel_all_of(s->engine, d->id, "its schedule: the next one is due");
+        return;
+    }
+    if (overlap == OVERLAP_REPLACE)
+        engine_cancel_all_of(s->engine, d->id, "its schedule: the next one is due");
+    if (overlap != OVERLAP_SKIP)
         t->queued_us = at_us;
+    if (t->held_up)
+        return;
+    t->held_up = true;
+    if (overlap == OVERLAP_SKIP)
+        tell(s, LEVEL_WARN, "schedule_skipped", d->id,
+             "no job for %s, nor for those after it while the one before it still runs",
+             TIME_TEXT(at_us));
+    else
         tell(s, LEVEL_INFO, "schedule_queued", d->id,
              "the job for %s waits until the one before it has ended", TIME_TEXT(at_us));
-    }
 }
 
 /* ---- what is due ---- */

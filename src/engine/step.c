@@ -33,7 +33,7 @@ static void on_due(uv_timer_t *timer)
     while ((job = LIST_TAKE(&g->due_jobs, struct job, link_due)))
         job_advance(job);
     if (g->place_is_free && !g->stopping)
-        places_give(g);
+        places_freed(g);
     g->place_is_free = false;
     engine_check_stopped(g);
 }

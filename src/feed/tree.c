@@ -213,22 +213,38 @@ int tree_write_all(struct store_reader *r, const char *epoch, int64_t newest, st
     return code;
 }
 
-/* There are a few for each start of the server, so all of them are looked through. */
+/* The newest events of a batch in place of all. */
+static void keep_newest(struct event_batch *events, size_t newest)
+{
+    struct event_batch kept = EVENT_BATCH_INIT;
+    for (size_t i = events->count - MIN(newest, events->count); i < events->count; i++)
+        event_batch_copy(&kept, events, i);
+    event_batch_done(events);
+    *events = kept;
+}
+
+/* A few come with each start of the server and each change of a definition, so all of them are
+ * looked through, a piece at a time. */
 int tree_write_system(struct store_reader *r, const char *epoch, size_t newest, struct json *j,
                       struct err *e)
 {
+    enum { PIECE_BYTES = 1024 * 1024 };
     AUTO_EVENT_BATCH events = EVENT_BATCH_INIT;
     uint64_t as_of = store_read_as_of(r), to = 0;
-    struct event_query q = {.topic = {.kind = TOPIC_SYSTEM},
-                            .max_events = SIZE_MAX,
-                            .max_bytes = LIMIT_REPLY_BYTES};
-    int code = store_read_events(r, &q, &events, &to, e);
-    if (code < 0)
-        return code;
+    do {
+        struct event_query q = {.topic = {.kind = TOPIC_SYSTEM},
+                                .after_seq = to,
+                                .max_events = SIZE_MAX,
+                                .max_bytes = PIECE_BYTES};
+        int code = store_read_events(r, &q, &events, &to, e);
+        if (code < 0)
+            return code;
+        keep_newest(&events, newest);
+    } while (to < as_of);
     json_begin_object(j);
     json_key(j, "events");
     json_begin_array(j);
-    for (size_t i = events.count - MIN(newest, events.count); i < events.count; i++)
+    for (size_t i = 0; i < events.count; i++)
         encode_event(j, &events, &events.events[i]);
     json_end_array(j);
     encode_cursor(j, "cursor", epoch, as_of);

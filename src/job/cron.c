@@ -150,15 +150,26 @@ int cron_parse(struct str text, struct cron *ret_cron, struct err *e)
 
 /* ---- the next time ---- */
 
+static struct tm date_of(int64_t day)
+{
+    struct tm date = {0};
+    time_t at = day * DAY_S;
+    (void)gmtime_r(&at, &date);
+    return date;
+}
+
+static bool is_month(const struct cron *c, const struct tm *date)
+{
+    return c->months >> (date->tm_mon + 1) & 1;
+}
+
 /* A star and a step in a day leaves days out, and the other day then decides alone: both must
  * hold, as in crontab(5). */
-static bool is_day(const struct cron *c, int64_t day)
+static bool is_day(const struct cron *c, const struct tm *date)
 {
-    struct tm tm;
-    time_t at = day * DAY_S;
-    if (!gmtime_r(&at, &tm) || !(c->months >> (tm.tm_mon + 1) & 1))
+    if (!is_month(c, date))
         return false;
-    bool in_month = c->days >> tm.tm_mday & 1, in_week = c->weekdays >> tm.tm_wday & 1;
+    bool in_month = c->days >> date->tm_mday & 1, in_week = c->weekdays >> date->tm_wday & 1;
     return c->any_day || c->any_weekday ? in_month && in_week : in_month || in_week;
 }
 
@@ -181,11 +192,12 @@ static int64_t due_at(const struct cron *c, const struct zone *z, int64_t local_
 static int64_t day_next(const struct cron *c, const struct zone *z, int64_t day,
                         int64_t after_s)
 {
+    struct tm date = date_of(day);
+    if (!is_day(c, &date))
+        return INT64_MAX;
     int64_t begin = day * DAY_S, best = INT64_MAX;
     int64_t offset = zone_offset(z, begin - DAY_S);
     bool is_plain = offset == zone_offset(z, begin + 2 * DAY_S); /* clocks are not set */
-    if (!is_day(c, day))
-        return INT64_MAX;
     for (int hour = 0; hour < 24; hour++) {
         for (int minute = 0; c->hours >> hour & 1 && minute < 60; minute++) {
             if (!(c->minutes >> minute & 1))
@@ -202,8 +214,13 @@ static int64_t day_next(const struct cron *c, const struct zone *z, int64_t day,
 
 int64_t cron_next(const struct cron *c, const struct zone *z, int64_t after_s)
 {
-    int64_t day = (after_s + zone_offset(z, after_s)) / DAY_S - 1;
-    for (int i = 0; i < HORIZON_DAYS; i++, day++) {
+    int64_t day = (after_s + zone_offset(z, after_s)) / DAY_S - 1, last = day + HORIZON_DAYS;
+    for (; day < last; day++) {
+        struct tm date = date_of(day);
+        if (!is_month(c, &date) && date.tm_mday < 28) { /* on to the end of the month */
+            day += 27 - date.tm_mday;
+            continue;
+        }
         int64_t at = day_next(c, z, day, after_s);
         /* clocks that are set back over midnight may show the next day first */
         if (at != INT64_MAX)

@@ -45,6 +45,21 @@ test("of a definition so many jobs run at once, and the first one asked for is t
     assert.equal((await it.server.get(`/api/jobs/${it.jobs[3]}`)).body.status, "cancelled");
 });
 
+test("a limit that comes later counts the jobs of before, and is over when they have ended", async (t) => {
+    const it = await stage(t, {});
+    const put = (more, method, target) => it.server.fetch("/api/job-definitions" + target, { method, headers: { "Content-Type": "application/yaml" }, body: definition("a", more) });
+    assert.equal((await put("", "POST", "")).status, 201);
+    await it.ask("a");
+    await it.running(0);
+    assert.equal((await put("max_running: 1\n", "PUT", "/a")).status, 200);
+    await it.ask("a");
+    await it.server.event(it.jobs[1], ({ type }) => type === "job_log");
+    assert.deepEqual(await it.states(), ["r", "p"]);
+    await it.finish(0);
+    await it.running(1);
+    await it.finish(1);
+});
+
 test("of the server so many run at once, and who waits still does after it was killed", async (t) => {
     const data = await folder(t);
     const definitions = { "a.yaml": definition("a"), "b.yaml": definition("b") };

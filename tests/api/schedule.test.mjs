@@ -154,6 +154,7 @@ test("a schedule is told in words, with its next runs, and can be paused", async
         "schedule_resumed nightly",
         "schedule_paused nightly",
     ]);
+    assert.equal((await cli("pause", "off")).stdout, "off: disabled\n");
     const none = await server.post("/api/job-definitions/by-hand/pause");
     assert.deepEqual([none.status, none.body.error], [409, "definition 'by-hand' has no schedule"]);
     assert.equal((await server.post("/api/job-definitions/nobody/pause")).status, 404);
@@ -210,7 +211,7 @@ test("what is due starts by itself, once, whatever dies, and an overlap is what 
     assert.deepEqual([replaced.status, replaced.cause], ["cancelled", "cancelled by its schedule: the next one is due"]);
     const told = (await systemEvents(server)).map(({ event, subject, message }) => `${event} ${subject}: ${message}`);
     const minute = due.replace("schedule, due ", "");
-    assert.ok(told.includes(`schedule_skipped skip: no job for ${minute}: the one before it still runs`), told.join("\n"));
+    assert.ok(told.includes(`schedule_skipped skip: no job for ${minute}, nor for those after it while the one before it still runs`), told.join("\n"));
     assert.ok(told.includes(`schedule_queued replace: the job for ${minute} waits until the one before it has ended`), told.join("\n"));
     for (const { id } of (await server.get("/api/jobs?status=running")).body.jobs) await server.post(`/api/jobs/${id}/cancel`);
 });

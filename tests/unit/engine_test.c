@@ -1,53 +1,17 @@
 /* Recovery, on a real store and store thread: what an earlier server left, written as rows, is
  * taken up by a new engine. Whatever happens, nothing may stay "running" by nobody. */
-#include "engine/engine.h"
-#include "test.h"
+#include "engine_world.h"
 
 struct world {
-    uv_loop_t loop;
-    struct store *store;
-    struct writer *writer;
-    struct engine *engine;
+    struct engine_world base;
     struct id job, steps[2], tasks[3];
-    bool committed;
 };
-
-static void on_closing(void *context, struct batch *b)
-{
-    struct world *w = context;
-    if (w->engine)
-        engine_on_closing(w->engine, b);
-}
-
-static void on_committed(void *context, const struct batch *b)
-{
-    (void)context, (void)b;
-}
-
-static void on_drained(void *context)
-{
-    (void)context;
-}
-
-static void on_durable(void *arg)
-{
-    ((struct world *)arg)->committed = true;
-}
-
-static void world_commit(struct world *w)
-{
-    w->committed = false;
-    writer_after_commit(w->writer, on_durable, w);
-    writer_turn(w->writer);
-    while (!w->committed)
-        uv_run(&w->loop, UV_RUN_ONCE);
-}
 
 /* A job with a running step (tasks completed, running, pending) and a pending one. */
 static void put_rows(struct world *w, const char *source, const char *type)
 {
     static const enum job_state states[] = {JOB_COMPLETED, JOB_RUNNING, JOB_PENDING};
-    struct batch *b = writer_batch(w->writer);
+    struct batch *b = writer_batch(w->base.writer);
     struct job_row job = {.id = w->job,
                           .definition_id = "d",
                           .name = "D",
@@ -80,37 +44,25 @@ static void put_rows(struct world *w, const char *source, const char *type)
                                 .created_at_us = 1};
         batch_put_task(b, &task);
     }
-    world_commit(w);
+    engine_world_commit(&w->base);
 }
 
 static void world_recover(struct world *w, const char *source, const char *type)
 {
     struct err e;
-    struct writer_hooks hooks = {w, on_closing, on_committed, on_drained};
     *w = (struct world){.job = id_new()};
-    CHECK(uv_loop_init(&w->loop) == 0);
-    CHECK(store_open_memory(&w->store, &e) >= 0);
-    CHECK(writer_new(&w->loop, w->store, &hooks, &w->writer, &e) >= 0);
+    CHECK(store_open_memory(&w->base.store, &e) >= 0);
+    engine_world_begin(&w->base);
     put_rows(w, source, type);
-    CHECK(engine_new(&w->loop, w->store, w->writer, &w->engine, &e) >= 0);
-    CHECK(engine_recover(w->engine, &e) >= 0);
-    do {
-        world_commit(w);
-        uv_run(&w->loop, UV_RUN_NOWAIT);
-    } while (engine_active_jobs(w->engine));
-    world_commit(w);
+    engine_world_engine(&w->base);
+    CHECK(engine_recover(w->base.engine, &e) >= 0);
+    engine_world_settle(&w->base);
 }
 
 static void world_done(struct world *w)
 {
-    struct err e;
-    CHECK(writer_stop(w->writer, &e) >= 0);
-    engine_free(w->engine);
-    while (uv_run(&w->loop, UV_RUN_DEFAULT))
-        ;
-    writer_free(w->writer);
-    store_close(w->store);
-    CHECK(uv_loop_close(&w->loop) == 0);
+    engine_world_end(&w->base, NULL, NULL);
+    store_close(w->base.store);
 }
 
 static void check_ended(struct world *w, const char *why)
@@ -121,7 +73,7 @@ static void check_ended(struct world *w, const char *why)
     struct step_row *step;
     AUTO_ARENA a = ARENA_INIT;
     AUTO_READER *r = NULL;
-    CHECK(store_read_begin(w->store, &r, &e) >= 0);
+    CHECK(store_read_begin(w->base.store, &r, &e) >= 0);
     CHECK(store_get_job(r, w->job, &a, &job, &e) >= 0);
     CHECK_INT(job->status, JOB_FAILED);
     CHECK_HAS(job->cause, why);

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "feed/feed.h"
+#include "feed/tree.h"
 #include "store/writer.h"
 #include "test.h"
 
@@ -546,4 +547,29 @@ TEST(viewers_that_stall_and_come_back_miss_nothing_in_any_order_of_things)
 {
     for (unsigned seed = 1; seed <= 8; seed++)
         random_walk(seed);
+}
+
+/* More than one piece of a reading: the newest are the newest of all. */
+TEST(of_very_much_that_the_server_told_a_snapshot_has_the_newest)
+{
+    enum { MANY = 12000 };
+    struct world w;
+    struct err e;
+    AUTO_READER *r = NULL;
+    AUTO_BUF out = BUF_INIT(LIMIT_REPLY_BYTES);
+    struct json j = JSON_TO(&out);
+    char members[200];
+    world_init(&w);
+    for (int i = 1; i <= MANY; i++) {
+        snprintf(members, sizeof(members), "\"event\":\"n%d\",\"pad\":\"%0120d\"", i, 0);
+        add_event(&w, EVENT_SYSTEM, members);
+    }
+    world_commit(&w);
+    CHECK(store_read_begin(w.store, &r, &e) >= 0);
+    CHECK(tree_write_system(r, "e", 2, &j, &e) >= 0);
+    CHECK_HAS(buf_text(&out), "\"n12000\"");
+    CHECK_HAS(buf_text(&out), "\"n11999\"");
+    CHECK(!strstr(buf_text(&out), "\"n11998\""));
+    store_read_end(TAKE(r));
+    world_done(&w);
 }

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "engine/schedules.h"
+#include "engine_world.h"
 #include "job/schedule.h"
-#include "test.h"
 
 enum { MINUTE = 60, HOUR = 3600, SCHEDULES = 200, RUNS_MAX = 20000 };
 
@@ -15,38 +15,12 @@ enum { MINUTE = 60, HOUR = 3600, SCHEDULES = 200, RUNS_MAX = 20000 };
 #define US(s) ((s)*INT64_C(1000000))
 
 struct world {
-    uv_loop_t loop;
-    struct store *store;
-    struct writer *writer;
+    struct engine_world base;
     struct catalog *catalog;
-    struct engine *engine;
     struct schedules *schedules;
     int told;
     char last_told[400];
-    bool committed;
 };
-
-static void on_closing(void *context, struct batch *b)
-{
-    struct world *w = context;
-    if (w->engine)
-        engine_on_closing(w->engine, b);
-}
-
-static void on_committed(void *context, const struct batch *b)
-{
-    (void)context, (void)b;
-}
-
-static void on_drained(void *context)
-{
-    (void)context;
-}
-
-static void on_durable(void *arg)
-{
-    ((struct world *)arg)->committed = true;
-}
 
 static void on_told(void *arg, enum event_level level, const char *event,
                     const char *definition_id, const char *text)
@@ -57,66 +31,47 @@ static void on_told(void *arg, enum event_level level, const char *event,
     snprintf(w->last_told, sizeof(w->last_told), "%s %s: %s", event, definition_id, text);
 }
 
-static void world_commit(struct world *w)
-{
-    w->committed = false;
-    writer_after_commit(w->writer, on_durable, w);
-    writer_turn(w->writer);
-    while (!w->committed)
-        uv_run(&w->loop, UV_RUN_ONCE);
-}
-
 static void world_begin_server(struct world *w)
 {
     struct err e;
-    struct writer_hooks hooks = {w, on_closing, on_committed, on_drained};
     AUTO_READER *r = NULL;
-    CHECK(uv_loop_init(&w->loop) == 0);
-    CHECK(writer_new(&w->loop, w->store, &hooks, &w->writer, &e) >= 0);
-    w->catalog = catalog_new(w->writer);
-    CHECK(engine_new(&w->loop, w->store, w->writer, &w->engine, &e) >= 0);
-    CHECK(store_read_begin(w->store, &r, &e) >= 0);
+    engine_world_begin(&w->base);
+    engine_world_engine(&w->base);
+    w->catalog = catalog_new(w->base.writer);
+    CHECK(store_read_begin(w->base.store, &r, &e) >= 0);
     CHECK(catalog_load_store(w->catalog, r, &e) >= 0);
-    w->schedules = schedules_new(w->engine, w->catalog, w->writer, on_told, w);
+    w->schedules = schedules_new(w->base.engine, w->catalog, w->base.writer, on_told, w);
     CHECK(schedules_load(w->schedules, r, &e) >= 0);
+}
+
+static void free_schedules(void *arg)
+{
+    schedules_free(arg);
 }
 
 static void world_end_server(struct world *w)
 {
-    struct err e;
-    CHECK(writer_stop(w->writer, &e) >= 0);
-    schedules_free(w->schedules);
-    engine_free(w->engine);
-    w->engine = NULL;
-    while (uv_run(&w->loop, UV_RUN_DEFAULT))
-        ;
+    engine_world_end(&w->base, free_schedules, w->schedules);
     catalog_free(w->catalog);
-    writer_free(w->writer);
-    CHECK(uv_loop_close(&w->loop) == 0);
 }
 
 static void world_begin(struct world *w)
 {
     struct err e;
     *w = (struct world){0};
-    CHECK(store_open_memory(&w->store, &e) >= 0);
+    CHECK(store_open_memory(&w->base.store, &e) >= 0);
     world_begin_server(w);
 }
 
 static void world_done(struct world *w)
 {
     world_end_server(w);
-    store_close(w->store);
+    store_close(w->base.store);
 }
 
-/* Lets all jobs run to their end, and what starts because of that. */
 static void world_settle(struct world *w)
 {
-    do {
-        world_commit(w);
-        uv_run(&w->loop, UV_RUN_NOWAIT);
-    } while (engine_active_jobs(w->engine));
-    world_commit(w);
+    engine_world_settle(&w->base);
 }
 
 static void define(struct world *w, const char *id, const char *schedule, bool replace)
@@ -161,7 +116,7 @@ static char *world_jobs(struct world *w)
     int64_t total;
     struct job_query q = {.limit = -1};
     static char *lines[RUNS_MAX];
-    CHECK(store_read_begin(w->store, &r, &e) >= 0);
+    CHECK(store_read_begin(w->base.store, &r, &e) >= 0);
     CHECK(store_list_jobs(r, &q, &a, &rows, &count, &total, &e) >= 0);
     CHECK(count < RUNS_MAX);
     for (size_t i = 0; i < count; i++)
@@ -340,6 +295,25 @@ TEST(of_very_many_missed_times_the_newest_hundred_run_and_no_more_are_looked_at)
     CHECK_INT(lines, 100);
     CHECK_HAS(w.last_told, "at least 1000 times passed");
     CHECK_HAS(got, "a 2030-04-07T20:00:00Z\n"); /* the one that is on time is among them */
+    world_done(&w);
+}
+
+TEST(a_job_that_is_in_the_way_is_told_of_once)
+{
+    struct world w;
+    world_begin(&w);
+    define(&w, "a", "\"* * * * *\"", false);
+    schedules_run(w.schedules, US(BEGIN_S - 1));
+    for (int i = 0; i < 5; i++) /* the first one begins, and does not end */
+        schedules_run(w.schedules, US(BEGIN_S + i * MINUTE));
+    CHECK_INT(w.told, 1);
+    CHECK_HAS(w.last_told,
+              "schedule_skipped a: no job for 2030-03-18T00:01:00Z, nor for those");
+    world_settle(&w);
+    for (int i = 5; i < 8; i++)
+        schedules_run(w.schedules, US(BEGIN_S + i * MINUTE));
+    CHECK_INT(w.told, 2);
+    world_settle(&w);
     world_done(&w);
 }
 

@@ -15,6 +15,7 @@ import { live, onLive, onPaint } from "../state.js";
 const TYPING_MS = 300; // the server is asked when the reader pauses so long
 const RUNS = 10; // of each definition
 const DAY_MS = 24 * 3600 * 1000;
+const AGAIN_MS = 30000; // so often at most is asked because of the clock, which may be wrong here
 const BEGIN = `id: my-job
 name: My job
 steps:
@@ -50,7 +51,7 @@ start(() => ({
         this.load();
         addEventListener("popstate", () => this.route());
         addEventListener("beforeunload", (e) => this.isChanged() && e.preventDefault());
-        onLive("status", (status) => status.state === "live" && this.load());
+        onLive("status", (status) => status.state === "live" && this.error && this.load());
         live.open(SYSTEM); // definitions and schedules are changed by others too
         setInterval(() => this.look(), 1000);
         onPaint((state, now) => {
@@ -70,8 +71,10 @@ start(() => ({
     /* ---- the list ---- */
 
     async load() {
+        const asked = (this.asked = performance.now());
         try {
             const { job_definitions: all } = await api("/job-definitions?runs=" + RUNS);
+            if (asked !== this.asked) return; // a newer answer is on its way
             this.list = all.map((d) => itemOf(d, this.list.find((old) => old.id === d.id)));
             this.empty = !all.length;
             this.error = "";
@@ -85,20 +88,20 @@ start(() => ({
         }
     },
 
-    // A run that was next is over: what is next now, the server says.
+    // The times that were told are used up: what comes then, the server says.
     look() {
         const now = Date.now();
         for (const d of this.list) {
             const text = nextText(d, now);
             if (d.next !== text) d.next = text;
         }
-        if (this.list.some((d) => d.nextRuns.length && Date.parse(d.nextRuns[0]) < now - 1000)) this.load();
+        const isOver = ({ nextRuns }) => nextRuns.length && !nextAfter(nextRuns, now);
+        if (this.list.some(isOver) && performance.now() - this.asked > AGAIN_MS) this.load();
     },
 
     async pause(id, isPaused) {
         try {
-            await post(pathOf(id) + (isPaused ? "/resume" : "/pause"));
-            this.load();
+            await post(pathOf(id) + (isPaused ? "/resume" : "/pause")); // which is told, and then seen
         } catch (error) {
             shell.toast(error.message);
         }
@@ -349,10 +352,14 @@ function itemOf(d, old) {
     return { ...item, next: nextText(item, Date.now()) };
 }
 
+const nextAfter = (times, now) => times.find((time) => Date.parse(time) > now);
+
 function nextText({ schedule, off, paused, queued, nextRuns }, now) {
     if (!schedule || off) return "";
     if (paused) return "paused";
     if (queued) return "waits for the job before it to end";
-    const left = Date.parse(nextRuns[0]) - now;
-    return "next " + when(nextRuns[0], now) + (left < DAY_MS ? ", in " + duration(left, true) : "");
+    const next = nextAfter(nextRuns, now);
+    if (!next) return "";
+    const left = Date.parse(next) - now;
+    return "next " + when(next, now) + (left < DAY_MS ? ", in " + duration(left, true) : "");
 }
