@@ -71,7 +71,8 @@ function stripText(status, now) {
 /* ---- the shell ---- */
 
 export const shellMake = () => ({
-    badge: { shape: "connecting", text: "", spoken: "" },
+    badge: { shape: "connecting", text: "" },
+    spoken: "",
     strip: "",
     canRetry: false,
     idle: true,
@@ -148,13 +149,14 @@ export const shellMake = () => ({
 
     showBadge() {
         const [shape, text] = BADGES[this.status.state](this.status, this.latency);
-        const spoken =
+        // by itself: what is said again is spoken again
+        this.spoken =
             this.status.state === "live"
                 ? "Live"
                 : this.status.state === "catching"
                   ? "Catching up"
                   : text;
-        this.badge = { shape, text, spoken, href: "#b-" + shape };
+        this.badge = { shape, text, href: "#b-" + shape };
     },
 
     // The round trip to the server, the median of three.

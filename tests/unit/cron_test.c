@@ -50,7 +50,7 @@ TEST(a_schedule_is_due_at_the_next_minute_that_fits)
 TEST(no_first_of_a_month_is_passed_over_on_the_way_to_it)
 {
     for (int day = 1; day <= 28; day++) {
-        char from[CLOCK_TEXT_LEN + 1];
+        char from[40];
         snprintf(from, sizeof(from), "2027-02-%02dT12:00:00Z", day);
         CHECK_TEXT(times("0 0 1 3 *", "UTC", from, 2), "03-01 00:00,03-01 00:00");
         CHECK_TEXT(times("0 0 1 mar,may *", "UTC", from, 2), "03-01 00:00,05-01 00:00");
