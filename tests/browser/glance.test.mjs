@@ -215,3 +215,28 @@ story("each state has its word, its own shape and its colour, light and dark", a
         clean(reader);
     }
 });
+
+story("from a phone to a screen of 4k the header stands above what it heads, and a share keeps its line", async (t) => {
+    const server = await serve(t, { definitions });
+    const job = await server.execute("talks");
+    for (const [path, ready] of [["/queue", ".card-meter .meter-word"], ["/jobs/" + job, ".job-head h1"]]) {
+        const reader = await page(t, server, { path });
+        await until(reader, (ready) => document.querySelector(ready)?.checkVisibility(), ready);
+        for (const width of [320, 390, 768, 1280, 1920, 3840]) {
+            await reader.setViewportSize({ width, height: 900 });
+            const { heads, wide, lines } = await reader.evaluate(() => {
+                const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+                const main = document.querySelector("main"), style = getComputedStyle(main);
+                return {
+                    heads: Math.abs(box(".brand").left - box("main").left - parseFloat(style.paddingLeft)),
+                    wide: document.documentElement.scrollWidth,
+                    lines: [...document.querySelectorAll(".meter-word")].filter((el) => el.checkVisibility()).map((el) => el.getClientRects().length && el.offsetHeight / parseFloat(getComputedStyle(el).fontSize)),
+                };
+            });
+            assert.ok(heads <= 20, `${path} at ${width}: the header begins ${heads} px beside the page`);
+            assert.ok(wide <= width, `${path} is ${wide} px wide at ${width}`);
+            assert.ok(lines.every((line) => line < 2), `${path} at ${width}: a share of ${lines} lines`);
+        }
+        clean(reader);
+    }
+});
