@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct str str_of(const char *s)
@@ -123,6 +124,16 @@ void text_copy(char *to, size_t size, const char *from)
     if (n)
         memcpy(to, from, n);
     to[n] = 0;
+}
+
+void text_bytes(uint64_t bytes, char to[32])
+{
+    if (bytes < 1000)
+        (void)snprintf(to, 32, "%d B", (int)bytes);
+    else if (bytes < 999950)
+        (void)snprintf(to, 32, "%.1f KB", (double)bytes / 1e3);
+    else
+        (void)snprintf(to, 32, "%.1f MB", (double)bytes / 1e6);
 }
 
 char text_lower(char c)

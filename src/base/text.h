@@ -39,6 +39,9 @@ bool str_to_int(struct str s, int64_t min, int64_t max, int64_t *ret_value);
 /* Copies at most size - 1 bytes and always ends with a NUL. NULL copies as "". */
 void text_copy(char *to, size_t size, const char *from);
 
+/* A number of bytes for people: "312 B", "4.9 KB", "1.2 MB". */
+void text_bytes(uint64_t bytes, char to[32]);
+
 /* ASCII only: what protocols call letters, whatever the locale is. */
 char text_lower(char c);
 bool text_is_space(char c);

@@ -87,6 +87,14 @@ static bool kind_is_many(enum setting_kind kind)
     return kind == SETTING_TEXTS || kind == SETTING_PAIRS;
 }
 
+static int text_check(const struct setting_spec *spec, const struct node *n, struct err *e)
+{
+    struct err why;
+    if (!spec->check || spec->check(n->key, n->text, &why) == 0)
+        return 0;
+    return node_fail(n, e, "%s", why.text);
+}
+
 /* Reads the number out of `n`, or checks the text. */
 static int value_check(const struct setting_spec *spec, const struct node *n,
                        struct setting_value *v, struct err *e)
@@ -99,7 +107,7 @@ static int value_check(const struct setting_spec *spec, const struct node *n,
             return node_choice(n, spec->choices, &choice, e);
         if (spec->required && !n->text[0])
             return node_fail(n, e, "expected text, found ''");
-        return 0;
+        return text_check(spec, n, e);
     case SETTING_INT:
         return node_int(n, spec->min, spec->max, &v->number, e);
     case SETTING_NUMBER:
@@ -114,7 +122,7 @@ static int value_check(const struct setting_spec *spec, const struct node *n,
         return node_size(n, spec->min, spec->max, &v->number, e);
     case SETTING_TEXTS:
     case SETTING_PAIRS:
-        break;
+        return text_check(spec, n, e);
     }
     return 0;
 }

@@ -26,6 +26,8 @@ enum setting_kind {
     SETTING_PAIRS,    /* map of text to text */
 };
 
+struct err;
+
 struct setting_spec {
     const char *name;
     enum setting_kind kind;
@@ -34,7 +36,10 @@ struct setting_spec {
     int64_t min, max;     /* of INT, DURATION, SIZE; max 0 with min >= 0: no upper limit */
     const char *fallback; /* the default as it would be written; NULL: "" / 0 / false / empty */
     const char *const *choices; /* TEXT: the only values allowed, NULL-terminated; NULL: any */
-    const char *help;           /* one line */
+    /* TEXT, TEXTS, PAIRS: what only the worker knows about a value (and its key, of PAIRS).
+     * A sentence without the place, which is added. */
+    int (*check)(const char *key, const char *text, struct err *e);
+    const char *help; /* one line */
 };
 
 /* What a worker type tells about itself. */
@@ -63,7 +68,6 @@ void settings_free(struct settings *s);
  * written, unchecked. */
 struct node;
 struct filler;
-struct err;
 CHECKED int settings_read(const struct node *config, const struct node *step,
                           const struct worker_schema *schema, struct filler *filler,
                           struct settings **ret_settings, struct err *e);

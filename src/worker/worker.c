@@ -6,14 +6,18 @@
 #include "base/limits.h"
 #include "worker/crawler/crawler.h"
 #include "worker/generator.h"
+#include "worker/http.h"
 #include "worker/shell.h"
 
+/* clang-format off */
 const struct worker_type *const worker_types[] = {
     &shell_worker,
     &crawler_worker,
+    &http_worker,
     &generator_worker,
     NULL,
 };
+/* clang-format on */
 
 static const struct worker_schema *schemas[ARRAY_LEN(worker_types)];
 

@@ -1,7 +1,7 @@
 /* worker.h: the contract between the engine and the code that does the work.
  *
- * A worker type (shell, crawler, generator) is one struct worker_type. The engine runs its
- * steps; a step has a queue of tasks; a task is one unit of work with a key (a URL, a command).
+ * A worker type (shell, crawler, http) is one struct worker_type. The engine runs its steps; a
+ * step has a queue of tasks; a task is one unit of work with a key (a URL, a command).
  * The happy path:
  *
  *     step_open()                       state for the step is made

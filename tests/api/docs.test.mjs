@@ -339,7 +339,7 @@ test("the routes are those of the server", async (t) => {
 
 test("the settings of each worker are those of the code, with their defaults", async (t) => {
     const server = await serve(t);
-    const required = { crawler: { start_urls: ["http://127.0.0.1:1/"] }, shell: { command: "true" }, generator: {} };
+    const required = { crawler: { start_urls: ["http://127.0.0.1:1/"] }, shell: { command: "true" }, http: { url: "http://127.0.0.1:1/" }, generator: {} };
     const text = texts["docs/job-definitions.md"];
     for (const [type, config] of Object.entries(required)) {
         const { body } = await server.post("/api/job-definitions/validate", { id: "x", name: "X", steps: [{ name: "x", type, config }] });

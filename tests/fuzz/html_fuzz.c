@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "worker/crawler/charset.h"
 #include "worker/crawler/html.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

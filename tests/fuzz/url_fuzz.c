@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,10 @@
 /* Each row: a reference, the base it stands in, and the address that a browser would ask for
  * (with the spelling normalised), or NULL where there is none. */
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 #include "base/limits.h"
 #include "test.h"
-#include "worker/crawler/host_name.h"
+#include "worker/web/host_name.h"
 
 struct row {
     const char *reference, *base, *want;

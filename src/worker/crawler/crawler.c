@@ -21,7 +21,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "worker/crawler/crawl.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 enum { READING_MAX = 8 }; /* pages on the pool, beside the requests under way */
 

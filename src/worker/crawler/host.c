@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 enum {
     ROBOTS_HOPS = 5,            /* redirects; RFC 9309 wants at least five */

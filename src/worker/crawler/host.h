@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "job/event.h"
-#include "worker/crawler/fetch.h"
+#include "worker/web/fetch.h"
 #include "worker/crawler/robots.h"
 
 enum host_state {

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "worker/crawler/markdown.h"
 #include "worker/crawler/tree.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 enum {
     TREE_BYTES = 256 * 1024 * 1024,

@@ -13,7 +13,7 @@
 
 #include "base/limits.h"
 #include "worker/crawler/tree.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 enum {
     DEPTH_MAX = 200,     /* of elements; what lies deeper is written as plain words */

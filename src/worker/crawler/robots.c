@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 enum { PATTERN_BYTES = 2048, CRAWL_DELAY_MAX_S = 86400 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 struct pattern {
     const char *text; /* the settings' */

@@ -13,45 +13,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "worker/crawler/crawl.h"
-#include "worker/crawler/url.h"
-
-static const char *status_reason(int status)
-{
-    static const struct {
-        int status;
-        const char *reason;
-    } reasons[] = {
-        {300, "Multiple Choices"},
-        {301, "Moved Permanently"},
-        {302, "Found"},
-        {303, "See Other"},
-        {304, "Not Modified"},
-        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {402, "Payment Required"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {406, "Not Acceptable"},
-        {408, "Request Timeout"},
-        {410, "Gone"},
-        {418, "I'm a teapot"},
-        {421, "Misdirected Request"},
-        {429, "Too Many Requests"},
-        {451, "Unavailable For Legal Reasons"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-        if (reasons[i].status == status)
-            return reasons[i].reason;
-    return "";
-}
+#include "worker/web/status.h"
+#include "worker/web/url.h"
 
 static struct str visit_url(const struct visit *v)
 {
@@ -98,16 +61,6 @@ static void visit_say(struct visit *v, enum event_level level, const char *fmt, 
     va_end(ap);
     v->crawl->step->host->log(v->crawl->step, v->task, level, buf_str(&line));
     visit_companion(v, level, buf_str(&line));
-}
-
-static void size_text(uint64_t bytes, char to[32])
-{
-    if (bytes < 1000)
-        snprintf(to, 32, "%d B", (int)bytes);
-    else if (bytes < 999950)
-        snprintf(to, 32, "%.1f KB", (double)bytes / 1e3);
-    else
-        snprintf(to, 32, "%.1f MB", (double)bytes / 1e6);
 }
 
 /* ---- ending ---- */
@@ -316,7 +269,7 @@ static void visit_fetched_say(struct visit *v, const char *more)
 {
     char type[64], size[32];
     struct str media = fetch_media_type(v->fetch.content_type, type);
-    size_text(v->fetch.bytes, size);
+    text_bytes(v->fetch.bytes, size);
     visit_say(v, LEVEL_INFO, "fetched %s %d %.*s %s %lld ms%s", v->task->key, v->fetch.status,
               STR_ARG(media.n ? media : STR("-")), size, visit_ms(v), more);
 }
@@ -377,8 +330,8 @@ static void visit_answered(struct visit *v)
     } else if (f->status >= 300 && f->status < 400) {
         visit_redirected(v);
     } else if (f->status < 200 || f->status >= 400) {
-        (void)fail(&e, E_NET, "HTTP %d%s%s", f->status, *status_reason(f->status) ? " " : "",
-                   status_reason(f->status));
+        (void)fail(&e, E_NET, "HTTP %d%s%s", f->status,
+                   *http_status_reason(f->status) ? " " : "", http_status_reason(f->status));
         visit_fail(v, &e);
     } else if (body_is_html(f, media)) {
         visit_read(v, true);

@@ -1,4 +1,5 @@
-/* fetch.h: GET requests, many at a time, on the loop. Knows libcurl, and nobody else does.
+/* fetch.h: requests over HTTP, many at a time, on the loop. Knows libcurl, and nobody else
+ * does.
  *
  * A fetcher holds the connections of one step (kept alive, HTTP/2 where offered). A fetch is
  * one request: redirects are not followed, bodies are taken in gzip, br and zstd and limited in
@@ -17,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct curl_slist;
 struct fetcher;
 
 struct fetcher_options {
@@ -32,11 +34,14 @@ void fetcher_free(struct fetcher *f); /* stops what is under way, without done()
 
 struct fetch {
     /* asked */
-    const char *url;    /* normalised; the caller's until done() */
-    size_t max_size;    /* of the body, in bytes */
-    bool cut_body;      /* a larger body is cut instead of failing */
-    bool any_type;      /* keep the body whatever it is; else only text and HTML */
-    bool local_is_fine; /* loopback and private addresses may be asked, see fetch.c */
+    const char *url;    /* normalised; the caller's until done(), as all that is asked */
+    const char *method; /* NULL: GET */
+    const char *const *headers; /* "Name: value", NULL at the end; NULL: those of a crawler */
+    struct str content;         /* the request's body */
+    size_t max_size;            /* of the body, in bytes */
+    bool cut_body;              /* a larger body is cut instead of failing */
+    bool any_type;              /* keep the body whatever it is; else only text and HTML */
+    bool local_is_fine;         /* loopback and private addresses may be asked, see fetch.c */
     void (*done)(struct fetch *f);
 
     /* answered */
@@ -51,6 +56,7 @@ struct fetch {
     /* fetch.c's */
     struct fetcher *fetcher;
     void *easy;
+    struct curl_slist *header_list;
     char detail[256]; /* what libcurl says about an error */
     size_t header_bytes;
     bool refused, too_large, type_known, is_text;

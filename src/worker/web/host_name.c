@@ -2,7 +2,7 @@
  * is a number must be an IPv4 address in one of the forms that inet_aton() has known since the
  * eighties
  * ("0x7f.1", "2130706433"), or two spellings of one machine would be two hosts. */
-#include "worker/crawler/host_name.h"
+#include "worker/web/host_name.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* An address is read in one go from left to right: scheme, then authority, path and query, each
  * either its own or the base's, written to the output as they are found. What browsers mend
  * (missing slashes, backslashes) is mended here too, because links are written for browsers. */
-#include "worker/crawler/url.h"
+#include "worker/web/url.h"
 
 #include <string.h>
 
 #include "base/limits.h"
-#include "worker/crawler/host_name.h"
+#include "worker/web/host_name.h"
 
 static bool is_slash(char c)
 {

@@ -9,18 +9,19 @@
  * so addresses of this machine, private and link-local ones are refused, unless the crawl was
  * told to go to that host (`local_is_fine`). The check is on the address, where no trick with
  * names helps. */
-#include "worker/crawler/fetch.h"
+#include "worker/web/fetch.h"
 
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "worker/crawler/host_name.h"
-#include "worker/crawler/url.h"
+#include "worker/web/host_name.h"
+#include "worker/web/url.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 10 * 1000,
@@ -343,7 +344,6 @@ static CURL *easy_new(struct fetcher *f)
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, f->user_agent);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->headers);
     curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
@@ -365,6 +365,9 @@ static void easy_release(struct fetch *f)
     struct fetcher *owner = f->fetcher;
     curl_multi_remove_handle(owner->multi, f->easy);
     curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(f->header_list);
+    f->header_list = NULL;
     MEM_GROW(owner->idle, owner->idle_count, owner->idle_cap);
     owner->idle[owner->idle_count++] = f->easy;
     f->easy = NULL;
@@ -373,6 +376,47 @@ static void easy_release(struct fetch *f)
             owner->running[i] = owner->running[--owner->running_count];
             break;
         }
+}
+
+static void header_add(struct curl_slist **list, const char *line)
+{
+    *list = curl_slist_append(*list, line);
+    ASSERT(*list); /* out of memory */
+}
+
+static bool method_has_content(const char *method)
+{
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+           strcmp(method, "PATCH") == 0;
+}
+
+/* Method, headers and body. CURLOPT_HTTPGET undoes what the request was used for before. */
+static void request_write(struct fetch *f)
+{
+    CURL *c = f->easy;
+    const char *method = f->method ? f->method : "GET";
+    curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+    if (strcmp(method, "HEAD") == 0) {
+        curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+    } else if (f->content.n > 0 || method_has_content(method)) {
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->content.n);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, f->content.n ? f->content.p : "");
+    }
+    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, f->method);
+    if (!f->headers) {
+        curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->fetcher->headers);
+        return;
+    }
+    header_add(&f->header_list, "Expect:"); /* no round trip before the body */
+    bool has_type = false;
+    for (const char *const *h = f->headers; *h; h++) {
+        header_add(&f->header_list, *h);
+        has_type = has_type || strncasecmp(*h, "content-type:", 13) == 0;
+    }
+    if (!has_type)
+        header_add(&f->header_list,
+                   "Content-Type:"); /* and not libcurl's, which means a form */
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->header_list);
 }
 
 void fetch_start(struct fetcher *fetcher, struct fetch *f)
@@ -397,6 +441,7 @@ void fetch_start(struct fetcher *fetcher, struct fetch *f)
     /* over TLS wait for the first connection: it may carry all requests */
     curl_easy_setopt(c, CURLOPT_PIPEWAIT, u.scheme.n == 5 ? 1L : 0L);
     f->easy = c;
+    request_write(f);
     MEM_GROW(fetcher->running, fetcher->running_count, fetcher->running_cap);
     fetcher->running[fetcher->running_count++] = f;
     CURLMcode code = curl_multi_add_handle(fetcher->multi, c);

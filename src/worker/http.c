@@ -1,0 +1,439 @@
+/* The happy path of a request: it is sent, the answer comes, its line and the lines of its text
+ * are written, the handle closes, done().
+ *
+ *     task_start() → request_send() → on_answer() → request_end() → done()
+ *                        ↑   redirect   ↓
+ *
+ * Every end goes through the closing of the timer, so that done() never runs inside
+ * task_start() or task_stop(). */
+#include "worker/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "worker/web/fetch.h"
+#include "worker/web/status.h"
+#include "worker/web/url.h"
+
+enum { HEADER_MAX_BYTES = 16 * 1024 };
+
+/* Statuses from `first` to `last`. */
+struct range {
+    int first, last;
+};
+
+struct http {
+    struct fetcher *fetcher;
+    struct buf url; /* normalised */
+    char **headers; /* "Name: value", NULL at the end */
+    struct range *expected;
+    size_t expected_count;
+};
+
+struct request {
+    struct worker_task *task;
+    struct fetch fetch;
+    struct buf url; /* where it is now: redirects lead on */
+    const char *method;
+    struct str content;
+    int64_t redirects;
+    uv_timer_t timer; /* never started: its closing ends the task */
+    enum job_state outcome;
+    struct buf cause;
+};
+
+static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
+
+/* ---- what is asked ---- */
+
+static bool is_token(const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if (!text_is_alnum(*c) && !strchr("!#$%&'*+-.^_`|~", *c))
+            return false;
+    return *name != 0;
+}
+
+static bool is_field_value(const char *value)
+{
+    for (const char *c = value; *c; c++)
+        if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
+            return false;
+    return true;
+}
+
+static int url_check(const char *key, const char *text, struct err *e)
+{
+    AUTO_BUF url = BUF_INIT(LIMIT_TASK_KEY_BYTES);
+    (void)key;
+    return url_resolve(str_of(text), STR(""), &url, e);
+}
+
+static int header_check(const char *name, const char *value, struct err *e)
+{
+    static const char *const own[] = {"Connection", "Content-Length", "Transfer-Encoding"};
+    if (!is_token(name))
+        return fail(e, E_INVAL, "'%s' cannot be the name of a header", name);
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (strcasecmp(name, own[i]) == 0)
+            return fail(e, E_INVAL, "%s is set by tailrace itself", own[i]);
+    if (!is_field_value(value) || strlen(value) > HEADER_MAX_BYTES)
+        return fail(e, E_INVAL, "expected one line without control characters, at most %d KiB",
+                    HEADER_MAX_BYTES / 1024);
+    return 0;
+}
+
+/* "404", "2xx" or "200-299". */
+static int range_read(const char *text, struct range *r, struct err *e)
+{
+    struct str rest = str_trim(str_of(text)), whole = rest;
+    if (whole.n == 3 && str_ends(whole, STR("xx")) && *whole.p >= '1' && *whole.p <= '5') {
+        *r = (struct range){(*whole.p - '0') * 100, (*whole.p - '0') * 100 + 99};
+        return 0;
+    }
+    int64_t first, last;
+    bool fine = str_to_int(str_trim(str_cut(&rest, '-')), 100, 599, &first);
+    last = first;
+    if (!fine || (rest.p && !str_to_int(str_trim(rest), first, 599, &last)))
+        return fail(e, E_INVAL, "expected statuses such as 200, 2xx or 200-299, found '%s'",
+                    text);
+    *r = (struct range){(int)first, (int)last};
+    return 0;
+}
+
+static int status_check(const char *key, const char *text, struct err *e)
+{
+    struct range r;
+    (void)key;
+    return range_read(text, &r, e);
+}
+
+static void headers_read(struct http *h, const struct settings *s)
+{
+    size_t count = settings_count(s, "headers");
+    h->headers = mem_alloc((count + 1) * sizeof(*h->headers));
+    for (size_t i = 0; i < count; i++) {
+        const char *name = settings_key(s, "headers", i);
+        const char *value = settings_item(s, "headers", i);
+        /* libcurl leaves a header out that has no value, unless it ends with a semicolon */
+        h->headers[i] = *value ? mem_printf("%s: %s", name, value) : mem_printf("%s;", name);
+    }
+}
+
+static int expected_read(struct http *h, const struct settings *s, struct err *e)
+{
+    size_t count = settings_count(s, "expect_status");
+    h->expected_count = MAX(count, (size_t)1);
+    h->expected = mem_alloc(h->expected_count * sizeof(*h->expected));
+    h->expected[0] = (struct range){200, 299};
+    for (size_t i = 0; i < count; i++) {
+        int r = range_read(settings_item(s, "expect_status", i), &h->expected[i], e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static bool is_expected(const struct http *h, int status)
+{
+    for (size_t i = 0; i < h->expected_count; i++)
+        if (status >= h->expected[i].first && status <= h->expected[i].last)
+            return true;
+    return false;
+}
+
+/* ---- the end ---- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct request *r = container_of((uv_timer_t *)handle, struct request, timer);
+    struct worker_task *task = r->task;
+    enum job_state outcome = r->outcome;
+    AUTO_BUF cause = r->cause;
+    fetch_clear(&r->fetch);
+    buf_done(&r->url);
+    free(r);
+    task->state = NULL;
+    task->step->host->done(task, outcome, outcome == JOB_COMPLETED ? NULL : buf_text(&cause));
+}
+
+static void request_end(struct request *r, enum job_state outcome, const char *cause)
+{
+    r->outcome = outcome;
+    buf_add_c(&r->cause, cause);
+    uv_close((uv_handle_t *)&r->timer, on_timer_closed);
+}
+
+/* ---- the answer ---- */
+
+static bool is_text(const char *content_type)
+{
+    char room[64];
+    struct str type = fetch_media_type(content_type, room);
+    return type.n == 0 || str_starts(type, STR("text/")) || str_ends(type, STR("json")) ||
+           str_ends(type, STR("xml")) || str_ends(type, STR("yaml")) ||
+           str_ends(type, STR("javascript")) ||
+           str_eq_c(type, "application/x-www-form-urlencoded");
+}
+
+static void text_say(struct request *r, enum event_level level)
+{
+    struct worker_step *step = r->task->step;
+    struct str rest = buf_str(&r->fetch.body);
+    while (rest.n > 0) {
+        struct str line = str_cut(&rest, '\n');
+        if (line.n > 0 && line.p[line.n - 1] == '\r')
+            line.n--;
+        step->host->log(step, r->task, level, line);
+    }
+}
+
+/* What happened, in one line: "GET http://… 200 OK, application/json, 1.2 KB, 12 ms". */
+static void answer_say(struct request *r, enum event_level level, const char *more)
+{
+    const struct fetch *f = &r->fetch;
+    char room[64], size[32];
+    struct str type = fetch_media_type(f->content_type, room);
+    const char *reason = http_status_reason(f->status);
+    text_bytes(f->bytes, size);
+    worker_log(r->task->step, r->task, level, "%s %s %d%s%s, %.*s%s%s, %lld ms%s", r->method,
+               buf_text(&r->url), f->status, *reason ? " " : "", reason, STR_ARG(type),
+               type.n ? ", " : "", size, (long long)((f->duration_us + 500) / 1000), more);
+}
+
+static void answer_take(struct request *r)
+{
+    const struct worker_step *step = r->task->step;
+    const struct fetch *f = &r->fetch;
+    bool good = is_expected(step->state, f->status);
+    bool shown = settings_bool(step->settings, "log_answer") && f->body.n > 0;
+    bool text = shown && is_text(f->content_type);
+    AUTO_BUF more = BUF_INIT(128);
+    buf_add_c(&more, shown && !text ? ", no text" : "");
+    buf_add_c(&more, f->too_large ? ", cut at max_size" : "");
+    answer_say(r, good ? LEVEL_INFO : LEVEL_ERROR, buf_text(&more));
+    if (text)
+        text_say(r, good ? LEVEL_INFO : LEVEL_WARN);
+    const char *reason = http_status_reason(f->status);
+    AUTO_FREE char *cause = mem_printf("HTTP %d%s%s", f->status, *reason ? " " : "", reason);
+    request_end(r, good ? JOB_COMPLETED : JOB_FAILED, cause);
+}
+
+static void request_fail(struct request *r, const char *why)
+{
+    worker_log(r->task->step, r->task, LEVEL_ERROR, "%s %s: %s", r->method, buf_text(&r->url),
+               why);
+    request_end(r, JOB_FAILED, why);
+}
+
+static void request_send(struct request *r);
+
+/* Goes where an answer leads. As browsers do, another method than HEAD becomes GET, without a
+ * body, after 301, 302 and 303. The headers and the body may hold secrets that are meant for
+ * the server of `url` alone: they are not sent to any other. */
+static void redirect_follow(struct request *r)
+{
+    const struct http *h = r->task->step->state;
+    struct fetch *f = &r->fetch;
+    AUTO_BUF target = BUF_INIT(LIMIT_TASK_KEY_BYTES);
+    struct err e;
+    if (url_resolve(str_of(f->location), buf_str(&r->url), &target, &e) < 0) {
+        AUTO_FREE char *why = mem_printf("a redirect that cannot be followed: %s", e.text);
+        request_fail(r, why);
+        return;
+    }
+    if (r->redirects++ >= settings_int(r->task->step->settings, "max_redirects")) {
+        request_fail(r, "more redirects in a row than max_redirects");
+        return;
+    }
+    AUTO_BUF more = BUF_INIT(LIMIT_TASK_KEY_BYTES + 16);
+    buf_printf(&more, ", leads to %s", buf_text(&target));
+    answer_say(r, LEVEL_INFO, buf_text(&more));
+    if (f->status < 307 && strcmp(r->method, "HEAD") != 0) {
+        r->method = "GET";
+        r->content = (struct str){0};
+    }
+    struct url_parts from = url_split(buf_str(&h->url)), to = url_split(buf_str(&target));
+    if (!str_eq(from.origin, to.origin) && r->content.n > 0) {
+        request_fail(r, "a redirect to another server, which the body is not meant for");
+        return;
+    }
+    buf_clear(&r->url);
+    buf_add_str(&r->url, buf_str(&target));
+    request_send(r);
+}
+
+static void on_answer(struct fetch *f)
+{
+    struct request *r = container_of(f, struct request, fetch);
+    int status = f->status;
+    bool leads_on = f->location && (status == 301 || status == 302 || status == 303 ||
+                                    status == 307 || status == 308);
+    if (f->error.code < 0)
+        request_fail(r, f->error.text);
+    else if (leads_on && !is_expected(r->task->step->state, status))
+        redirect_follow(r);
+    else
+        answer_take(r);
+}
+
+/* ---- the request ---- */
+
+static void request_send(struct request *r)
+{
+    static const char *const none[] = {NULL};
+    const struct http *h = r->task->step->state;
+    struct url_parts asked = url_split(buf_str(&h->url)), now = url_split(buf_str(&r->url));
+    struct fetch *f = &r->fetch;
+    fetch_clear(f);
+    f->url = buf_text(&r->url);
+    f->method = r->method;
+    f->headers = str_eq(asked.origin, now.origin) ? (const char *const *)h->headers : none;
+    f->content = r->content;
+    f->max_size = (size_t)settings_int(r->task->step->settings, "max_size");
+    f->cut_body = true;
+    f->any_type = true;
+    f->local_is_fine =
+        str_eq(asked.host, now.host); /* a redirect opens no door to our network */
+    f->done = on_answer;
+    fetch_start(h->fetcher, f);
+}
+
+static int http_task_start(struct worker_task *task, struct err *e)
+{
+    const struct http *h = task->step->state;
+    struct request *r = mem_alloc(sizeof(*r));
+    (void)e;
+    r->task = task;
+    r->method = settings_text(task->step->settings, "method");
+    r->content = str_of(settings_text(task->step->settings, "body"));
+    r->url = (struct buf)BUF_INIT(LIMIT_TASK_KEY_BYTES);
+    r->cause = (struct buf)BUF_INIT(LIMIT_LINE_BYTES);
+    buf_add_str(&r->url, buf_str(&h->url));
+    ASSERT(uv_timer_init(task->step->loop, &r->timer) == 0);
+    task->state = r;
+    request_send(r);
+    return 0;
+}
+
+static void http_task_stop(struct worker_task *task)
+{
+    struct request *r = task->state;
+    if (uv_is_closing((uv_handle_t *)&r->timer))
+        return; /* its end is on the way */
+    fetch_stop(&r->fetch);
+    request_end(r, JOB_CANCELLED, "the request was stopped");
+}
+
+/* ---- the step ---- */
+
+static void http_step_close(struct worker_step *step)
+{
+    struct http *h = step->state;
+    if (!h)
+        return;
+    fetcher_free(h->fetcher);
+    for (char **header = h->headers; header && *header; header++)
+        free(*header);
+    free(h->headers);
+    free(h->expected);
+    buf_done(&h->url);
+    free(h);
+    step->state = NULL;
+}
+
+static int http_read(struct http *h, const struct worker_step *step, struct err *e)
+{
+    const struct settings *s = step->settings;
+    headers_read(h, s);
+    int r = url_resolve(str_of(settings_text(s, "url")), STR(""), &h->url, e);
+    if (r == 0)
+        r = expected_read(h, s, e);
+    if (r < 0)
+        return r;
+    struct fetcher_options options = {
+        .user_agent = "tailrace/" VERSION,
+        .timeout_ms = settings_int(s, "timeout"),
+        .connections = 1,
+    };
+    h->fetcher = fetcher_new(step->loop, &options, e);
+    return h->fetcher ? 0 : E_IO;
+}
+
+static int http_step_open(struct worker_step *step, struct err *e)
+{
+    struct http *h = mem_alloc(sizeof(*h));
+    h->url = (struct buf)BUF_INIT(LIMIT_TASK_KEY_BYTES);
+    step->state = h;
+    int r = http_read(h, step, e);
+    if (r < 0)
+        http_step_close(step);
+    return r;
+}
+
+static void http_step_plan(struct worker_step *step)
+{
+    const struct http *h = step->state;
+    (void)step->host->spawn(step, buf_str(&h->url), STR(""), NULL);
+}
+
+static const struct setting_spec http_settings[] = {
+    {.name = "url",
+     .kind = SETTING_TEXT,
+     .required = true,
+     .check = url_check,
+     .help = "http or https"},
+    {.name = "method",
+     .kind = SETTING_TEXT,
+     .fallback = "GET",
+     .choices = methods,
+     .help = "GET, HEAD, POST, PUT, PATCH or DELETE"},
+    {.name = "headers", .kind = SETTING_PAIRS, .check = header_check, .help = "of the request"},
+    {.name = "body", .kind = SETTING_TEXT, .help = "of the request"},
+    {.name = "expect_status",
+     .kind = SETTING_TEXTS,
+     .check = status_check,
+     .help = "statuses that mean success, as 200, 2xx or 200-299; default: 2xx"},
+    {.name = "timeout",
+     .kind = SETTING_DURATION,
+     .min = 1,
+     .max = 3600 * 1000,
+     .fallback = "30s",
+     .help = "time for one request"},
+    {.name = "max_size",
+     .kind = SETTING_SIZE,
+     .min = 1,
+     .max = 16 * 1024 * 1024,
+     .fallback = "1MiB",
+     .help = "bytes of the answer that are taken; what is longer is cut"},
+    {.name = "max_redirects",
+     .kind = SETTING_INT,
+     .min = 0,
+     .max = 20,
+     .fallback = "5",
+     .help = "redirects in a row that are followed"},
+    {.name = "log_answer",
+     .kind = SETTING_BOOL,
+     .fallback = "true",
+     .help = "the text of the answer becomes lines"},
+    {0},
+};
+
+static const struct worker_schema http_schema = {
+    .type = "http",
+    .help =
+        "asks a server over HTTP; the answer's status is the outcome, its text becomes lines",
+    .settings = http_settings,
+};
+
+const struct worker_type http_worker = {
+    .schema = &http_schema,
+    .step_open = http_step_open,
+    .step_plan = http_step_plan,
+    .task_start = http_task_start,
+    .task_stop = http_task_stop,
+    .step_close = http_step_close,
+};
