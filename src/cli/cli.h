@@ -3,6 +3,8 @@
 
 #include "cli/command.h"
 
+#define DEFAULT_DATA "tailrace-data" /* the data folder, in the working directory */
+
 extern const struct command serve_command;
 extern const struct command run_command;
 extern const struct command rerun_command;
@@ -15,5 +17,6 @@ extern const struct command pause_command;
 extern const struct command resume_command;
 extern const struct command schedule_command;
 extern const struct command validate_command;
+extern const struct command backup_command;
 extern const struct command version_command;
 extern const struct command help_command;

@@ -11,9 +11,10 @@
 #include "cli/cli.h"
 
 const struct command *const commands[] = {
-    &serve_command,    &run_command,      &rerun_command,       &logs_command,  &jobs_command,
-    &show_command,     &cancel_command,   &definitions_command, &pause_command, &resume_command,
-    &schedule_command, &validate_command, &version_command,     &help_command,  NULL,
+    &serve_command,  &run_command,     &rerun_command,    &logs_command,
+    &jobs_command,   &show_command,    &cancel_command,   &definitions_command,
+    &pause_command,  &resume_command,  &schedule_command, &validate_command,
+    &backup_command, &version_command, &help_command,     NULL,
 };
 
 static int fail_command(const char *word, struct err *e)

@@ -15,7 +15,6 @@
 #include "server/server.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8085"
-#define DEFAULT_DATA "tailrace-data"
 #define DEFAULT_DEFINITIONS "definitions"
 #define DEFAULT_HEARTBEAT "20"
 #define DEFAULT_MAX_JOBS "0"

@@ -83,12 +83,13 @@ async function stage(t) {
     const at = (text, server) => text.replaceAll("127.0.0.1:8090", "127.0.0.1:" + site)
         .replaceAll("127.0.0.1:8085", "127.0.0.1:" + (server?.port ?? 8085));
     const own = Object.fromEntries(Object.entries(definitions).map(([name, text]) => [name, at(text)]));
-    const server = await serve(t, { definitions: own });
+    const data = await folder(t);
+    const server = await serve(t, { data, definitions: own });
     await mkdir(path.join(home, "definitions"));
     for (const [name, text] of Object.entries(own)) await writeFile(path.join(home, "definitions", name), text);
     await symlink(BUILD, path.join(home, "build"));
     await symlink(path.join(ROOT, "node_modules"), path.join(home, "node_modules"));
-    return { home, server, at: (text) => at(text, server), env: { ...ENV, TAILRACE_URL: server.url },
+    return { home, server, at: (text) => at(text, server), env: { ...ENV, TAILRACE_URL: server.url, TAILRACE_DATA: data },
         from: (text) => text.replaceAll("127.0.0.1:" + site, "127.0.0.1:8090").replaceAll("127.0.0.1:" + server.port, "127.0.0.1:8085") };
 }
 
