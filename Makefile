@@ -124,8 +124,11 @@ deps:  ## install what building and the demo need
 deps-all:  ## install what the tests need as well
 	@tools/deps build test
 
-install: all  ## copy the program to $(PREFIX)/bin
+install: all  ## copy the program and its unit to $(PREFIX)
 	install -D -m 755 $(B)/tailrace $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/tailrace
+	install -d $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/systemd/system
+	sed 's|/usr/local|$(or $(PREFIX),/usr/local)|' systemd/tailrace.service \
+	  >$(DESTDIR)$(or $(PREFIX),/usr/local)/lib/systemd/system/tailrace.service
 
 clean:  ## remove everything that was built
 	rm -rf build

@@ -96,6 +96,7 @@ static void on_patience(uv_timer_t *timer)
 static void drain(struct server *s)
 {
     log_info("stopping");
+    supervisor_tell(&s->supervisor, "STOPPING=1");
     s->draining = true;
     chronicle_add(s, LEVEL_INFO, "stopping", s->instance, "the server is stopping");
     http_quiesce(s->http);
@@ -115,6 +116,12 @@ static void on_signal(uv_signal_t *handle, int number)
 }
 
 /* ---- opening ---- */
+
+static void tell_ready(const struct server *s)
+{
+    AUTO_FREE char *state = mem_printf("READY=1\nSTATUS=%s", s->address);
+    supervisor_tell(&s->supervisor, state);
+}
 
 /* Connections are files: as many as the system lets this process have. */
 static void raise_file_limit(struct server *s)
@@ -201,6 +208,7 @@ static void open_handles(struct server *s)
     ASSERT(uv_signal_init(&s->loop, &s->on_term) == 0);
     ASSERT(uv_signal_init(&s->loop, &s->on_int) == 0);
     ASSERT(uv_timer_init(&s->loop, &s->patience) == 0);
+    supervisor_open(&s->supervisor, &s->loop);
     s->on_term.data = s->on_int.data = s;
     ASSERT(uv_prepare_start(&s->before_poll, on_before_poll) == 0);
     ASSERT(uv_check_start(&s->after_poll, on_after_poll) == 0);
@@ -255,6 +263,7 @@ static void close_handles(struct server *s)
     uv_close((uv_handle_t *)&s->on_term, NULL);
     uv_close((uv_handle_t *)&s->on_int, NULL);
     uv_close((uv_handle_t *)&s->patience, NULL);
+    supervisor_close(&s->supervisor);
 }
 
 /* What is durable is safe; what is still busy here cannot be closed, so the process just ends.
@@ -318,6 +327,7 @@ int server_run(const struct server_options *options, void (*ready)(const char *a
         chronicle_add(&s, LEVEL_INFO, "started", s.instance, "tailrace %s was started",
                       VERSION);
         ready(s.address);
+        tell_ready(&s);
         (void)uv_run(&s.loop, UV_RUN_DEFAULT);
     }
     int closed = server_close(&s, r < 0 ? &close_err : e);

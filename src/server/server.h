@@ -8,6 +8,7 @@
 
 #include "engine/schedules.h"
 #include "feed/feed.h"
+#include "server/supervisor.h"
 
 struct server_options {
     const char *listen;      /* "127.0.0.1:8085"; port 0 picks a free one */
@@ -45,6 +46,7 @@ struct server {
     uv_check_t after_poll;
     uv_signal_t on_term, on_int;
     uv_timer_t patience; /* a drain does not wait longer */
+    struct supervisor supervisor;
     bool engine_stopped, impatient;
     int listen_fd;
     char address[128]; /* "http://127.0.0.1:8085" */
