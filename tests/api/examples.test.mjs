@@ -1,0 +1,43 @@
+// Every definition of examples/jobs is valid, is listed, runs by itself and ends as its list says.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import nodeTest from "node:test";
+import { fileURLToPath } from "node:url";
+import { command, serve } from "./server.mjs";
+
+const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..", "examples", "jobs");
+const files = readdirSync(FOLDER).filter((name) => name.endsWith(".yaml")).sort();
+const rows = [...readFileSync(path.join(FOLDER, "README.md"), "utf8").matchAll(/^\| \[([\w-]+\.yaml)\]\(\1\) \| .* \| (\w+) \|$/gm)];
+const ends = Object.fromEntries(rows.map(([, file, outcome]) => [file, outcome]));
+
+nodeTest("the list names each file, and each is valid without a warning", async () => {
+    assert.deepEqual(Object.keys(ends), files);
+    const { code, stdout, stderr } = await command(["validate", ...files.map((file) => path.join(FOLDER, file))]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.doesNotMatch(stdout, /warning/);
+});
+
+nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) => {
+    const definitions = Object.fromEntries(files.map((file) => [file, readFileSync(path.join(FOLDER, file), "utf8")]));
+    const server = await serve(t, { definitions });
+    const jobs = await Promise.all(files.map((file) => {
+        const id = path.basename(file, ".yaml");
+        return server.run(id, id === "health" ? { server: server.url } : undefined);
+    }));
+    const lines = {};
+    for (const [i, file] of files.entries()) {
+        const { body } = await server.get(`/api/jobs/${jobs[i]}/tree`);
+        assert.equal(body.status, ends[file], `${file}: ${body.cause}`);
+        lines[file] = Object.fromEntries(body.steps.map((s) => [s.name, s.logs.map(({ message }) => message).join("\n")]));
+    }
+    assert.match(lines["attempts.yaml"].flaky, /this is run 3/);
+    assert.match(lines["branches.yaml"].both, /both have ended/);
+    assert.match(lines["cleanup.yaml"].tidy, /tidied up/);
+    assert.doesNotMatch(lines["cleanup.yaml"].publish, /never printed/);
+    assert.match(lines["health.yaml"].ask, /\/api\/health 200 OK, application\/json/);
+    assert.match(lines["parameters.yaml"].greet, /hello, world\nhello, world/);
+    assert.match(lines["timeouts.yaml"].slow, /timeout: /);
+    assert.match(lines["timeouts.yaml"].after, /going on/);
+    assert.match(lines["tolerance.yaml"].after, /all the same/);
+});
