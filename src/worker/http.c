@@ -1,8 +1,11 @@
 /* The happy path of a request: it is sent, the answer comes, its line and the lines of its text
  * are written, the handle closes, done().
  *
- *     task_start() → request_send() → on_answer() → request_end() → done()
+ *     task_start() → request_send() → on_answer() → text_say() → request_end() → done()
  *                        ↑   redirect   ↓
+ *
+ * An answer can have a million lines: so many at a time are written that others have their
+ * turn, and none while the store is behind.
  *
  * Every end goes through the closing of the timer, so that done() never runs inside
  * task_start() or task_stop(). */
@@ -18,7 +21,7 @@
 #include "worker/web/status.h"
 #include "worker/web/url.h"
 
-enum { HEADER_MAX_BYTES = 16 * 1024 };
+enum { HEADER_MAX_BYTES = 16 * 1024, LINES_PER_TURN = 500 };
 
 /* Statuses from `first` to `last`. */
 struct range {
@@ -31,6 +34,7 @@ struct http {
     char **headers; /* "Name: value", NULL at the end */
     struct range *expected;
     size_t expected_count;
+    struct request *request; /* the one that is under way, or NULL */
 };
 
 struct request {
@@ -40,7 +44,8 @@ struct request {
     const char *method;
     struct str content;
     int64_t redirects;
-    uv_timer_t timer; /* never started: its closing ends the task */
+    struct str text;  /* of the answer, still to be written */
+    uv_timer_t timer; /* for the next turn's lines; its closing ends the task */
     enum job_state outcome;
     struct buf cause;
 };
@@ -153,6 +158,7 @@ static void on_timer_closed(uv_handle_t *handle)
     struct worker_task *task = r->task;
     enum job_state outcome = r->outcome;
     AUTO_BUF cause = r->cause;
+    ((struct http *)task->step->state)->request = NULL;
     fetch_clear(&r->fetch);
     buf_done(&r->url);
     free(r);
@@ -179,18 +185,6 @@ static bool is_text(const char *content_type)
            str_eq_c(type, "application/x-www-form-urlencoded");
 }
 
-static void text_say(struct request *r, enum event_level level)
-{
-    struct worker_step *step = r->task->step;
-    struct str rest = buf_str(&r->fetch.body);
-    while (rest.n > 0) {
-        struct str line = str_cut(&rest, '\n');
-        if (line.n > 0 && line.p[line.n - 1] == '\r')
-            line.n--;
-        step->host->log(step, r->task, level, line);
-    }
-}
-
 /* What happened, in one line: "GET http://… 200 OK, application/json, 1.2 KB, 12 ms". */
 static void answer_say(struct request *r, enum event_level level, const char *more)
 {
@@ -204,6 +198,43 @@ static void answer_say(struct request *r, enum event_level level, const char *mo
                type.n ? ", " : "", size, (long long)((f->duration_us + 500) / 1000), more);
 }
 
+static void answer_end(struct request *r)
+{
+    int status = r->fetch.status;
+    const char *reason = http_status_reason(status);
+    AUTO_FREE char *cause = mem_printf("HTTP %d%s%s", status, *reason ? " " : "", reason);
+    bool good = is_expected(r->task->step->state, status);
+    request_end(r, good ? JOB_COMPLETED : JOB_FAILED, cause);
+}
+
+static void on_turn(uv_timer_t *timer);
+
+/* Writes lines of the answer until it is enough for now, and ends the request after the last.
+ */
+static void text_say(struct request *r)
+{
+    struct worker_step *step = r->task->step;
+    enum event_level level =
+        is_expected(step->state, r->fetch.status) ? LEVEL_INFO : LEVEL_WARN;
+    for (int i = 0; i < LINES_PER_TURN && r->text.n > 0; i++) {
+        if (!step->host->may_write(step))
+            return; /* http_step_resume() goes on */
+        struct str line = str_cut(&r->text, '\n');
+        if (line.n > 0 && line.p[line.n - 1] == '\r')
+            line.n--;
+        step->host->log(step, r->task, level, line);
+    }
+    if (r->text.n > 0)
+        ASSERT(uv_timer_start(&r->timer, on_turn, 0, 0) == 0);
+    else
+        answer_end(r);
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+    text_say(container_of(timer, struct request, timer));
+}
+
 static void answer_take(struct request *r)
 {
     const struct worker_step *step = r->task->step;
@@ -215,11 +246,8 @@ static void answer_take(struct request *r)
     buf_add_c(&more, shown && !text ? ", no text" : "");
     buf_add_c(&more, f->too_large ? ", cut at max_size" : "");
     answer_say(r, good ? LEVEL_INFO : LEVEL_ERROR, buf_text(&more));
-    if (text)
-        text_say(r, good ? LEVEL_INFO : LEVEL_WARN);
-    const char *reason = http_status_reason(f->status);
-    AUTO_FREE char *cause = mem_printf("HTTP %d%s%s", f->status, *reason ? " " : "", reason);
-    request_end(r, good ? JOB_COMPLETED : JOB_FAILED, cause);
+    r->text = text ? buf_str(&f->body) : (struct str){0};
+    text_say(r);
 }
 
 static void request_fail(struct request *r, const char *why)
@@ -304,7 +332,7 @@ static void request_send(struct request *r)
 
 static int http_task_start(struct worker_task *task, struct err *e)
 {
-    const struct http *h = task->step->state;
+    struct http *h = task->step->state;
     struct request *r = mem_alloc(sizeof(*r));
     (void)e;
     r->task = task;
@@ -314,7 +342,7 @@ static int http_task_start(struct worker_task *task, struct err *e)
     r->cause = (struct buf)BUF_INIT(LIMIT_LINE_BYTES);
     buf_add_str(&r->url, buf_str(&h->url));
     ASSERT(uv_timer_init(task->step->loop, &r->timer) == 0);
-    task->state = r;
+    task->state = h->request = r;
     request_send(r);
     return 0;
 }
@@ -326,6 +354,16 @@ static void http_task_stop(struct worker_task *task)
         return; /* its end is on the way */
     fetch_stop(&r->fetch);
     request_end(r, JOB_CANCELLED, "the request was stopped");
+}
+
+static void http_step_resume(struct worker_step *step)
+{
+    const struct http *h = step->state;
+    struct request *r = h->request;
+    bool waits = r && r->text.n > 0 && !uv_is_active((uv_handle_t *)&r->timer) &&
+                 !uv_is_closing((uv_handle_t *)&r->timer);
+    if (waits)
+        text_say(r);
 }
 
 /* ---- the step ---- */
@@ -435,5 +473,6 @@ const struct worker_type http_worker = {
     .step_plan = http_step_plan,
     .task_start = http_task_start,
     .task_stop = http_task_stop,
+    .step_resume = http_step_resume,
     .step_close = http_step_close,
 };

@@ -133,6 +133,22 @@ test("an answer that is too long is cut, one that is no text is not shown, and n
     assert.equal((await run(t, { url: long.url, log_answer: false })).lines.length, 3);
 });
 
+test("an answer of many lines becomes all of them, in order, and can be stopped in the middle", async (t) => {
+    const count = 300000;
+    const site = await listener(t, says(Array.from({ length: count }, (_, i) => `${i}\n`).join("")));
+    const server = await serve(t, { definitions: { "d.json": definition({ url: site.url, max_size: "8MiB" }) } });
+    const whole = await server.run("d");
+    const line = async (job, after) => (await server.get(`/api/jobs/${job}/logs?step=ask&limit=1&after=${after}`)).body.logs[0]?.message;
+    assert.deepEqual([await line(whole, 2), await line(whole, count + 1)], ["0", String(count - 1)]);
+    assert.match(await line(whole, count + 2), /^completed/);
+    const stopped = await server.execute("d");
+    await server.event(stopped, ({ payload }) => payload.message === "999");
+    await server.post(`/api/jobs/${stopped}/cancel`);
+    await server.events(`job:${stopped}`, await server.beginning());
+    const { body } = await server.get(`/api/jobs/${stopped}/tree`);
+    assert.ok(["cancelled", "completed"].includes(body.steps[0].status));
+});
+
 test("no answer fails with the reason", async (t) => {
     const closed = await listener(t, (request, response) => response.destroy());
     assert.match((await run(t, { url: closed.url })).cause, /closed the connection without an answer$/);
