@@ -1,6 +1,7 @@
 /* The happy path of a sweep: one look at /proc finds nobody. Otherwise everybody found gets
  * SIGKILL, we wait for those to be gone, and look again, because a process may have had a child
- * between our look at it and its end. */
+ * between our look at it and its end. We also look again when somebody was just executing a new
+ * program: for that moment a process has no environment that could tell whose it is. */
 #include "worker/orphan.h"
 
 #include <dirent.h>
@@ -22,12 +23,14 @@ enum {
     SWEEP_LIMIT_MS = 1000,
     ENVIRON_MAX_BYTES = 4 * 1024 * 1024, /* twice what Linux allows for it by default */
     CHASED_MAX = 256,                    /* a look; further ones are found by the next */
+    LOOK_AGAIN_MS = 1,
 };
 
 struct chase {
     struct pollfd watches[CHASED_MAX];
     pid_t pids[CHASED_MAX];
     int count;
+    bool unsure; /* somebody had no environment yet */
 };
 
 static bool file_read(const char *path, struct buf *out)
@@ -52,12 +55,41 @@ static bool environ_has(struct str all, const char *marker)
     return false;
 }
 
-/* "123 (name) Z 45 ...": the name may hold anything, so look behind its last bracket. */
-static bool stat_is_zombie_of_ours(struct buf *stat)
+/* What proc(5) says of a process in its `stat`. */
+struct process {
+    char state;
+    pid_t parent;
+    unsigned long long memory_bytes; /* 0: a kernel thread, or one that has ended */
+    unsigned long long environ_start, environ_end; /* 0: not set up yet */
+};
+
+/* "123 (name) S 45 ...": the name may hold anything, so look behind its last bracket. */
+static struct process process_read(struct buf *stat)
 {
+    struct process p = {0};
     const char *after = strrchr(buf_text(stat), ')');
-    return after && strncmp(after, ") Z ", 4) == 0 &&
-           strtol(after + 4, NULL, 10) == (long)getpid();
+    struct str rest = str_of(after && after[1] ? after + 2 : NULL);
+    for (int field = 3; rest.n > 0; field++) {
+        const char *value = str_cut(&rest, ' ').p;
+        if (field == 3)
+            p.state = *value;
+        else if (field == 4)
+            p.parent = (pid_t)strtol(value, NULL, 10);
+        else if (field == 23)
+            p.memory_bytes = strtoull(value, NULL, 10);
+        else if (field == 50)
+            p.environ_start = strtoull(value, NULL, 10);
+        else if (field == 51)
+            p.environ_end = strtoull(value, NULL, 10);
+    }
+    return p;
+}
+
+/* What was read may have been nothing because a new program was just being executed; only of
+ * one that says so itself is it known. */
+static bool environ_is_empty(const struct process *p)
+{
+    return p->environ_end && p->environ_start == p->environ_end;
 }
 
 static void zombie_note(struct orphan_sweep *sweep, pid_t pid)
@@ -74,11 +106,15 @@ static void process_look(pid_t pid, const char *marker, struct buf *text, struct
         return;
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
-    bool ours = file_read(path, text) && environ_has(buf_str(text), marker);
-    if (!ours && text->n == 0) { /* no environment: a zombie or a kernel thread */
+    bool readable = file_read(path, text);
+    bool ours = readable && environ_has(buf_str(text), marker);
+    if (!ours && text->n == 0) {
         (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-        if (file_read(path, text) && stat_is_zombie_of_ours(text))
+        struct process p = file_read(path, text) ? process_read(text) : (struct process){0};
+        if (p.state == 'Z' && p.parent == getpid())
             zombie_note(sweep, pid);
+        else if (readable && p.memory_bytes && !environ_is_empty(&p))
+            chase->unsure = true;
     }
     if (ours && chase->count < CHASED_MAX && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0) {
         chase->watches[chase->count] = (struct pollfd){.fd = fd, .events = POLLIN};
@@ -93,6 +129,7 @@ static void chase_find(struct chase *chase, const char *marker, struct buf *text
                        struct orphan_sweep *sweep)
 {
     chase->count = sweep->zombie_count = 0;
+    chase->unsure = false;
     DIR *proc = opendir("/proc");
     if (!proc)
         return;
@@ -129,7 +166,9 @@ void orphan_sweep(const char *marker, struct orphan_sweep *ret_sweep)
         ret_sweep->stubborn = 0;
         chase_find(chase, marker, &text, ret_sweep);
         chase_wait(chase, until_us, ret_sweep);
-    } while (chase->count > 0 && clock_mono_us() < until_us);
+        if (chase->unsure)
+            (void)poll(NULL, 0, LOOK_AGAIN_MS);
+    } while ((chase->count > 0 || chase->unsure) && clock_mono_us() < until_us);
 }
 
 void orphan_sweep_done(struct orphan_sweep *sweep)

@@ -2,7 +2,8 @@
  *
  * A process group is left by setsid(), a parent by exiting; the environment that a program was
  * started with stays. So every command carries a marker ("TAILRACE_TASK=<id>"), and who has it
- * belongs to the task. A signal goes through a pidfd that was opened before the environment was
+ * belongs to the task. Whoever is just executing a program has none for a moment, and is looked
+ * at again. A signal goes through a pidfd that was opened before the environment was
  * read: it can never hit another process that got the same number. Linux only (/proc).
  *
  * Blocking: for the pool or for the start of the program. Thread: any. */

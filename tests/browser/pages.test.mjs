@@ -280,7 +280,7 @@ story("documents are found by words, opened, and their text is never markup", as
     await reader.click(`.document[href="/documents/${first.id}"]`);
     await until(reader, (title) => document.querySelector("#document-title").innerText === title, first.title);
     assert.equal(await reader.evaluate(() => document.querySelectorAll(".markdown script, .markdown img, .markdown [onclick]").length), 0);
-    assert.ok((await reader.innerText(".markdown")).length > 50);
+    await until(reader, () => document.querySelector(".markdown").innerText.length > 50);
     await reader.click(".document-head >> text=Markdown");
     const raw = (await server.get("/api/documents/" + first.id)).body.markdown;
     assert.equal(await reader.evaluate(() => document.querySelector(".markdown").textContent), raw);

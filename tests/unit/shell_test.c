@@ -342,6 +342,24 @@ TEST(a_process_in_a_session_of_its_own_does_not_outlive_its_task)
     test_host_free(h);
 }
 
+/* While a program is executed its process has no environment to be known by. */
+TEST(a_process_that_always_executes_something_new_does_not_outlive_its_task)
+{
+    AUTO_FREE char *script = mem_printf("%s/again", test_folder());
+    FILE *f = fopen(script, "w");
+    CHECK(f && fputs("#!/bin/sh\nexec \"$0\"\n", f) > 0 && fchmod(fileno(f), 0755) == 0);
+    CHECK_INT(fclose(f), 0);
+    AUTO_FREE char *command = mem_printf(
+        "setsid %s & until [ x$(cut -d' ' -f6 /proc/$!/stat) = x$! ]; do :; done; echo $!",
+        script);
+    for (int i = 0; i < 40; i++) {
+        struct test_host *h = command_run(command);
+        CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+        CHECK(pid_is_gone(h->lines[h->line_count - 1].text));
+        test_host_free(h);
+    }
+}
+
 TEST(a_process_that_hides_cannot_hold_a_task_by_its_pipe)
 {
     struct test_host *h =
