@@ -252,6 +252,8 @@ void record_step_move(struct step *step, enum job_state to, const char *cause)
     int64_t now_us = clock_wall_us();
     AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES);
     struct json j = {&more, true};
+    if (job_state_is_final(to))
+        monitor_tell(step); /* all of its lines are there now, and nothing may come after */
     text_set(&step->cause, cause);
     json_key_c(&j, "error", to == JOB_FAILED && step->error ? step->error : "");
     json_key_c(&j, "type", step->row.type);

@@ -85,7 +85,6 @@ void step_end(struct step *step, enum job_state state, const char *cause)
     record_linef(step->job, step, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
                  (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
                  cause ? cause : "");
-    monitor_tell(step); /* all of its lines are there now */
     record_step_move(step, state, cause);
 }
 

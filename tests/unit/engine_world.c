@@ -14,7 +14,9 @@ static void on_committed(void *context, const struct batch *b)
 
 static void on_drained(void *context)
 {
-    (void)context;
+    struct engine_world *w = context;
+    if (w->engine)
+        engine_on_drained(w->engine);
 }
 
 static void on_durable(void *arg)
