@@ -512,6 +512,13 @@ static void viewer_greet(struct viewer *v)
     v->status_ms = now_ms(v->all);
 }
 
+/* The greeting names the head that all events follow: it waits until it is known from where on
+ * a plain client gets them. */
+static bool may_greet(const struct viewer *v)
+{
+    return v->v1 || v->subscriber.opening == 0;
+}
+
 static void on_greet(uv_timer_t *timer)
 {
     struct viewers *all = container_of(timer, struct viewers, greet);
@@ -522,7 +529,13 @@ static void on_greet(uv_timer_t *timer)
             (void)uv_timer_start(timer, on_greet, (uint64_t)left, 0);
             return;
         }
-        viewer_greet(v);
+        if (may_greet(v)) {
+            viewer_greet(v);
+            continue;
+        }
+        list_remove(&v->young_link);
+        v->greet_ms = now_ms(all) + GREET_MS;
+        list_add(&all->young, &v->young_link);
     }
 }
 

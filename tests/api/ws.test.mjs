@@ -270,6 +270,22 @@ test("a handshake that is wrong is answered over HTTP", async (t) => {
     assert.match(await answer(HANDSHAKE.replace("127.0.0.1", "evil.example") + "\r\n"), /^HTTP\/1.1 403/);
 });
 
+test("a plain client misses nothing after its status, also when the server is busy reading", async (t) => {
+    const load = "id: load\nname: Load\nsteps:\n  - { name: s, type: generator, config: { worker_count: 1, log_count: 100000 } }\n";
+    const server = await serve(t, { definitions: { ...definitions, "load.yaml": load }, env: { UV_THREADPOOL_SIZE: "1" } });
+    const big = await server.run("load");
+    const searches = Array.from({ length: 20 }, (_, i) => server.get(`/api/jobs/${big}/search?step=s&q=nothing+${i}`));
+    await searches[0];
+    const socket = server.socket();
+    const { payload } = await socket.next("status");
+    const id = await server.run("lines");
+    await socket.next((m) => m.type === "job_status_change" && m.payload.job_id === id && m.payload.status === "completed");
+    const events = socket.seen.filter((m) => m.type !== "status");
+    assert.deepEqual(events.map((m) => m.seq), events.map((_, i) => payload.head + i + 1));
+    assert.deepEqual((await Promise.all(searches)).map(({ status }) => status), searches.map(() => 200));
+    await socket.close();
+});
+
 test("a plain client gets status first, then every event of every job, whatever it says", async (t) => {
     const server = await serve(t, { definitions });
     while ((await server.cursor()).endsWith(":0")); // its own "started" is no event of a job, and comes first
