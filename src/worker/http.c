@@ -396,6 +396,7 @@ static int http_read(struct http *h, const struct worker_step *step, struct err 
         .user_agent = "tailrace/" VERSION,
         .timeout_ms = settings_int(s, "timeout"),
         .connections = 1,
+        .patient = true, /* a deployment may take its time; `timeout` says how long */
     };
     h->fetcher = fetcher_new(step->loop, &options, e);
     return h->fetcher ? 0 : E_IO;

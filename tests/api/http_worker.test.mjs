@@ -159,6 +159,11 @@ test("no answer fails with the reason", async (t) => {
     assert.equal(lines[1], "error GET http://127.0.0.1:1/x: http://127.0.0.1:1 refuses connections");
 });
 
+test("an answer may take as long as the timeout says", async (t) => {
+    const site = await listener(t, (request, response) => setTimeout(() => says("at last")(request, response), 25000));
+    assert.equal((await run(t, { url: site.url, timeout: "50s" })).status, "completed");
+});
+
 test("a request that waits is cancelled with its job", async (t) => {
     const slow = await listener(t, () => {});
     const server = await serve(t, { definitions: { "d.json": definition({ url: slow.url }) } });

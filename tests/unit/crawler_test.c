@@ -378,7 +378,8 @@ TEST(links_may_not_lead_into_the_own_network)
              strlen(body), body);
     int evil = garbage_start(answer, true);
     struct world *w = crawl(evil, "/", "      same_host: false\n      respect_robots: false\n");
-    CHECK_HAS(world_ends(w), "127.0.0.2 has a private address, which only start URLs may have");
+    CHECK_HAS(world_ends(w),
+              "127.0.0.2 has a private address, where no link or redirect may lead");
     CHECK_INT(site_hits("/a"), 0);
     world_free(w);
 }

@@ -43,6 +43,7 @@ struct fetcher {
     uv_timer_t timer;
     char *user_agent;
     int64_t timeout_ms;
+    bool patient;
     struct curl_slist *headers;
     struct watch **watches; /* by file descriptor: the connections opened here */
     size_t watch_cap;
@@ -270,7 +271,7 @@ static int error_write(struct fetch *f, CURLcode code, const char *detail)
     case CURLE_COULDNT_CONNECT:
         if (f->refused)
             return fail(e, E_FORBIDDEN,
-                        "%.*s has a private address, which only start URLs may have",
+                        "%.*s has a private address, where no link or redirect may lead",
                         STR_ARG(u.host));
         return fail(e, E_NET, "%.*s refuses connections", STR_ARG(u.origin));
     case CURLE_OPERATION_TIMEDOUT:
@@ -349,7 +350,7 @@ static CURL *easy_new(struct fetcher *f)
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)MIN(f->timeout_ms, (int64_t)CONNECT_TIMEOUT_MS));
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)f->timeout_ms);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, f->patient ? 0L : (long)STALL_SECONDS);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES);
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -505,6 +506,7 @@ struct fetcher *fetcher_new(uv_loop_t *loop, const struct fetcher_options *optio
     f->loop = loop;
     f->multi = multi;
     f->timeout_ms = options->timeout_ms;
+    f->patient = options->patient;
     f->user_agent = mem_strdup(options->user_agent);
     f->headers = curl_slist_append(
         NULL, "Accept: text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.5");

@@ -25,6 +25,7 @@ struct fetcher_options {
     const char *user_agent;
     int64_t timeout_ms; /* for the whole request; connecting has at most 10 s of it */
     int connections;    /* kept open at most, and at most to one host */
+    bool patient; /* silence of any length is fine; else an answer that stalls is given up */
 };
 
 /* NULL and *e when libcurl has no memory or no TLS. */
