@@ -112,7 +112,7 @@ export class Server {
     // Executes a definition and waits for the end of the job.
     async run(definition, parameters) {
         const id = await this.execute(definition, parameters);
-        await this.events(`job:${id}`, await this.beginning());
+        await this.events(`job:${id}?min=none`, await this.beginning()); // not its lines
         return id;
     }
 
