@@ -109,10 +109,10 @@ test("a step that takes too long is stopped and has failed; what always runs run
 
 test("an attempt that takes too long has failed, and the next one may succeed", async (t) => {
     const slow = "echo run >> $PARAM_NOTE; [ $(wc -l < $PARAM_NOTE) -ge 2 ] || exec sleep 1000";
-    const it = await begun(t, definition([step("s", slow, "    task_timeout: 150ms\n    retry: { attempts: 2, backoff: 0 }\n")]));
+    const it = await begun(t, definition([step("s", slow, "    task_timeout: 3s\n    retry: { attempts: 2, backoff: 0 }\n")]));
     const { tree, steps } = await it.ended();
     assert.equal(tree.status, "completed");
-    assert.ok(texts(steps.s).some((text) => text.startsWith("attempt 1 of 2 failed: timeout: the task took longer than 150ms")));
+    assert.ok(texts(steps.s).some((text) => text.startsWith("attempt 1 of 2 failed: timeout: the task took longer than 3s")));
 });
 
 test("a job that takes too long is stopped and has failed, whatever its steps tolerate", async (t) => {
