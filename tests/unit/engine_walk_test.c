@@ -296,7 +296,7 @@ static void server_again(struct walk *w)
     engine_stop(w->base.engine, on_stopped, w);
     while (!w->stopped) {
         writer_turn(w->base.writer);
-        uv_run(&w->base.loop, UV_RUN_ONCE);
+        uv_run(&w->base.loop, UV_RUN_NOWAIT); /* what told it may have been the last to come */
     }
     engine_world_end(&w->base, NULL, NULL);
     engine_world_begin(&w->base);
