@@ -242,6 +242,7 @@ export class TailraceLog extends HTMLElement {
     }
 
     #scrolled() {
+        this.scroller.classList.toggle("sideways", this.scroller.scrollLeft > 0);
         const went = this.#writer ? this.#view.scrolled(this.scroller) : 0;
         if (!went) return;
         const did = went < 0 ? "scrolled-up" : "scrolled-down";

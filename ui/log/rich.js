@@ -8,7 +8,11 @@ import { timeText } from "./times.js";
 import { piecesCut } from "./wrap.js";
 
 export const SIGNS = { debug: "DBG", info: "INF", warn: "WRN", error: "ERR" };
+export const WHO_CELLS = 9;
 const SPARE = 200;
+
+// Who wrote a line, cut to its cell.
+export const whoText = ({ originator }) => (originator ? "[" + originator + "]" : "").slice(0, WHO_CELLS);
 
 export class Rich {
     #rows = new Map(); // key → row
@@ -66,7 +70,7 @@ export class Rich {
         row.num.data = piece.kind === "gap" ? "" : line;
         row.time.data = entry ? timeText(look.time, entry.time, look.from, before) : "";
         row.sign.data = entry ? SIGNS[entry.level] || entry.level : "";
-        row.who.data = entry && entry.originator ? "[" + entry.originator + "]" : "";
+        row.who.data = entry ? whoText(entry) : "";
         row.text.replaceChildren(...textOf(piece, look));
         if (entry && look.pattern) this.#finds.add(row, look.pattern);
     }

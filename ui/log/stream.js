@@ -2,12 +2,11 @@
 // reads: a frame costs a fraction of what elements cost. The cells are where those of rich.js are.
 
 import { make } from "../dom.js";
-import { SIGNS } from "./rich.js";
+import { SIGNS, WHO_CELLS, whoText } from "./rich.js";
 import { TIME_CELLS, timeText } from "./times.js";
 import { rowsCut } from "./wrap.js";
 
 const SIGN_CELLS = 4;
-const WHO_CELLS = 9;
 
 // One for all logs of a page: {warn, error}, or null when the browser has none.
 let highlights;
@@ -82,8 +81,7 @@ function cellsOf(line, entry, look) {
     if (look.hasTime) cells.push((entry ? lineTime(entry, look) : "").padEnd(TIME_CELLS));
     const sign = entry ? SIGNS[entry.level] || entry.level : "";
     cells.push(sign.padEnd(SIGN_CELLS).slice(0, SIGN_CELLS));
-    const who = entry && entry.originator ? "[" + entry.originator + "]" : "";
-    if (look.hasWho) cells.push(who.padEnd(WHO_CELLS).slice(0, WHO_CELLS));
+    if (look.hasWho) cells.push((entry ? whoText(entry) : "").padEnd(WHO_CELLS));
     return cells.join("");
 }
 
