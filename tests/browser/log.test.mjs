@@ -379,6 +379,28 @@ story("of lines that run faster than anybody reads the newest are painted as one
     clean(reader);
 });
 
+story("lines are no layers of the browser, whose frames they would slow; numbers stay in sight sideways", async (t) => {
+    const at = await server(t, "seq -f \"line %g $(seq -s ' ' 400)\" 200");
+    const reader = await open(t, at, await at.run("say"));
+    await until(reader, () => log.querySelectorAll(".tree-log-text").length > 20);
+    const cdp = await reader.context().newCDPSession(reader);
+    const told = new Promise((resolve) => cdp.on("LayerTree.layerTreeDidChange", ({ layers }) => layers && resolve(layers)));
+    await cdp.send("LayerTree.enable");
+    const layers = (await told).length;
+    assert.ok(layers < 15, `${layers} layers`);
+
+    await reader.evaluate(() => (log.scroller.scrollLeft = 300));
+    await until(reader, () => log.querySelector(".sideways"));
+    const [number, text, sight] = await reader.evaluate(() =>
+        [".tree-log-num", ".tree-log-text", ".log-scroll"].map((name) => log.querySelector(name).getBoundingClientRect().left),
+    );
+    assert.ok(Math.abs(number - sight) < 1, `the number is at ${number}, its log at ${sight}`);
+    assert.ok(text < sight, "the text went");
+    await reader.evaluate(() => (log.scroller.scrollLeft = 0));
+    await until(reader, () => !log.querySelector(".sideways"));
+    clean(reader);
+});
+
 story("wrapped lines are broken where it was calculated, and are copied in one piece", async (t) => {
     const texts = ["x".repeat(700), "word ".repeat(150), "漢字".repeat(120), "e\u0301".repeat(300), "short", "a".repeat(2000)];
     const { at, job, say } = await spoken(t);
@@ -481,6 +503,18 @@ story("a filter shows hits only, with their own numbers, also those that come", 
     await inSight(reader, 1501);
     await inSight(reader, 1502);
     assert.equal(await reader.evaluate(() => log.follow), false);
+
+    // asked for before the filter's lines are known, as quick as a key after another
+    const next = (isAfterFrame) =>
+        reader.evaluate(async (isAfterFrame) => {
+            log.filter = true;
+            if (isAfterFrame) await new Promise(requestAnimationFrame);
+            await log.next("hit");
+            return log.current;
+        }, isAfterFrame);
+    assert.equal(await next(false), 1601);
+    await reader.evaluate(() => ((log.filter = false), log.goto(1501)));
+    assert.equal(await next(true), 1601);
     clean(reader);
 });
 

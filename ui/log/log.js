@@ -394,6 +394,7 @@ export class TailraceLog extends HTMLElement {
 
     async #step(kind, isBack) {
         if (!this.#writer) return;
+        if (this.#view.isStale) this.paint(); // or what is in sight is not known
         try {
             const line = await this.#finder.next(kind, this.#from(isBack), isBack);
             if (!line) return this.#notice(noneText(kind, isBack));

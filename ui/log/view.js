@@ -84,6 +84,7 @@ export class View {
     }
 
     topLine() {
+        if (!this.#axis.rows) return this.anchor; // a filter, whose lines are not known yet
         const { top } = this.#window;
         const [line] = this.#axis.at(Math.floor(top / ROW));
         return { line, dy: top - this.#axis.rowOf(line) * ROW };
