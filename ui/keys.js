@@ -18,7 +18,8 @@ const TYPING = "input, textarea, select, [contenteditable], .menu";
 
 addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return;
-    if (document.querySelector("dialog[open]") || e.target.closest?.(TYPING)) return;
+    // A field that was closed just now has the focus until the next frame.
+    if (document.querySelector("dialog[open]") || e.target.closest?.(TYPING)?.checkVisibility()) return;
     for (const { keys } of groups) {
         const found = keys.find((entry) => entry.keys.includes(e.key));
         if (!found || found.run(e.key, e) === false) continue;

@@ -4,8 +4,8 @@
 //     await until(reader, (n) => document.querySelectorAll(".tree-log-line").length > n, 20);
 //     const seen = await painted(reader);
 //
-// Nothing here waits for a time: until() asks again whenever the page has changed. CHROMIUM names
-// another browser.
+// Nothing here waits for a time: until() asks again whenever the page has changed, or the focus has
+// moved. CHROMIUM names another browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -81,6 +81,7 @@ export async function page(t, server, options = {}) {
     await reader.addInitScript(watchLog);
     await reader.goto(server.url + (options.path || "/queue"));
     await until(reader, () => document.querySelector(".badge").dataset.state === "live");
+    await frames(reader); // of a page that it has not painted the browser drops keys
     return reader;
 }
 
@@ -184,17 +185,18 @@ export const rowAfter = (reader, line) =>
         line,
     );
 
-// Waits in the page until `wanted(argument)` is true, and returns it; asks whenever something
-// was painted, clicked or received.
+// Waits in the page until `wanted(argument)` is true, and returns it; asks whenever something was
+// painted or received, or the focus has moved, which may be the last thing that happens.
 export function until(reader, wanted, argument) {
     return reader.evaluate(
         ({ source, argument, patience }) =>
             new Promise((resolve, reject) => {
                 const wanted = new Function("return (" + source + ")")();
                 const root = document.documentElement;
+                const told = ["wire", "focusin", "focusout"];
                 const end = (finish, value) => {
                     observer.disconnect();
-                    root.removeEventListener("wire", ask);
+                    for (const name of told) root.removeEventListener(name, ask);
                     clearTimeout(late);
                     finish(value);
                 };
@@ -209,7 +211,7 @@ export function until(reader, wanted, argument) {
                     characterData: true,
                     attributes: true,
                 });
-                root.addEventListener("wire", ask);
+                for (const name of told) root.addEventListener(name, ask);
                 const late = setTimeout(
                     () => end(reject, new Error("never came: " + source + " of " + JSON.stringify(argument))),
                     patience,
