@@ -102,11 +102,16 @@ async function contextMake(t, options) {
 
 // Runs in the page: notes how far each topic has come on the wire, how many requests have no answer
 // yet, and what was complained about before anybody listened. It only listens; what the page makes
-// of it, is the page's.
+// of it, is the page's. A topic that the page leaves while it has no connection it never says so of: that
+// is a topic that it did not ask for again on the next one, once it has nothing more to say.
 function watchWire() {
     window.wire = {};
+    window.wireSaid = {}; // what was said about each topic, for when it does not come
     window.flying = 0;
     const told = () => document.documentElement.dispatchEvent(new Event("wire"));
+    const QUIET_MS = 1500; // the page says something ten times a second, while it has something
+    let newest = null;
+    const note = (topic, what) => (window.wireSaid[topic] ??= []).push(what + " " + Math.round(performance.now()));
     const native = window.fetch;
     window.fetch = (...args) => {
         window.flying += 1;
@@ -118,9 +123,12 @@ function watchWire() {
     window.WebSocket = class extends Native {
         constructor(...args) {
             super(...args);
+            this.asked = new Set();
+            newest = this;
             this.addEventListener("message", ({ data }) => {
-                const { topic, to, as_of: asOf } = JSON.parse(data);
+                const { type, topic, to, as_of: asOf } = JSON.parse(data);
                 const seq = to ?? asOf;
+                if (topic) note(topic, type);
                 // a frame may still come of a topic that was left
                 if (topic in window.wire && seq !== undefined) window.wire[topic] = seq;
                 told();
@@ -129,9 +137,19 @@ function watchWire() {
 
         send(text) {
             const { op, topic } = JSON.parse(text);
+            note(topic, op);
             if (op === "sub") window.wire[topic] ??= -1;
+            if (op === "sub") this.asked.add(topic);
             if (op === "unsub") delete window.wire[topic];
             super.send(text);
+            clearTimeout(this.quiet);
+            this.quiet = setTimeout(() => this.forget(), QUIET_MS);
+        }
+
+        forget() {
+            if (this !== newest || this.readyState !== 1) return;
+            for (const topic in window.wire) if (!this.asked.has(topic)) delete window.wire[topic];
+            told();
         }
     };
     addEventListener("securitypolicyviolation", (e) =>
@@ -265,7 +283,9 @@ export async function reached(reader, heads) {
 // Runs in the page: what it still waits for.
 function lag(heads) {
     const topics = Object.entries(window.wire).filter(([topic, seq]) => seq < (heads[topic] ?? 0));
-    const behind = topics.map(([topic, seq]) => `${topic} at ${seq} of ${heads[topic]}`).join(", ");
+    const behind = topics
+        .map(([topic, seq]) => `${topic} at ${seq} of ${heads[topic]} (${window.wireSaid[topic].slice(-12).join(", ")})`)
+        .join(", ");
     const badge = document.querySelector(".badge").innerText;
     return `${location.pathname}, "${badge}", did not get all: ${behind}; ${window.flying} requests without an answer`;
 }
