@@ -60,6 +60,7 @@ struct process {
     char state;
     pid_t parent;
     unsigned long long memory_bytes; /* 0: a kernel thread, or one that has ended */
+    unsigned long long code_start;   /* 0: its program is still being set up */
     unsigned long long environ_start, environ_end; /* 0: not set up yet */
 };
 
@@ -77,6 +78,8 @@ static struct process process_read(struct buf *stat)
             p.parent = (pid_t)strtol(value, NULL, 10);
         else if (field == 23)
             p.memory_bytes = strtoull(value, NULL, 10);
+        else if (field == 26)
+            p.code_start = strtoull(value, NULL, 10);
         else if (field == 50)
             p.environ_start = strtoull(value, NULL, 10);
         else if (field == 51)
@@ -85,11 +88,13 @@ static struct process process_read(struct buf *stat)
     return p;
 }
 
-/* What was read may have been nothing because a new program was just being executed; only of
- * one that says so itself is it known. */
+/* What was read may have been nothing because a new program was just being executed. It is
+ * known to be nothing when that program is complete: Linux fills in where the environment is
+ * from its start on, so that it looks empty meanwhile, and where the code is after that
+ * (create_elf_tables() and load_elf_binary() in fs/binfmt_elf.c). */
 static bool environ_is_empty(const struct process *p)
 {
-    return p->environ_end && p->environ_start == p->environ_end;
+    return p->code_start && p->environ_end && p->environ_start == p->environ_end;
 }
 
 static void zombie_note(struct orphan_sweep *sweep, pid_t pid)
