@@ -4,8 +4,8 @@
 //     await until(reader, (n) => document.querySelectorAll(".tree-log-line").length > n, 20);
 //     const seen = await painted(reader);
 //
-// Nothing here waits for a time: until() asks again whenever the page has changed, or the focus has
-// moved. CHROMIUM names another browser.
+// Nothing here waits for a time, but for the one thing that nobody says (see watchWire): until() asks
+// again whenever the page has changed, or the focus has moved. CHROMIUM names another browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -102,8 +102,9 @@ async function contextMake(t, options) {
 
 // Runs in the page: notes how far each topic has come on the wire, how many requests have no answer
 // yet, and what was complained about before anybody listened. It only listens; what the page makes
-// of it, is the page's. A topic that the page leaves while it has no connection it never says so of: that
-// is a topic that it did not ask for again on the next one, once it has nothing more to say.
+// of it, is the page's. Of a topic that it leaves while it has no connection the page never says so:
+// it just does not ask for it again on the next one, and is taken to have left it when it has said
+// nothing for a while.
 function watchWire() {
     window.wire = {};
     window.wireSaid = {}; // what was said about each topic, for when it does not come
@@ -111,7 +112,8 @@ function watchWire() {
     const told = () => document.documentElement.dispatchEvent(new Event("wire"));
     const QUIET_MS = 1500; // the page says something ten times a second, while it has something
     let newest = null;
-    const note = (topic, what) => (window.wireSaid[topic] ??= []).push(what + " " + Math.round(performance.now()));
+    const note = (topic, what) =>
+        (window.wireSaid[topic] ??= []).push(what + " " + Math.round(performance.now()));
     const native = window.fetch;
     window.fetch = (...args) => {
         window.flying += 1;
