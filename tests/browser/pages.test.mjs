@@ -6,7 +6,8 @@ import path from "node:path";
 import { after, test } from "node:test";
 
 import { folder, serve } from "../api/server.mjs";
-import { newsroom, page, quit, until } from "./browser.mjs";
+import { Proxy } from "../faults/proxy.mjs";
+import { Heads, newsroom, page, quit, reached, topicsOf, until } from "./browser.mjs";
 
 after(quit);
 
@@ -263,9 +264,10 @@ story("a definition of a file is shown and not changed here", async (t) => {
 
 /* ---- documents ---- */
 
+const CRAWL = "id: crawl\nname: Crawl\nparameters: { site: {} }\nsteps:\n  - { name: c, type: crawler, config: { start_urls: ['{site}'], max_pages: 12, exclude_patterns: [slow, endless, large] } }\n";
+
 story("documents are found by words, opened, and their text is never markup", async (t) => {
     const site = await newsroom(t);
-    const CRAWL = "id: crawl\nname: Crawl\nparameters: { site: {} }\nsteps:\n  - { name: c, type: crawler, config: { start_urls: ['{site}'], max_pages: 12, exclude_patterns: [slow, endless, large] } }\n";
     const server = await serve(t, { definitions: { "crawl.yaml": CRAWL } });
     await server.run("crawl", { site: site.url });
     const { body } = await server.get("/api/documents?facets=true&limit=1000");
@@ -284,6 +286,54 @@ story("documents are found by words, opened, and their text is never markup", as
     await reader.click(".document-head >> text=Markdown");
     const raw = (await server.get("/api/documents/" + first.id)).body.markdown;
     assert.equal(await reader.evaluate(() => document.querySelector(".markdown").textContent), raw);
+    clean(reader);
+});
+
+// A page of documents with a connection of its own. Its questions for them fail, from its beginning
+// (`isFromBeginning`) or from fail() on, until reconnect().
+async function unanswered(t, server, isFromBeginning) {
+    let isOn = true;
+    const proxy = await Proxy.open(t, () => (isOn ? server.port : null));
+    const fail = (route) => route.abort();
+    const questions = (url) => url.pathname === "/api/documents";
+    const begin = (reader) => reader.route(questions, fail);
+    const reader = await page(t, proxy, { path: "/documents", quiet: /WebSocket|ERR_/, prepare: isFromBeginning && begin });
+    const reconnect = async () => {
+        isOn = false;
+        proxy.cut();
+        await until(reader, () => document.querySelector(".badge").dataset.state === "offline");
+        await reader.unroute(questions, fail);
+        isOn = true;
+        await until(reader, () => document.querySelector(".badge").dataset.state === "live");
+    };
+    return { reader, fail: () => begin(reader), reconnect };
+}
+
+story("documents that came while the server could not be asked for them are told when it can", async (t) => {
+    const site = await newsroom(t);
+    const server = await serve(t, { definitions: { "crawl.yaml": CRAWL } });
+    await server.run("crawl", { site: site.url });
+    const { reader, fail, reconnect } = await unanswered(t, server, false);
+    await until(reader, () => document.querySelectorAll(".document").length > 0);
+    await fail();
+    await server.run("crawl", { site: site.url });
+    await reached(reader, await new Heads(server).ask(await topicsOf(reader)));
+    await reader.waitForTimeout(600); // it asks a moment after the last news, and then has no reason any more
+    await reconnect();
+    const { body } = await server.get("/api/documents?limit=1");
+    await until(reader, (n) => document.querySelector("main .title").innerText.includes(`+${n} new`), body.total_count / 2);
+    clean(reader);
+});
+
+story("a list of documents that could not be asked for comes when the server is there", async (t) => {
+    const site = await newsroom(t);
+    const server = await serve(t, { definitions: { "crawl.yaml": CRAWL } });
+    await server.run("crawl", { site: site.url });
+    const { reader, reconnect } = await unanswered(t, server, true);
+    await until(reader, () => document.querySelector("main").innerText.includes("The server cannot be reached."));
+    await reconnect();
+    await until(reader, () => document.querySelectorAll(".document").length > 0);
+    assert.doesNotMatch(await reader.innerText("main"), /cannot be reached/);
     clean(reader);
 });
 

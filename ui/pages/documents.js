@@ -6,7 +6,7 @@ import { start } from "../app.js";
 import { markdownShow } from "../documents/markdown.js";
 import { count, plural, when } from "../format.js";
 import { keysAdd } from "../keys.js";
-import { onPaint, paintSoon } from "../state.js";
+import { onLive, onPaint, paintSoon } from "../state.js";
 
 const PAGE = 50;
 const TYPING_MS = 250;
@@ -38,6 +38,7 @@ start(() => ({
 
     init() {
         addEventListener("popstate", () => this.route());
+        onLive("status", (status) => status.state === "live" && this.error && this.route());
         onPaint((state) => this.look(state.list));
         this.keysAll();
         this.route();
@@ -140,8 +141,9 @@ start(() => ({
     async countFresh() {
         const { asked } = this;
         counting = null;
-        const answer = await this.ask(0, false, 1).catch(() => null); // asked again with the next change
-        if (answer && asked === this.asked) this.fresh = Math.max(0, answer.total_count - this.total);
+        const answer = await this.ask(0, false, 1).catch(() => null);
+        if (!answer) looked = {}; // asked again with the next paint, which comes with the connection
+        else if (asked === this.asked) this.fresh = Math.max(0, answer.total_count - this.total);
     },
 
     refresh() {
