@@ -63,7 +63,8 @@ story("a job that runs opens at the end of its log and follows it", async (t) =>
     const id = await server.execute("hangs");
     const reader = await page(t, server, { path: `/jobs/${id}` });
     await firstRow(reader, 401);
-    await until(reader, () => document.querySelector(".log-status").innerText.includes("Following"));
+    await until(reader, () => document.querySelector(".log-status").innerText); // told four times a second
+    assert.match(await reader.innerText(".log-status"), /Following/);
     assert.equal((await server.post(`/api/jobs/${id}/cancel`)).status, 200);
     await until(reader, () => document.querySelector(".job-head .label").dataset.status === "cancelled");
     assert.match(await reader.innerText(".job-why"), /cancelled by API/);
