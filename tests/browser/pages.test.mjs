@@ -63,11 +63,23 @@ story("a job that runs opens at the end of its log and follows it", async (t) =>
     const id = await server.execute("hangs");
     const reader = await page(t, server, { path: `/jobs/${id}` });
     await firstRow(reader, 401);
-    await until(reader, () => document.querySelector(".log-status").innerText); // told four times a second
     assert.match(await reader.innerText(".log-status"), /Following/);
     assert.equal((await server.post(`/api/jobs/${id}/cancel`)).status, 200);
     await until(reader, () => document.querySelector(".job-head .label").dataset.status === "cancelled");
     assert.match(await reader.innerText(".job-why"), /cancelled by API/);
+    clean(reader);
+});
+
+story("the status line of a log is there with its first lines, however young the page is", async (t) => {
+    const server = await serve(t, { definitions });
+    const id = await server.execute("hangs");
+    const slowly = () => {
+        const now = performance.now.bind(performance);
+        performance.now = () => now() / 100; // what is told four times a second takes 25 s
+    };
+    const reader = await page(t, server, { path: `/jobs/${id}`, prepare: (reader) => reader.addInitScript(slowly) });
+    await firstRow(reader, 401);
+    assert.match(await reader.innerText(".log-status"), /Following/);
     clean(reader);
 });
 

@@ -66,7 +66,7 @@ export class TailraceLog extends HTMLElement {
     #isDue = false; // something is to be painted
     #timer = null;
     #missedAt = 0;
-    #toldAt = 0; // the status line
+    #toldAt = -Infinity; // the status line
     #paintedAt = 0;
     #stamp = 0; // of how rows look
     #digits = 0; // of line numbers
