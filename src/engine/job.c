@@ -182,9 +182,12 @@ static void job_end(struct job *job, enum job_state state, const char *cause)
                              : state == JOB_CANCELLED ? LEVEL_WARN
                                                       : LEVEL_INFO;
     deadline_clear(&job->engine->deadlines, &job->deadline);
-    record_linef(job, NULL, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
-                 (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
-                 cause ? cause : "");
+    if (job->row.started_at_us)
+        record_linef(job, NULL, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
+                     (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
+                     cause ? cause : "");
+    else
+        record_linef(job, NULL, level, "%s before it began: %s", job_state_name(state), cause);
     record_job_move(job, state, cause);
     job->engine->place_is_free = true;
 }
@@ -235,7 +238,8 @@ void job_advance(struct job *job)
         else
             job_begin(job);
     }
-    if (job->row.status != JOB_RUNNING || job->engine->stopping)
+    if (g->stopping || job_state_is_final(job->row.status) ||
+        (job->row.status == JOB_PENDING && !job->cancelling))
         return;
     bool moved = true, all_final = true;
     while (moved) {
@@ -257,8 +261,6 @@ void job_cancel(struct job *job, const char *who)
         return;
     (void)snprintf(cause, sizeof(cause), "cancelled by %s", who);
     record_linef(job, NULL, LEVEL_WARN, "cancel asked for by %s", who);
-    if (job->row.status == JOB_PENDING)
-        record_job_move(job, JOB_RUNNING, NULL); /* so that it ends on the one road there is */
     record_job_cause(job, cause);
     job_stop(job);
 }

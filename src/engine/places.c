@@ -57,7 +57,8 @@ void places_give(struct engine *g)
     }
     LIST_EACH (&g->jobs, struct job, link, job) {
         int *count = load_of(&load, job);
-        if (job->row.status != JOB_PENDING || !has_place(job, load.total, *count))
+        if (job->row.status != JOB_PENDING || job->cancelling ||
+            !has_place(job, load.total, *count))
             continue;
         job_begin(job);
         load.total++;

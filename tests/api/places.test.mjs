@@ -37,7 +37,12 @@ test("of a definition so many jobs run at once, and the first one asked for is t
     await it.running(2);
     assert.deepEqual(await it.states(), ["r", "c", "r", "p", "p", "r"]);
     await it.server.post(`/api/jobs/${it.jobs[3]}/cancel`); // one that waits
-    await it.server.events(`job:${it.jobs[3]}`, await it.server.beginning());
+    const events = await it.server.events(`job:${it.jobs[3]}`, await it.server.beginning());
+    const moves = (kind) => events.filter(({ payload }) => payload.kind === kind).map(({ payload }) => `${payload.status} ${payload.cause}`.trim());
+    assert.deepEqual(moves("job"), ["pending", "cancelled cancelled by API"], "it was never running");
+    assert.deepEqual(moves("step"), ["cancelled cancelled by API"]);
+    assert.equal(events.at(-2).payload.message, "cancelled before it began: cancelled by API");
+    assert.equal((await it.server.get(`/api/jobs/${it.jobs[3]}`)).body.started_at, null);
     await it.finish(0);
     await it.running(4);
     for (const i of [2, 4, 5]) await it.finish(i);

@@ -115,3 +115,49 @@ TEST(a_step_whose_worker_cannot_start_again_ends_with_its_tasks)
     check_ended(&w, "cannot go on after a restart");
     world_done(&w);
 }
+
+static void check_never_ran(struct world *w)
+{
+    struct err e;
+    struct job_row *job;
+    AUTO_ARENA a = ARENA_INIT;
+    AUTO_READER *r = NULL;
+    CHECK(store_read_begin(w->base.store, &r, &e) >= 0);
+    CHECK(store_get_job(r, w->job, &a, &job, &e) >= 0);
+    CHECK_INT(job->status, JOB_CANCELLED);
+    CHECK_TEXT(job->cause, "cancelled by API");
+    CHECK_INT(job->started_at_us, 0);
+}
+
+TEST(a_job_whose_cancel_was_cut_off_before_it_began_ends_without_having_run)
+{
+    struct world w = {.job = id_new()};
+    struct err e;
+    CHECK(store_open_memory(&w.base.store, &e) >= 0);
+    engine_world_begin(&w.base);
+    struct job_row row = {.id = w.job,
+                          .definition_id = "d",
+                          .name = "D",
+                          .source =
+                              "id: d\nname: D\nsteps:\n  - { name: a, type: generator }\n",
+                          .parameters = "{}",
+                          .status = JOB_PENDING,
+                          .created_at_us = 1,
+                          .cause = "cancelled by API"};
+    struct step_row step = {.id = id_new(),
+                            .job_id = w.job,
+                            .number = 1,
+                            .name = "a",
+                            .type = "generator",
+                            .depends = "[]",
+                            .status = JOB_CANCELLED,
+                            .cause = "cancelled by API"};
+    batch_put_job(writer_batch(w.base.writer), &row);
+    batch_put_step(writer_batch(w.base.writer), &step);
+    engine_world_commit(&w.base);
+    engine_world_engine(&w.base);
+    CHECK(engine_recover(w.base.engine, &e) >= 0);
+    engine_world_settle(&w.base);
+    check_never_ran(&w);
+    world_done(&w);
+}
