@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "base/fault.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 static void *mem_check(void *p, size_t n)
 {
-    if (!p) {
+    if (!p || FAULT(MEMORY)) {
         fprintf(stderr, "tailrace: out of memory (%zu bytes wanted)\n", n);
         abort();
     }

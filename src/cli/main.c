@@ -83,10 +83,13 @@ static int program_run(int argc, char **argv, struct err *e)
 int main(int argc, char **argv)
 {
     struct err e = {0};
-    fault_init();
     (void)signal(SIGPIPE,
                  SIG_IGN); /* a closed pipe is an error of a write, not of the program */
-    int r = program_run(argc, argv, &e);
+    int r = fault_init(&e);
+    if (r == 0)
+        r = program_run(argc, argv, &e);
+    else if (r > 0)
+        r = 0; /* it was a question */
     if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
         return err_exit_status(E_IO); /* `tailrace logs | head`: nobody to tell */
     if (r < 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "engine/job.h"
 
@@ -180,6 +181,7 @@ void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg)
             step_is_due(step);
         }
     }
+    FAULT_KILLS(ENGINE_STOP);
     if (list_is_empty(&g->jobs))
         engine_check_stopped(g);
 }

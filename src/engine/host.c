@@ -1,6 +1,7 @@
 /* host.c: what workers may ask for. */
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "engine/job.h"
 
@@ -44,6 +45,7 @@ static void task_end(struct task *t, enum job_state outcome, const char *cause)
 {
     struct step *step = t->step;
     AUTO_FREE char *expired = NULL, *last = NULL;
+    FAULT_KILLS(ENGINE_TASK_DONE);
     deadline_clear(&step->job->engine->deadlines, &t->deadline);
     if (t->expired && outcome != JOB_COMPLETED && !step->stopping) {
         outcome = JOB_FAILED;
@@ -63,6 +65,7 @@ static void task_end(struct task *t, enum job_state outcome, const char *cause)
         cause = last;
     }
     record_task_move(t, outcome, cause);
+    FAULT_KILLS(ENGINE_TASK_ENDED);
     task_free(t);
 }
 

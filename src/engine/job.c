@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/job.h"
@@ -178,6 +179,7 @@ static bool step_consider(struct job *job, struct step *step)
 static void job_end(struct job *job, enum job_state state, const char *cause)
 {
     int64_t ms = (clock_wall_us() - job->row.started_at_us) / 1000;
+    FAULT_KILLS(ENGINE_JOB_END);
     enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
                              : state == JOB_CANCELLED ? LEVEL_WARN
                                                       : LEVEL_INFO;
@@ -223,6 +225,7 @@ static void job_finish(struct job *job)
 void job_begin(struct job *job)
 {
     record_job_move(job, JOB_RUNNING, NULL);
+    FAULT_KILLS(ENGINE_JOB_STARTED);
     record_linef(job, NULL, LEVEL_INFO, "%s started: %d step%s", job->row.name, job->step_count,
                  job->step_count == 1 ? "" : "s");
     timeout_start_job(job);
@@ -262,6 +265,7 @@ void job_cancel(struct job *job, const char *who)
     (void)snprintf(cause, sizeof(cause), "cancelled by %s", who);
     record_linef(job, NULL, LEVEL_WARN, "cancel asked for by %s", who);
     record_job_cause(job, cause);
+    FAULT_KILLS(ENGINE_CANCEL);
     job_stop(job);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -108,7 +109,9 @@ static void on_pool(uv_work_t *work)
     struct queue_read *read = container_of(work, struct queue_read, work);
     AUTO_READER *r = NULL;
     int64_t total;
-    read->code = store_read_begin(read->engine->store, &r, &read->err);
+    read->code = FAULT(ENGINE_QUEUE_REFILL)
+                     ? fault_fail(&read->err)
+                     : store_read_begin(read->engine->store, &r, &read->err);
     if (read->code >= 0)
         read->code = store_list_tasks(r, &read->query, &read->arena, &read->rows, &read->count,
                                       &total, &read->err);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -297,6 +298,7 @@ void record_task_created(const struct task_row *row, struct step *step)
     step->counts[JOB_PENDING]++;
     batch_put_task(batch_of(step->job), row);
     monitor_changed(step);
+    FAULT_KILLS(ENGINE_TASK_CREATED);
 }
 
 static void add_steps(struct json *j, const struct job *job)
@@ -332,6 +334,7 @@ void record_job_created(struct job *job)
     batch_put_job(batch_of(job), &job->row);
     for (int i = 0; i < job->step_count; i++)
         batch_put_step(batch_of(job), &job->steps[i].row);
+    FAULT_KILLS(ENGINE_JOB_CREATED);
 }
 
 /* ---- rows ---- */
@@ -354,4 +357,5 @@ void engine_on_closing(struct engine *g, struct batch *b)
         if (g->ended)
             g->ended(g->ended_arg);
     }
+    FAULT_KILLS(ENGINE_BATCH_CLOSED);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/job.h"
@@ -84,6 +85,8 @@ static int adopt_tasks(struct step *step, struct store_reader *r, const char *ab
         AUTO_ARENA a = ARENA_INIT;
         struct task_row **rows;
         int64_t total;
+        if (FAULT(ENGINE_RECOVER_TASKS))
+            return fault_fail(e);
         int code = store_list_tasks(r, &q, &a, &rows, &count, &total, e);
         if (code < 0)
             return code;
@@ -197,6 +200,8 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     size_t count;
     struct definition *d;
     struct err why;
+    if (FAULT(ENGINE_RECOVER_JOB))
+        return fault_fail(e);
     int code = store_list_steps(r, row->id, &a, &steps, &count, e);
     if (code < 0)
         return code;
@@ -230,5 +235,6 @@ int engine_recover(struct engine *g, struct err *e)
         code = store_list_jobs(r, &q, &a, &rows, &count, &total, e);
     for (size_t i = 0; code >= 0 && i < count; i++)
         code = recover_job(g, r, rows[i], e);
+    FAULT_KILLS(ENGINE_RECOVERED);
     return code;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
@@ -64,6 +65,7 @@ void retry_start(const struct task *t)
 static void on_retry(struct deadline *d)
 {
     struct task *t = container_of(d, struct task, deadline);
+    FAULT_KILLS(ENGINE_RETRY_DUE);
     t->step->waiting_count--;
     queue_return(t);
     step_is_due(t->step);
@@ -83,6 +85,7 @@ void retry_later(struct task *t, const char *cause)
     list_add(&step->waiting, &t->link);
     step->waiting_count++;
     deadline_set(deadlines_of(step), &t->deadline, ms, on_retry);
+    FAULT_KILLS(ENGINE_RETRY);
 }
 
 struct task *retry_take(struct step *step)
@@ -112,6 +115,7 @@ static char *passed_text(const char *of, int64_t timeout_ms)
 static void on_task_timeout(struct deadline *d)
 {
     struct task *t = container_of(d, struct task, deadline);
+    FAULT_KILLS(ENGINE_TIMEOUT);
     t->expired = true;
     t->step->worker.type->task_stop(&t->worker);
 }
@@ -132,6 +136,7 @@ static void on_step_timeout(struct deadline *d)
 {
     struct step *step = container_of(d, struct step, deadline);
     AUTO_FREE char *cause = passed_text("the step", step->definition->timeout_ms);
+    FAULT_KILLS(ENGINE_TIMEOUT);
     record_linef(step->job, step, LEVEL_ERROR, "%s", cause);
     step_stop(step, JOB_FAILED, cause);
 }
@@ -156,6 +161,7 @@ static void on_job_timeout(struct deadline *d)
     if (job->cancelling)
         return;
     AUTO_FREE char *cause = timeout_job_cause(job);
+    FAULT_KILLS(ENGINE_TIMEOUT);
     record_linef(job, NULL, LEVEL_ERROR, "%s", cause);
     job_expire(job, cause);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "engine/job.h"
@@ -171,7 +172,10 @@ static void begin(struct schedules *s, const struct definition *d, struct timed 
     (void)snprintf(by, sizeof(by), "schedule, due %s", TIME_TEXT(at_us));
     t->queued_us = 0;
     t->held_up = false;
-    if (engine_execute(s->engine, d, NULL, NULL, 0, by, &job_id, &e) < 0)
+    int r = FAULT(ENGINE_SCHEDULE_DECIDED)
+                ? fault_fail(&e)
+                : engine_execute(s->engine, d, NULL, NULL, 0, by, &job_id, &e);
+    if (r < 0)
         tell(s, LEVEL_ERROR, "schedule_failed", d->id, "no job for %s: %s", TIME_TEXT(at_us),
              e.text);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
@@ -61,6 +62,8 @@ void job_is_due(struct job *job)
 int step_open(struct step *step, struct err *e)
 {
     ASSERT(step->worker.type);
+    if (FAULT(ENGINE_STEP_STARTED))
+        return fault_fail(e);
     int r = step->worker.type->step_open(&step->worker, e);
     step->opened = r >= 0;
     return r;
@@ -76,6 +79,7 @@ void step_close(struct step *step)
 
 void step_end(struct step *step, enum job_state state, const char *cause)
 {
+    FAULT_KILLS(ENGINE_STEP_END);
     step_close(step);
     deadline_clear(&step->job->engine->deadlines, &step->deadline);
     int64_t ms = (clock_wall_us() - step->row.started_at_us) / 1000;
@@ -123,6 +127,11 @@ static void start_task(struct step *step, struct task *t)
     step->running_count++;
     retry_start(t);
     timeout_start_task(t);
+    if (FAULT(ENGINE_TASK_STARTED)) {
+        (void)fault_fail(&e);
+        engine_host.done(&t->worker, JOB_FAILED, e.text);
+        return;
+    }
     if (step->worker.type->task_start(&t->worker, &e) < 0)
         engine_host.done(&t->worker, JOB_FAILED, e.text);
 }

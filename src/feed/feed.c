@@ -227,7 +227,7 @@ void feed_publish(struct feed *f, const struct batch *b)
     const struct event_batch *events = &b->events;
     if (events->count == 0)
         return;
-    (void)FAULT("feed.publish.before");
+    FAULT_KILLS(FEED_PUBLISH_BEFORE);
     /* one look-up per source instead of one per event */
     struct list **by_source = mem_alloc(events->source_count * sizeof(struct list *));
     for (size_t i = 0; i < events->source_count; i++)

@@ -38,8 +38,8 @@ static int read_end(struct feed_read *read, struct store_reader *r)
 {
     AUTO_ARENA a = ARENA_INIT;
     struct job_row *row;
-    if (FAULT("feed.end"))
-        return fail(&read->err, E_IO, "a test lets this reading fail");
+    if (FAULT(FEED_END))
+        return fault_fail(&read->err);
     int code = store_get_job(r, read->filter.job_id, &a, &row, &read->err);
     if (code < 0 || row->end_seq == 0)
         return code;
@@ -163,8 +163,8 @@ static int read_catch_up(struct feed_read *read, struct store_reader *r)
                             .max_events = READ_FRAMES * LIMIT_FRAME_EVENTS,
                             .max_bytes = READ_BYTES};
     uint64_t to;
-    if (FAULT("feed.catch_up"))
-        return fail(&read->err, E_IO, "a test lets this reading fail");
+    if (FAULT(FEED_CATCH_UP))
+        return fault_fail(&read->err);
     int code = store_read_events(r, &q, &batch, &to, &read->err);
     if (code < 0)
         return code;

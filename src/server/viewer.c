@@ -221,7 +221,7 @@ static bool viewer_send(struct viewer *v)
         left -= parts[whole++].iov_len;
     v->out_sent = whole ? left : v->out_sent + left;
     out_drop(v, whole);
-    return left == 0 || !FAULT("viewer.send.partial");
+    return left == 0 || !FAULT(VIEWER_SEND_PARTIAL);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "store/sqlite_conn.h"
 #include "store/store_ops.h"
@@ -42,6 +43,10 @@ static int pages_copy(struct conn *from, struct conn *to, struct backup_watch *w
         return conn_fail(to, sqlite3_errcode(to->db), e);
     int rc;
     do {
+        if (FAULT(STORE_BACKUP_COPY)) {
+            (void)sqlite3_backup_finish(b);
+            return fault_fail(e);
+        }
         rc = sqlite3_backup_step(b, PIECE_PAGES);
         int64_t total = sqlite3_backup_pagecount(b);
         watch->copied(watch, (total - sqlite3_backup_remaining(b)) * page, total * page);
@@ -130,6 +135,8 @@ int store_backup(const char *folder, const char *to, struct backup_watch *watch,
         return fail(e, E_EXISTS, "there is a file %s already", to);
     (void)unlink(part); /* of a copying that was interrupted */
     int r = copy_make(source, part, watch, e);
+    if (r >= 0 && FAULT(STORE_BACKUP_RENAME))
+        r = fault_fail(e);
     if (r >= 0 && rename(part, to) < 0)
         r = fail_errno(e, errno, "cannot make %s", to);
     if (r < 0) {

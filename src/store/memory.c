@@ -126,7 +126,7 @@ static int batch_check(struct memory_store *s, struct batch *batch, struct err *
         r = change_check(s, &coming, &batch->changes[i], e);
     map_done(&coming.ids);
     map_done(&coming.keys);
-    if (r >= 0 && (FAULT("store.commit.before") || FAULT("store.commit.before_fsync")))
+    if (r >= 0 && (FAULT(STORE_COMMIT_BEFORE) || FAULT(STORE_COMMIT_BEFORE_FSYNC)))
         r = fail(e, E_IO, "a fault place of the commit was told to fail");
     return r;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/mem.h"
 
 enum { IDLE_READERS_MAX = 16, LOCK_TRIES = 200, LOCK_RETRY_MS = 10 };
@@ -312,6 +313,8 @@ int store_open_sqlite(const char *folder, struct store **ret_store, struct err *
     int r = folder_make(folder, e);
     if (r >= 0)
         r = folder_lock(s, e);
+    if (r >= 0 && FAULT(STORE_OPEN))
+        r = fault_fail(e);
     if (r >= 0)
         r = check_not_lost(s, e);
     if (r >= 0)

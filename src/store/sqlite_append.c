@@ -402,8 +402,8 @@ static int change_write(struct sqlite_store *s, struct change *change, uint64_t 
     case CHANGE_SCHEDULE:
         return schedule_write(s->writer, change->schedule, e);
     case CHANGE_JOB_DELETE:
-        if (FAULT("store.delete"))
-            return fail(e, E_IO, "the fault place store.delete was told to fail");
+        if (FAULT(STORE_DELETE))
+            return fault_fail(e);
         return job_delete(s, change->job_id, last_seq, e);
     }
     return 0;
@@ -467,24 +467,26 @@ static int batch_write(struct sqlite_store *s, struct batch *batch, uint64_t las
         to = sqlite_slice(&batch->events, from, &bytes);
         r = journal_write_row(s->writer, &batch->events, from, to, size, e);
     }
+    if (r >= 0 && FAULT(STORE_COMMIT_ROWS))
+        r = fault_fail(e);
     for (size_t i = 0; i < batch->change_count && r >= 0; i++)
         r = change_write(s, &batch->changes[i], last_seq, e);
-    if (r >= 0 && FAULT("store.commit.before_fsync"))
-        r = fail(e, E_IO, "the fault place store.commit.before_fsync was told to fail");
+    if (r >= 0 && FAULT(STORE_COMMIT_BEFORE_FSYNC))
+        r = fault_fail(e);
     return r;
 }
 
 static int batch_commit(struct sqlite_store *s, struct batch *batch, uint64_t last_seq,
                         struct journal_size *size, struct err *e)
 {
-    if (FAULT("store.commit.before"))
-        return fail(e, E_IO, "the fault place store.commit.before was told to fail");
+    if (FAULT(STORE_COMMIT_BEFORE))
+        return fault_fail(e);
     int r = sqlite_begin(s, e);
     if (r < 0)
         return r;
     r = sqlite_end(s, batch_write(s, batch, last_seq, size, e), e);
-    if (r >= 0) /* a failure after the commit has nothing left to undo: only a kill counts */
-        (void)FAULT("store.commit.after");
+    if (r >= 0)
+        FAULT_KILLS(STORE_COMMIT_AFTER);
     return r;
 }
 

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/sqlite.h"
@@ -68,6 +69,11 @@ static bool checkpoint_is_overdue(struct checkpointer *c)
 /* Errors are logged, not returned: nothing is lost by them, and the next one tries again. */
 static void checkpoint_pass(struct checkpointer *c)
 {
+    if (FAULT(STORE_CHECKPOINT)) {
+        log_warn("checkpoint of %s: the fault point %s was told to fail", c->conn->path,
+                 fault_name());
+        return;
+    }
     int rc =
         sqlite3_wal_checkpoint_v2(c->conn->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)

@@ -187,6 +187,8 @@ static int row_deal(struct sqlite_store *s, struct compactor *k, struct err *e)
 
 static int pass_read_row(struct sqlite_store *s, struct compactor *k, struct err *e)
 {
+    if (FAULT(STORE_COMPACT_READ))
+        return fault_fail(e);
     AUTO_QUERY q;
     int r =
         query_open(&q, s->writer, "SELECT last_seq, blob FROM journal WHERE first_seq = ?", e);
@@ -284,6 +286,8 @@ static int chunks_insert(struct sqlite_store *s, const struct chunk *chunks, siz
         return r;
     for (size_t i = 0; i < n && r >= 0; i++)
         r = chunk_insert(s, &chunks[i], e);
+    if (r >= 0 && FAULT(STORE_COMPACT_WRITE))
+        r = fault_fail(e);
     return sqlite_end(s, r, e);
 }
 
@@ -357,14 +361,15 @@ static int switch_write(struct sqlite_store *s, const struct compactor *k, struc
 
 static int pass_switch(struct sqlite_store *s, struct compactor *k, struct err *e)
 {
-    if (FAULT("store.compact.before_switch"))
-        return fail(e, E_IO, "the fault place store.compact.before_switch was told to fail");
+    if (FAULT(STORE_COMPACT_BEFORE_SWITCH))
+        return fault_fail(e);
     int r = sqlite_begin(s, e);
     if (r < 0)
         return r;
     r = sqlite_end(s, switch_write(s, k, e), e);
     if (r < 0)
         return r;
+    FAULT_KILLS(STORE_COMPACT_AFTER_SWITCH);
     s->compacted_seq = k->to_seq;
     s->journal.rows -= k->taken.rows;
     s->journal.bytes -= k->taken.bytes;

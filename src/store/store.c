@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "base/fault.h"
 #include "store/store_ops.h"
 
 void store_close(struct store *s)
@@ -34,6 +35,8 @@ int store_compact(struct store *s, bool idle, struct err *e)
 
 int store_read_begin(struct store *s, struct store_reader **ret_reader, struct err *e)
 {
+    if (FAULT(STORE_READ))
+        return fault_fail(e);
     return s->ops->read_begin(s, ret_reader, e);
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "worker/web/fetch.h"
@@ -300,6 +301,8 @@ static void on_answer(struct fetch *f)
     int status = f->status;
     bool leads_on = f->location && (status == 301 || status == 302 || status == 303 ||
                                     status == 307 || status == 308);
+    if (f->error.code >= 0 && FAULT(WORKER_HTTP_ANSWERED))
+        f->error.code = fault_fail(&f->error);
     if (f->error.code < 0)
         request_fail(r, f->error.text);
     else if (leads_on && !is_expected(r->task->step->state, status))

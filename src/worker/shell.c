@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -239,6 +240,7 @@ static void on_sweep_after(uv_work_t *work, int status)
                    "process %ld of this command does not end, not even by SIGKILL",
                    (long)run->sweep.stubborn);
     orphan_sweep_done(&run->sweep);
+    FAULT_KILLS(WORKER_SHELL_SWEPT);
     run->swept = true;
     run_advance(run);
 }
@@ -353,6 +355,7 @@ static void run_advance(struct run *run)
 static void on_process_exit(uv_process_t *process, int64_t exit_status, int term_signal)
 {
     struct run *run = container_of(process, struct run, process);
+    FAULT_KILLS(WORKER_SHELL_EXITED);
     run->exit_status = exit_status;
     run->term_signal = term_signal;
     run->exited = true;
@@ -403,9 +406,13 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
         .stdio_count = 3,
         .stdio = stdio,
     };
+    if (FAULT(WORKER_SHELL_SPAWN))
+        return UV_EAGAIN;
     run->spawned = true;
     int r = uv_spawn(run->task->step->loop, &run->process, &options);
     run->group = r < 0 ? 0 : run->process.pid;
+    if (r >= 0)
+        FAULT_KILLS(WORKER_SHELL_SPAWNED);
     return r;
 }
 
@@ -500,6 +507,7 @@ int shell_init(const char *data_folder)
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     struct orphan_sweep sweep;
     orphan_sweep(data_marker, &sweep);
+    FAULT_KILLS(WORKER_SHELL_LEFTOVERS);
     int killed = sweep.killed;
     orphan_sweep_done(&sweep);
     return killed;

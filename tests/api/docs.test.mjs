@@ -328,6 +328,12 @@ test("the limits are those of the code", () => {
     assert.deepEqual(written.sort(), real.sort());
 });
 
+test("the fault points are those of the program", async () => {
+    const real = await bash(`TAILRACE_FAULT=list '${BINARY}'`, ROOT, ENV);
+    const written = table("docs/architecture.md", "point", "where it is").map((cells) => cells.map((cell, i) => (i ? cell : bare(cell))));
+    assert.deepEqual(written, real.trimEnd().split("\n").map((line) => line.split("\t")));
+});
+
 test("the routes are those of the server", async (t) => {
     const server = await serve(t);
     const { paths } = (await server.get("/api/openapi.json")).body;

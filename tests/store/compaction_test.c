@@ -92,7 +92,7 @@ TEST(a_pass_that_is_cut_off_by_a_restart_begins_again)
 TEST(a_switch_that_fails_is_done_again_and_changes_nothing)
 {
     setenv("TAILRACE_FAULT", "store.compact.before_switch:1:fail", 1);
-    fault_init();
+    CHECK_INT(fault_init(NULL), 0);
     struct store *s = case_open(BACKEND_SQLITE);
     fill_interleaved(s, 256);
     AUTO_BUF before = BUF_INIT(LIMIT_REPLY_BYTES * 4u);

@@ -102,7 +102,7 @@ static void fail_once(enum backend backend, const char *place)
     char fault[64];
     snprintf(fault, sizeof(fault), "%s:2:fail", place);
     setenv("TAILRACE_FAULT", fault, 1);
-    fault_init();
+    CHECK_INT(fault_init(NULL), 0);
     struct store *s = case_open(backend);
     case_fill(s, 1, 3);
     AUTO_BUF before = BUF_INIT(LIMIT_REPLY_BYTES);

@@ -15,7 +15,7 @@ enum { LINES_PER_COMMIT = 3 };
 static void child_run(int out, const char *fault, struct id job_id, struct id step_id)
 {
     setenv("TAILRACE_FAULT", fault, 1);
-    fault_init();
+    CHECK_INT(fault_init(NULL), 0);
     struct store *s = case_open(BACKEND_SQLITE);
     struct event_source source = case_step_source(job_id, step_id);
     struct step_row step = case_step(step_id, job_id, 1);
