@@ -30,6 +30,8 @@ enum {
     LIMIT_IN_FLIGHT_BYTES = 16 * 1024 * 1024, /* not yet committed: producers are not read */
     LIMIT_TASKS_WINDOW = 4096,       /* queued tasks of a step in memory; further: the store */
     LIMIT_TASK_KEY_BYTES = 8 * 1024, /* a task's key (a URL): refused */
+    LIMIT_OUTPUTS = 64,              /* of a step: refused */
+    LIMIT_OUTPUTS_BYTES = 64 * 1024, /* of a step's outputs, names and values: refused */
     LIMIT_DOCUMENT_BYTES =
         4 * 1024 * 1024,            /* kept text of a page: cut, marked in its metadata */
     LIMIT_CHUNK_BYTES = 256 * 1024, /* raw bytes of a journal row, of a compacted chunk */

@@ -41,6 +41,12 @@ static void host_progress(struct worker_step *s, const char *text)
     monitor_changed(step);
 }
 
+static int host_output(struct worker_task *w, struct str name, struct str value, struct err *e)
+{
+    struct task *t = task_of(w);
+    return output_set(t->step, t, name, value, e);
+}
+
 static void task_end(struct task *t, enum job_state outcome, const char *cause)
 {
     struct step *step = t->step;
@@ -93,4 +99,5 @@ const struct worker_host engine_host = {
     .progress = host_progress,
     .done = host_done,
     .may_write = host_may_write,
+    .output = host_output,
 };

@@ -122,6 +122,7 @@ static void step_done(struct step *step)
     free(step->depends);
     free(step->last_failure);
     free(step->stop_cause);
+    outputs_done(step);
 }
 
 void job_free(struct job *job)

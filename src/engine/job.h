@@ -11,6 +11,7 @@
  *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
  *     schedules.c  which jobs start by themselves, and when
  *     retry.c    tasks that try again later, and how long anything may take
+ *     output.c   values that a step says for those after it
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
  *     host.c     what workers may ask for (worker.h)
@@ -45,6 +46,10 @@ struct engine {
     void *ended_arg;
 };
 
+struct output {
+    char *name, *value;
+};
+
 struct step {
     struct worker_step worker; /* what the worker sees */
     struct job *job;
@@ -59,6 +64,9 @@ struct step {
     int64_t counts[TASK_COUNTS];
     int64_t documents;
     char *progress_text;
+    struct output *outputs;
+    int output_count;
+    char *outputs_text; /* all of them, as the row has them */
 
     int64_t last_number; /* of the newest task */
     char *last_failure;  /* cause of the newest failed task */
@@ -187,6 +195,16 @@ void timeout_start_job(struct job *job);
 char *timeout_task_cause(const struct task *t);
 char *timeout_job_cause(const struct job *job);
 
+/* ---- output.c ---- */
+
+/* Sets an output, or replaces it. E_INVAL: the name cannot be one, or the value is no text;
+ * E_TOOBIG past LIMIT_OUTPUTS and LIMIT_OUTPUTS_BYTES. */
+CHECKED int output_set(struct step *step, const struct task *task, struct str name,
+                       struct str value, struct err *e);
+const char *output_get(const struct step *step, const char *name); /* NULL: was never set */
+void outputs_adopt(struct step *step, const char *text);           /* those of a row */
+void outputs_done(struct step *step);
+
 /* ---- monitor.c ---- */
 
 void monitor_changed(struct step *step); /* counts or progress text are new */
@@ -207,6 +225,8 @@ void record_linef(struct job *job, struct step *step, enum event_level level, co
 void record_companion(const struct task *task, enum event_level level, struct str message,
                       struct str members);
 void record_progress(struct step *step);
+void record_output(struct step *step, const struct task *task, struct str name,
+                   struct str value);
 void record_document(const struct task *task, const struct worker_document *document);
 void record_task_created(const struct task_row *row, struct step *step);
 

@@ -163,6 +163,22 @@ void record_progress(struct step *step)
     step_dirty(step);
 }
 
+void record_output(struct step *step, const struct task *task, struct str name,
+                   struct str value)
+{
+    struct event event = {.type = EVENT_STEP_OUTPUT,
+                          .ts_us = clock_wall_us(),
+                          .task_id = task ? task->row.id : ID_NONE,
+                          .originator = ORIGINATOR_WORKER};
+    AUTO_BUF members = BUF_INIT(MEMBERS_MAX_BYTES);
+    struct json j = JSON_TO(&members);
+    json_key_text(&j, "name", name);
+    json_key_text(&j, "value", value);
+    event_batch_add(&batch_of(step->job)->events, &event, &step->source, (struct str){NULL, 0},
+                    buf_str(&members));
+    step_dirty(step);
+}
+
 void record_document(const struct task *task, const struct worker_document *document)
 {
     struct step *step = task->step;

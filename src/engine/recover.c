@@ -29,6 +29,7 @@ static void adopt_step(struct step *step, const struct step_row *row)
     step->row.progress_text = step->told_text = mem_strdup(row->progress_text);
     step->row.told_lines = step->told_lines = mem_strdup(row->told_lines);
     step->progress_text = mem_strdup(row->progress_text);
+    outputs_adopt(step, row->outputs);
     id_format(row->id, step->id_text);
     step->source.step_id = row->id;
 }
@@ -209,6 +210,7 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     struct job *job = job_new(g, readable ? d : definition_of_rows(row, steps, count), row->id);
     job->row.status = row->status;
     job->row.created_at_us = row->created_at_us;
+    job->row.parent_id = row->parent_id;
     job->row.started_at_us = row->started_at_us;
     job->row.lines = row->lines;
     job_set_started_by(job, row->started_by);

@@ -85,6 +85,7 @@ static int write_step(struct store_reader *r, const struct step_row *s,
     json_key_int(j, "documents", s->documents);
     int code = write_summary(r, s, options->error_groups, j, e);
     if (code >= 0 && options->lines) {
+        json_key_raw(j, "outputs", str_of(s->outputs ? s->outputs : "{}"));
         json_key_int(j, "total_logs", (int64_t)s->lines);
         json_key(j, "level_counts");
         json_begin_object(j);

@@ -119,8 +119,8 @@ struct id event_parent_id(const struct event_batch *b, const struct event *e)
 
 const char *event_type_name(enum event_type type)
 {
-    static const char *const names[] = {"job_log", "crawler_job_log", "step_progress",
-                                        "job_status_change", "system"};
+    static const char *const names[] = {"job_log",           "crawler_job_log", "step_progress",
+                                        "job_status_change", "system",          "step_output"};
     ASSERT(type < EVENT_TYPE_COUNT);
     return names[type];
 }
@@ -164,11 +164,12 @@ bool event_matches(const struct event_batch *b, const struct event *e,
     case TOPIC_SYSTEM:
         return e->type == EVENT_SYSTEM;
     case TOPIC_JOBS:
-        return !event_is_line(e) && e->type != EVENT_SYSTEM &&
+        return !event_is_line(e) && e->type != EVENT_SYSTEM && e->type != EVENT_STEP_OUTPUT &&
                !(e->type == EVENT_JOB_STATUS_CHANGE && e->kind == KIND_TASK);
     case TOPIC_JOB:
         return id_eq(b->sources[e->source].manager_id, f->job_id) &&
-               !(event_is_line(e) && e->level < f->min_level);
+               !(event_is_line(e) && e->level < f->min_level) &&
+               !(e->type == EVENT_STEP_OUTPUT && f->min_level == LEVEL_NONE);
     }
     return false;
 }

@@ -16,6 +16,7 @@ enum event_type {
     EVENT_STEP_PROGRESS,     /* absolute counts of a step */
     EVENT_JOB_STATUS_CHANGE, /* a job, step or task moved */
     EVENT_SYSTEM,            /* the server itself: started, a job was deleted ... */
+    EVENT_STEP_OUTPUT,       /* a step said a value that later ones may use */
     EVENT_TYPE_COUNT
 };
 
@@ -107,7 +108,7 @@ const char *event_originator_name(enum event_originator originator); /* "", "ste
 /* Which topics an event belongs to (see docs/protocol.md). */
 enum topic_kind {
     TOPIC_ALL,    /* every event of every job: the plain WebSocket form */
-    TOPIC_JOBS,   /* states of jobs and steps, and progress: no lines, no tasks */
+    TOPIC_JOBS,   /* states of jobs and steps, and progress: no lines, tasks, outputs */
     TOPIC_JOB,    /* everything of one job */
     TOPIC_SYSTEM, /* what is about no job */
 };

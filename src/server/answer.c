@@ -98,6 +98,7 @@ void answer_write_step(const struct step_row *row, const char *epoch, uint64_t a
     json_key_raw(j, "depends", str_of(row->depends ? row->depends : "[]"));
     json_key_c(j, "progress_text", text_or_empty(row->progress_text));
     json_key_int(j, "documents", row->documents);
+    json_key_raw(j, "outputs", str_of(row->outputs ? row->outputs : "{}"));
     json_key_int(j, "total_logs", (int64_t)row->lines);
     json_key(j, "children");
     json_begin_object(j);

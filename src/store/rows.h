@@ -14,6 +14,7 @@ struct job_row {
     bool source_is_json;
     const char *parameters; /* JSON object, text to text */
     const char *started_by; /* who or what: "API", "schedule, due ..." */
+    struct id parent_id;    /* the task that started it, of another job; none: nobody did */
     enum job_state status;
     int64_t created_at_us, started_at_us, completed_at_us, updated_at_us;
     const char *error; /* first error line, for a failed job */
@@ -42,6 +43,7 @@ struct step_row {
     const char *told_lines; /* JSON object: the same four as the newest step_progress told them,
                                for whoever follows without lines; NULL before the first */
     int64_t documents;
+    const char *outputs; /* JSON object, text to text; NULL: none */
 };
 
 struct task_row {

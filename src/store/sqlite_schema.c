@@ -13,8 +13,8 @@
 
 enum {
     /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
-     * started a job */
-    FORMAT_VERSION = 4,
+     * started a job; 5: outputs of steps, and jobs that a job started */
+    FORMAT_VERSION = 5,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -29,6 +29,10 @@ enum {
 #define SCHEDULES_TABLE                                                                        \
     "CREATE TABLE schedules(definition_id TEXT PRIMARY KEY, key TEXT, decided_at INTEGER,"     \
     " queued_at INTEGER, paused INTEGER) WITHOUT ROWID;"
+
+/* What version 5 added. */
+#define OUTPUTS_COLUMN " outputs TEXT"
+#define PARENT_COLUMN " parent_id BLOB"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -50,7 +54,7 @@ static const char schema[] =
     " name TEXT, status INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
     " completed_at INTEGER, updated_at INTEGER, error TEXT, cause TEXT,"
     " lines INTEGER NOT NULL, end_seq INTEGER NOT NULL, source_is_json INTEGER NOT NULL,"
-    " parameters TEXT, source TEXT," STARTED_BY_COLUMN ");"
+    " parameters TEXT, source TEXT," STARTED_BY_COLUMN "," PARENT_COLUMN ");"
     "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
     "CREATE INDEX jobs_by_status ON jobs(status, created_at, id);"
     "CREATE INDEX jobs_by_definition ON jobs(definition_id, created_at, id);"
@@ -61,7 +65,7 @@ static const char schema[] =
     " error TEXT, cause TEXT, progress_text TEXT, pending INTEGER, running INTEGER,"
     " completed INTEGER, failed INTEGER, cancelled INTEGER, lines INTEGER, debug INTEGER,"
     " info INTEGER, warn INTEGER, error_lines INTEGER, documents INTEGER," STEP_INDEX_COLUMNS(
-        ",") ");"
+        ",") "," OUTPUTS_COLUMN ");"
              "CREATE INDEX steps_by_job ON steps(job_id, number);"
 
              "CREATE TABLE tasks(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
@@ -114,8 +118,13 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
             c,
             "ALTER TABLE steps ADD COLUMN" STEP_INDEX_COLUMNS("; ALTER TABLE steps ADD COLUMN"),
             e);
-    if (r >= 0)
+    if (r >= 0 && from < 4)
         r = conn_exec(c, "ALTER TABLE jobs ADD COLUMN" STARTED_BY_COLUMN ";" SCHEDULES_TABLE,
+                      e);
+    if (r >= 0 && from < 5)
+        r = conn_exec(c,
+                      "ALTER TABLE steps ADD COLUMN" OUTPUTS_COLUMN
+                      "; ALTER TABLE jobs ADD COLUMN" PARENT_COLUMN,
                       e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }

@@ -86,6 +86,12 @@ struct worker_host {
     /* False: the store is behind; write no more for now, step_resume() will be called. Asking
      * is voluntary: what is written all the same is kept. */
     bool (*may_write)(struct worker_step *s);
+
+    /* Sets an output of the step, for the steps after it; a name that is there gets the new
+     * value. It is durable with the task's outcome at the latest. E_INVAL: the name is not
+     * lower-case letters, digits and '_', or the value is no UTF-8 text; E_TOOBIG past
+     * LIMIT_OUTPUTS and LIMIT_OUTPUTS_BYTES of the step. */
+    int (*output)(struct worker_task *task, struct str name, struct str value, struct err *e);
 };
 
 struct worker_type {

@@ -190,6 +190,7 @@ STORE_TEST(the_state_of_a_step_leaves_what_the_definition_says)
                            .first_error = 11,
                            .last_error = 12,
                            .told_lines = "{}",
+                           .outputs = "{\"a\":\"1\"}",
                            .documents = 10};
     struct batch *b = batch_new();
     batch_put_step_state(b, &row);
@@ -209,6 +210,7 @@ STORE_TEST(the_state_of_a_step_leaves_what_the_definition_says)
     CHECK(got->lines == 9 && got->documents == 10);
     CHECK(got->first_error == 11 && got->last_error == 12);
     CHECK_TEXT(got->told_lines, "{}");
+    CHECK_TEXT(got->outputs, "{\"a\":\"1\"}");
     store_read_end(r);
     store_close(s);
 }

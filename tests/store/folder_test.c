@@ -51,13 +51,14 @@ TEST(what_was_written_is_there_after_a_restart)
     store_close(s);
 }
 
-/* A folder of before there were schedules, made of a new one. */
+/* A folder of before there were schedules and outputs, made of a new one. */
 TEST(a_folder_of_an_older_format_gets_what_is_missing)
 {
     struct store *s = case_open(BACKEND_SQLITE);
     case_fill(s, 5, 1);
     store_close(s);
     run_sql("ALTER TABLE jobs DROP COLUMN started_by; DROP TABLE schedules;"
+            "ALTER TABLE jobs DROP COLUMN parent_id; ALTER TABLE steps DROP COLUMN outputs;"
             "PRAGMA user_version = 3");
     s = case_open(BACKEND_SQLITE);
     struct batch *b = batch_new();
@@ -212,7 +213,7 @@ TEST(a_folder_of_a_newer_tailrace_is_refused)
     run_sql("PRAGMA user_version = 7");
     CHECK_INT(try_open(test_folder(), &e), E_VERSION);
     CHECK_HAS(e.text, db_path());
-    CHECK_HAS(e.text, "was written by a newer tailrace (format 7, this one knows 4)");
+    CHECK_HAS(e.text, "was written by a newer tailrace (format 7, this one knows 5)");
 }
 
 TEST(a_database_of_another_program_is_refused_and_left_alone)

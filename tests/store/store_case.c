@@ -146,13 +146,13 @@ static const char *shown(const char *s)
 
 static void dump_job(const struct job_row *j, struct buf *out)
 {
-    buf_printf(out,
-               "job %s %s '%s' '%s' '%s' %d '%s' %d %lld %lld %lld %lld '%s' '%s' %llu %llu\n",
-               ID_TEXT(j->id), shown(j->definition_id), shown(j->name), shown(j->started_by),
-               shown(j->source), j->source_is_json, shown(j->parameters), j->status,
-               (long long)j->created_at_us, (long long)j->started_at_us,
-               (long long)j->completed_at_us, (long long)j->updated_at_us, shown(j->error),
-               shown(j->cause), (unsigned long long)j->lines, (unsigned long long)j->end_seq);
+    buf_printf(
+        out, "job %s %s '%s' '%s' '%s' %d '%s' %d %lld %lld %lld %lld '%s' '%s' %llu %llu %s\n",
+        ID_TEXT(j->id), shown(j->definition_id), shown(j->name), shown(j->started_by),
+        shown(j->source), j->source_is_json, shown(j->parameters), j->status,
+        (long long)j->created_at_us, (long long)j->started_at_us, (long long)j->completed_at_us,
+        (long long)j->updated_at_us, shown(j->error), shown(j->cause),
+        (unsigned long long)j->lines, (unsigned long long)j->end_seq, ID_TEXT(j->parent_id));
 }
 
 static void dump_step(const struct step_row *s, struct buf *out)
@@ -167,8 +167,8 @@ static void dump_step(const struct step_row *s, struct buf *out)
         buf_printf(out, " %lld", (long long)s->tasks[i]);
     for (int i = 0; i < LEVEL_COUNT; i++)
         buf_printf(out, " %llu", (unsigned long long)s->lines_by_level[i]);
-    buf_printf(out, " %llu %llu '%s'\n", (unsigned long long)s->first_error,
-               (unsigned long long)s->last_error, shown(s->told_lines));
+    buf_printf(out, " %llu %llu '%s' '%s'\n", (unsigned long long)s->first_error,
+               (unsigned long long)s->last_error, shown(s->told_lines), shown(s->outputs));
 }
 
 static void dump_task(const struct task_row *t, struct buf *out)

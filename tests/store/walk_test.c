@@ -105,6 +105,7 @@ static void walk_job_row(struct walk *w, struct batch *b, struct walk_job *job)
     job->row.started_at_us = (int64_t)rng_below(&w->rng, 3);
     job->row.cause = any_word(w);
     job->row.started_by = any_word(w);
+    job->row.parent_id = rng_below(&w->rng, 2) ? job->row.id : ID_NONE;
     batch_put_job(b, &job->row);
 }
 
@@ -125,6 +126,7 @@ static void walk_step_row(struct walk *w, struct batch *b, struct walk_job *job)
     step->row.lines_by_level[rng_below(&w->rng, LEVEL_COUNT)]++;
     step->row.last_error++;
     step->row.told_lines = any_word(w);
+    step->row.outputs = any_word(w);
     step->row.documents++;
     if (is_new || rng_below(&w->rng, 3) == 0)
         batch_put_step(b, &step->row);

@@ -103,8 +103,15 @@ static bool on_may_write(struct worker_step *s)
     return !world_of(s)->hold;
 }
 
-static const struct worker_host host = {on_log,      on_companion, on_spawn,    on_keep,
-                                        on_progress, on_done,      on_may_write};
+static const struct worker_host host = {
+    .log = on_log,
+    .companion = on_companion,
+    .spawn = on_spawn,
+    .keep = on_keep,
+    .progress = on_progress,
+    .done = on_done,
+    .may_write = on_may_write,
+};
 
 struct world *world_new(const char *config)
 {

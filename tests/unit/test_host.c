@@ -95,6 +95,16 @@ static bool on_may_write(struct worker_step *step)
     return false;
 }
 
+static int on_output(struct worker_task *task, struct str name, struct str value, struct err *e)
+{
+    struct test_host *h = host_of(task->step);
+    (void)e;
+    AUTO_FREE char *before = h->outputs;
+    h->outputs =
+        mem_printf("%s%.*s=%.*s\n", before ? before : "", STR_ARG(name), STR_ARG(value));
+    return 0;
+}
+
 static const struct worker_host test_worker_host = {
     .log = on_log,
     .companion = on_companion,
@@ -103,6 +113,7 @@ static const struct worker_host test_worker_host = {
     .progress = on_progress,
     .done = on_done,
     .may_write = on_may_write,
+    .output = on_output,
 };
 
 struct test_host *test_host_new(const struct worker_type *type, const char *config)
@@ -150,6 +161,7 @@ void test_host_free(struct test_host *h)
     free(h->lines);
     free(h->tasks);
     free(h->progress);
+    free(h->outputs);
     definition_free(h->definition);
     free(h);
 }

@@ -1,0 +1,127 @@
+/* output.c: the values that a step says for those after it.
+ *
+ * They live in the step's row as one JSON object, and each is told by an event, both in the
+ * batch in which it was said. A step says few and short ones, so they are a list here. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "engine/job.h"
+
+enum { NAME_MAX_BYTES = 64, JSON_MAX_BYTES = 8 * LIMIT_OUTPUTS_BYTES };
+
+static bool is_name(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!(c >= 'a' && c <= 'z') && (i == 0 || (c != '_' && !(c >= '0' && c <= '9'))))
+            return false;
+    }
+    return s.n > 0 && s.n <= NAME_MAX_BYTES;
+}
+
+static bool is_text(struct str s)
+{
+    for (size_t i = 0, n; i < s.n; i += n) {
+        n = utf8_length((const unsigned char *)s.p + i, s.n - i);
+        if (n == 0 || s.p[i] == 0)
+            return false;
+    }
+    return true;
+}
+
+static struct output *output_find(const struct step *step, struct str name)
+{
+    for (int i = 0; i < step->output_count; i++)
+        if (str_eq_c(name, step->outputs[i].name))
+            return &step->outputs[i];
+    return NULL;
+}
+
+const char *output_get(const struct step *step, const char *name)
+{
+    const struct output *o = output_find(step, str_of(name));
+    return o ? o->value : NULL;
+}
+
+/* The object for the row. */
+static void outputs_keep(struct step *step)
+{
+    AUTO_BUF text = BUF_INIT(JSON_MAX_BYTES);
+    struct json j = JSON_TO(&text);
+    json_begin_object(&j);
+    for (int i = 0; i < step->output_count; i++)
+        json_key_c(&j, step->outputs[i].name, step->outputs[i].value);
+    json_end_object(&j);
+    free(step->outputs_text);
+    step->row.outputs = step->outputs_text = buf_take(&text);
+}
+
+static void output_put(struct step *step, struct output *old, struct str name, struct str value)
+{
+    if (!old) {
+        size_t count = (size_t)step->output_count + 1;
+        step->outputs = mem_resize(step->outputs, count * sizeof(*step->outputs));
+        old = &step->outputs[step->output_count++];
+        *old = (struct output){.name = mem_copy(name.p, name.n)};
+    }
+    free(old->value);
+    old->value = mem_copy(value.p, value.n);
+}
+
+int output_set(struct step *step, const struct task *task, struct str name, struct str value,
+               struct err *e)
+{
+    struct output *old = output_find(step, name);
+    size_t bytes = name.n + value.n;
+    if (!is_name(name))
+        return fail(e, E_INVAL,
+                    "an output's name is lower-case letters, digits and '_', the first a "
+                    "letter, at most %d, not '%.*s'",
+                    NAME_MAX_BYTES, (int)MIN(name.n, (size_t)NAME_MAX_BYTES), name.p);
+    if (!is_text(value))
+        return fail(e, E_INVAL, "output '%.*s' is no text in UTF-8", STR_ARG(name));
+    if (!old && step->output_count == LIMIT_OUTPUTS)
+        return fail(e, E_TOOBIG, "output '%.*s' is one too many: a step has at most %d",
+                    STR_ARG(name), LIMIT_OUTPUTS);
+    for (int i = 0; i < step->output_count; i++)
+        if (&step->outputs[i] != old)
+            bytes += strlen(step->outputs[i].name) + strlen(step->outputs[i].value);
+    if (bytes > LIMIT_OUTPUTS_BYTES)
+        return fail(e, E_TOOBIG,
+                    "with output '%.*s' the step's outputs have %zu bytes, at most %d are "
+                    "allowed",
+                    STR_ARG(name), bytes, LIMIT_OUTPUTS_BYTES);
+    output_put(step, old, name, value);
+    outputs_keep(step);
+    record_output(step, task, name, value);
+    return 0;
+}
+
+void outputs_adopt(struct step *step, const char *text)
+{
+    json_t *all = text ? json_loads(text, 0, NULL) : NULL, *value;
+    const char *name;
+    json_object_foreach(all, name, value)
+    {
+        if (json_is_string(value))
+            output_put(step, NULL, str_of(name), str_of(json_string_value(value)));
+    }
+    json_decref(all);
+    step->row.outputs = NULL;
+    if (step->output_count)
+        outputs_keep(step);
+}
+
+void outputs_done(struct step *step)
+{
+    for (int i = 0; i < step->output_count; i++) {
+        free(step->outputs[i].name);
+        free(step->outputs[i].value);
+    }
+    free(step->outputs);
+    free(step->outputs_text);
+}
