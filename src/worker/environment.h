@@ -9,7 +9,7 @@
 
 struct environment {
     struct arena arena;
-    char **entries; /* "NAME=value", NULL at the end; for uv_spawn() */
+    char **entries; /* "NAME=value", NULL at the end; for child_start() */
     size_t count, cap;
 };
 

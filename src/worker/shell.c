@@ -4,7 +4,7 @@
  *
  *     COMMAND   the shell runs                       → it exited
  *     REST      the rest of its group may end        → nobody is left, or the time is over
- *     SWEEP     on the pool: kill escaped ones       → came back
+ *     SWEEP     on the pool: kill escaped ones       → there are none, or it came back
  *     DRAIN     read what is in the pipes            → both have nothing more
  *     CLOSE     handles close                        → done(), freed
  *
@@ -30,6 +30,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "worker/child.h"
 #include "worker/environment.h"
 #include "worker/orphan.h"
 
@@ -59,11 +60,9 @@ struct run {
     struct list link; /* in `runs` */
     struct worker_task *task;
     enum run_phase phase;
-    uv_process_t process;
-    pid_t group;
-    int64_t exit_status;
-    int term_signal;
-    bool spawned; /* the process handle is in use, even when the spawn failed */
+    struct child child;
+    pid_t group; /* 0: it could not be started */
+    int exit_status, term_signal;
     bool exited, stopped, swept;
     struct stream streams[2];
     uv_timer_t timer;
@@ -240,7 +239,6 @@ static void on_sweep_after(uv_work_t *work, int status)
                    "process %ld of this command does not end, not even by SIGKILL",
                    (long)run->sweep.stubborn);
     orphan_sweep_done(&run->sweep);
-    FAULT_KILLS(WORKER_SHELL_SWEPT);
     run->swept = true;
     run_advance(run);
 }
@@ -276,7 +274,7 @@ static void run_done(struct run *run)
         (void)snprintf(cause, sizeof(cause), "killed by signal %d (%s)", run->term_signal,
                        strsignal(run->term_signal));
     } else if (run->exit_status != 0) {
-        (void)snprintf(cause, sizeof(cause), "exit code %d", (int)run->exit_status);
+        (void)snprintf(cause, sizeof(cause), "exit code %d", run->exit_status);
     } else {
         outcome = JOB_COMPLETED;
     }
@@ -285,9 +283,8 @@ static void run_done(struct run *run)
     host->done(task, outcome, cause[0] ? cause : NULL);
 }
 
-static void on_run_close(uv_handle_t *handle)
+static void run_closed(struct run *run)
 {
-    struct run *run = handle->data;
     if (--run->handles > 0)
         return;
     list_remove(&run->link);
@@ -297,15 +294,28 @@ static void on_run_close(uv_handle_t *handle)
         free(run); /* it never started; the engine knows from task_start() */
 }
 
+static void on_run_close(uv_handle_t *handle)
+{
+    run_closed(handle->data);
+}
+
+static void on_child_close(struct child *child)
+{
+    run_closed(container_of(child, struct run, child));
+}
+
 static void run_close(struct run *run)
 {
     uv_handle_t *handles[] = {(uv_handle_t *)&run->timer, (uv_handle_t *)&run->streams[0].pipe,
-                              (uv_handle_t *)&run->streams[1].pipe,
-                              (uv_handle_t *)&run->process};
-    run->handles = (int)ARRAY_LEN(handles) - !run->spawned;
-    for (int i = run->handles - 1; i >= 0; i--) {
+                              (uv_handle_t *)&run->streams[1].pipe};
+    run->handles = (int)ARRAY_LEN(handles);
+    for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
         handles[i]->data = run;
         uv_close(handles[i], on_run_close);
+    }
+    if (run->group) {
+        run->handles++;
+        child_close(&run->child, on_child_close);
     }
 }
 
@@ -330,11 +340,14 @@ static void run_advance(struct run *run)
         }
         (void)uv_timer_stop(&run->timer);
         run->phase = RUN_SWEEP;
-        ASSERT(uv_queue_work(loop, &run->sweep_work, on_sweep_work, on_sweep_after) == 0);
-        return;
+        run->swept = !child_strangers();
+        if (!run->swept)
+            ASSERT(uv_queue_work(loop, &run->sweep_work, on_sweep_work, on_sweep_after) == 0);
+        __attribute__((fallthrough));
     case RUN_SWEEP:
         if (!run->swept)
             return;
+        FAULT_KILLS(WORKER_SHELL_SWEPT);
         (void)run_has_rest(run); /* reaps */
         run->phase = RUN_DRAIN;
         run_drain(run);
@@ -352,12 +365,13 @@ static void run_advance(struct run *run)
 
 /* ---- the beginning ---- */
 
-static void on_process_exit(uv_process_t *process, int64_t exit_status, int term_signal)
+static void on_child_exit(struct child *child, int status, const struct rusage *used)
 {
-    struct run *run = container_of(process, struct run, process);
+    struct run *run = container_of(child, struct run, child);
+    (void)used;
     FAULT_KILLS(WORKER_SHELL_EXITED);
-    run->exit_status = exit_status;
-    run->term_signal = term_signal;
+    run->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    run->term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     run->exited = true;
     run_advance(run);
 }
@@ -390,27 +404,18 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     const char *const texts[] = {"/bin/sh", "-c", settings_text(settings, "command")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         argv[i] = (char *)(uintptr_t)arena_strdup(&env.arena, texts[i]);
-    uv_stdio_container_t stdio[] = {
-        {.flags = UV_IGNORE},
-        {.flags = UV_INHERIT_FD, .data.fd = write_ends[0]},
-        {.flags = UV_INHERIT_FD, .data.fd = write_ends[1]},
-    };
     const char *cwd = settings_text(settings, "cwd");
-    uv_process_options_t options = {
-        .exit_cb = on_process_exit,
+    struct child_options options = {
         .file = argv[0],
-        .args = argv,
+        .argv = argv,
         .env = env.entries,
         .cwd = *cwd ? cwd : NULL,
-        .flags = UV_PROCESS_DETACHED,
-        .stdio_count = 3,
-        .stdio = stdio,
+        .files = {-1, write_ends[0], write_ends[1]},
     };
     if (FAULT(WORKER_SHELL_SPAWN))
         return UV_EAGAIN;
-    run->spawned = true;
-    int r = uv_spawn(run->task->step->loop, &run->process, &options);
-    run->group = r < 0 ? 0 : run->process.pid;
+    int r = child_start(&run->child, run->task->step->loop, &options, on_child_exit);
+    run->group = r < 0 ? 0 : run->child.pid;
     if (r >= 0)
         FAULT_KILLS(WORKER_SHELL_SPAWNED);
     return r;
