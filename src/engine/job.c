@@ -3,7 +3,8 @@
  * The happy path of a job: created with all its steps pending -> running -> each step starts
  * when everything it depends on has succeeded -> all steps are final -> completed. A step whose
  * dependency did not succeed is skipped, unless that one says `on_error: continue` or it says
- * itself that it always runs; a failed step fails the job unless it says so. */
+ * itself that it always runs, or how the other should have ended (`when`); a failed step fails
+ * the job unless it says so. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/job.h"
+#include "job/condition.h"
 
 enum { PARAMETERS_MAX_BYTES = 1024 * 1024 };
 
@@ -151,27 +153,47 @@ static bool step_succeeded(const struct step *step)
            (step->row.status == JOB_FAILED && step->definition->on_error == ON_ERROR_CONTINUE);
 }
 
+/* Whether a step that has ended is as `step` wants it. `wanted`: outcomes, 0: well. */
+static bool step_is_as_wanted(const struct step *before, unsigned wanted,
+                              const struct step *step)
+{
+    if (wanted)
+        return wanted & 1u << before->row.status;
+    return step_succeeded(before) || step->definition->always_run;
+}
+
+/* Of a step with `when` that is not as wanted, nothing went wrong. */
+static void step_skip(struct step *step, const struct step *before, unsigned wanted)
+{
+    AUTO_BUF cause = BUF_INIT(ERR_TEXT_MAX);
+    enum job_state state = before->row.status;
+    buf_printf(&cause, "step '%s' was %s", before->row.name,
+               state == JOB_FAILED && !wanted ? "not successful" : job_state_name(state));
+    if (wanted) {
+        buf_add_c(&cause, ", wanted was ");
+        outcomes_write(wanted, &cause);
+    }
+    record_linef(step->job, step, wanted ? LEVEL_INFO : LEVEL_WARN, "skipped: %s",
+                 buf_text(&cause));
+    record_step_move(step, JOB_SKIPPED, buf_text(&cause));
+}
+
 /* Starts or skips a pending step when all it depends on is final. True when it moved. */
 static bool step_consider(struct job *job, struct step *step)
 {
-    const struct step *failed = NULL;
-    for (int i = 0; i < step->definition->depends_count; i++) {
-        const struct step *before = &job->steps[step->definition->depends[i]];
+    const struct step_definition *d = step->definition;
+    int unfit = -1;
+    for (int i = 0; i < d->depends_count; i++) {
+        const struct step *before = &job->steps[d->depends[i]];
         if (!job_state_is_final(before->row.status))
             return false;
-        if (!step_succeeded(before) && !failed && !step->definition->always_run)
-            failed = before;
+        if (unfit < 0 && !step_is_as_wanted(before, d->wanted[i], step))
+            unfit = i;
     }
-    if (!failed) {
+    if (unfit < 0)
         step_start(step);
-        return true;
-    }
-    char cause[ERR_TEXT_MAX];
-    (void)snprintf(cause, sizeof(cause), "step '%s' was %s", failed->row.name,
-                   failed->row.status == JOB_FAILED ? "not successful"
-                                                    : job_state_name(failed->row.status));
-    record_linef(job, step, LEVEL_WARN, "skipped: %s", cause);
-    record_step_move(step, JOB_SKIPPED, cause);
+    else
+        step_skip(step, &job->steps[d->depends[unfit]], d->wanted[unfit]);
     return true;
 }
 

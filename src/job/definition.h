@@ -40,7 +40,8 @@ struct step_definition {
     char *name; /* unique in the definition */
     char *type;
     char *description;
-    int *depends; /* indexes of earlier or later steps */
+    int *depends;     /* indexes of earlier or later steps */
+    unsigned *wanted; /* how each must have ended, as bits of enum job_state; 0: well */
     int depends_count;
     enum on_error on_error; /* default fail: what depends on it is skipped and the job fails */
     bool always_run;        /* also after what it depends on has failed or was skipped */

@@ -2,6 +2,7 @@
  * client can change a field and send it back. */
 #include "job/definition.h"
 
+#include "job/condition.h"
 #include "job/quantity.h"
 #include "job/schedule.h"
 #include "job/step.h"
@@ -69,6 +70,7 @@ static void step_json(const struct definition *d, const struct step_definition *
     for (int i = 0; i < s->depends_count; i++)
         json_text_c(j, d->steps[s->depends[i]].name);
     json_end_array(j);
+    conditions_json(d, s, j);
     json_key_c(j, "on_error", on_error_names[s->on_error]);
     json_key_bool(j, "always_run", s->always_run);
     retry_json(s, j);

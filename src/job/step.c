@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "job/condition.h"
 #include "job/graph.h"
 
 enum { STEP_NAME_MAX = 64, STEP_ATTEMPTS_MAX = 100 };
@@ -27,6 +28,7 @@ void steps_free(struct definition *d)
         free(s->type);
         free(s->description);
         free(s->depends);
+        free(s->wanted);
         settings_free(s->settings);
     }
     free(d->steps);
@@ -120,9 +122,9 @@ static int policy_read(const struct node *step, struct step_definition *s, struc
 static int step_read(const struct node *n, const struct worker_schema *const *schemas,
                      struct filler *filler, struct definition *d, struct err *e)
 {
-    static const char *const keys[] = {"name",         "type",       "description", "depends",
-                                       "on_error",     "always_run", "retry",       "timeout",
-                                       "task_timeout", "config",     NULL};
+    static const char *const keys[] = {"name",    "type",         "description", "depends",
+                                       "when",    "on_error",     "always_run",  "retry",
+                                       "timeout", "task_timeout", "config",      NULL};
     struct step_definition *s = &d->steps[d->step_count++];
     const char *description = "";
     int r = node_check_map(n, keys, e);
@@ -149,7 +151,19 @@ static int fail_no_step(const struct node *n, const char *name, const struct def
     return node_fail(n, e, "there is no step '%s'%s", NODE_SHOWN(name), NODE_HINT(name, names));
 }
 
-/* `indexes` maps a step's name to the step. */
+int step_index(const struct node *n, const char *name, const struct map *indexes,
+               const struct definition *d, const struct step_definition *s, int *ret_index,
+               struct err *e)
+{
+    const struct step_definition *other = map_get(indexes, str_of(name));
+    if (!other)
+        return fail_no_step(n, name, d, e);
+    if (other == s)
+        return node_fail(n, e, "step '%s' depends on itself", name);
+    *ret_index = (int)(other - d->steps);
+    return 0;
+}
+
 static int depends_read(const struct node *list, const struct map *indexes,
                         struct definition *d, struct step_definition *s, struct err *e)
 {
@@ -158,17 +172,15 @@ static int depends_read(const struct node *list, const struct map *indexes,
     if (r < 0)
         return r;
     s->depends = mem_alloc((size_t)list->count * sizeof(*s->depends));
+    s->wanted = mem_alloc((size_t)list->count * sizeof(*s->wanted));
     NODE_EACH (list, n) {
         const char *name = "";
+        int index = 0;
         r = node_text(n, &name, e);
+        if (r >= 0)
+            r = step_index(n, name, indexes, d, s, &index, e);
         if (r < 0)
             return r;
-        const struct step_definition *other = map_get(indexes, str_of(name));
-        if (!other)
-            return fail_no_step(n, name, d, e);
-        if (other == s)
-            return node_fail(n, e, "step '%s' depends on itself", name);
-        int index = (int)(other - d->steps);
         if (seen[index])
             return node_fail(n, e, "step '%s' is named twice", name);
         seen[index] = true;
@@ -202,7 +214,8 @@ static int fail_circle(const struct node *steps, const struct definition *d, int
     for (int i = 0; i < length; i++)
         buf_printf(&names, "%s → ", d->steps[d->order[i]].name);
     buf_add_c(&names, d->steps[d->order[0]].name);
-    return node_fail(node_get(first, "depends"), e,
+    const struct node *depends = node_get(first, "depends");
+    return node_fail(depends ? depends : node_get(first, "when"), e,
                      "the steps depend on each other in a circle: %s", buf_text(&names));
 }
 
@@ -238,8 +251,11 @@ int steps_read(const struct node *steps, const struct worker_schema *const *sche
     if (r < 0)
         return r;
     NODE_EACH (steps, step) {
-        const struct node *list = node_get(step, "depends");
-        r = list ? depends_read(list, &indexes, d, &d->steps[step->index], e) : 0;
+        const struct node *list = node_get(step, "depends"), *when = node_get(step, "when");
+        struct step_definition *s = &d->steps[step->index];
+        r = list ? depends_read(list, &indexes, d, s, e) : 0;
+        if (r >= 0 && when)
+            r = conditions_read(when, &indexes, d, s, e);
         if (r < 0)
             return r;
     }

@@ -1,6 +1,7 @@
 /* step.h: the `steps:` of a definition. Thread: one at a time. */
 #pragma once
 
+#include "base/map.h"
 #include "job/definition.h"
 #include "job/node.h"
 #include "job/parameter.h"
@@ -9,6 +10,12 @@
 CHECKED int steps_read(const struct node *steps, const struct worker_schema *const *schemas,
                        struct filler *filler, struct definition *d, struct err *e);
 void steps_free(struct definition *d);
+
+/* The step that is called `name` and that `s` waits for; `n` is where it is written. E_INVAL:
+ * there is none, or it is `s` itself. `indexes` maps names to steps. */
+CHECKED int step_index(const struct node *n, const char *name, const struct map *indexes,
+                       const struct definition *d, const struct step_definition *s,
+                       int *ret_index, struct err *e);
 
 /* The words of enum on_error and enum failure_action, NULL at the end. */
 extern const char *const on_error_names[], *const failure_action_names[];

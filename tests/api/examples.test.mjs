@@ -37,6 +37,9 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.doesNotMatch(lines["cleanup.yaml"].publish, /never printed/);
     assert.match(lines["health.yaml"].ask, /\/api\/health 200 OK, application\/json/);
     assert.match(lines["parameters.yaml"].greet, /hello, world\nhello, world/);
+    assert.match(lines["plan-b.yaml"].second, /the other way/);
+    assert.match(lines["plan-b.yaml"].arrive, /arrived/);
+    assert.doesNotMatch(lines["plan-b.yaml"].rejoice, /never printed/);
     assert.match(lines["timeouts.yaml"].slow, /timeout: /);
     assert.match(lines["timeouts.yaml"].after, /going on/);
     assert.match(lines["tolerance.yaml"].after, /all the same/);

@@ -491,6 +491,26 @@ static const struct wrong wrong_steps[] = {
     {STEPS(
          "- {name: a, type: crawler, config: {start_urls: [a]}}\n" SHELL(", depends: [a, a]")),
      "x.yaml:5:62: steps[1].depends[1]: step 'a' is named twice", "steps[1].depends[1]"},
+    {STEPS(SHELL(", when: failed")),
+     "x.yaml:4:55: steps[0].when: expected a map of steps and how they ended, found 'failed'",
+     "steps[0].when"},
+    {STEPS(SHELL(", when: {s: failed}")),
+     "x.yaml:4:59: steps[0].when.s: step 's' depends on itself", "steps[0].when.s"},
+    {STEPS("- {name: crawl, type: crawler, config: {start_urls: [a]}}\n" SHELL(
+         ", when: {crawls: failed}")),
+     "x.yaml:5:64: steps[1].when.crawls: there is no step 'crawls', did you mean 'crawl'?",
+     "steps[1].when.crawls"},
+    {STEPS("- {name: a, type: crawler, config: {start_urls: [a]}}\n" SHELL(
+         ", when: {a: [failed, fialed]}")),
+     "x.yaml:5:68: steps[1].when.a[1]: expected completed, failed, cancelled or skipped, "
+     "found 'fialed', did you mean 'failed'?",
+     "steps[1].when.a[1]"},
+    {STEPS("- {name: a, type: crawler, config: {start_urls: [a]}}\n" SHELL(", when: {a: []}")),
+     "x.yaml:5:59: steps[1].when.a: expected at least one outcome", "steps[1].when.a"},
+    {STEPS("- {name: a, type: crawler, when: {b: failed}, config: {start_urls: [a]}}\n"
+           "- {name: b, type: crawler, when: {a: failed}, config: {start_urls: [a]}}\n"),
+     "x.yaml:4:34: steps[0].when: the steps depend on each other in a circle: a → b → a",
+     "steps[0].when"},
     {STEPS("- {name: a, type: crawler, depends: [b], config: {start_urls: [a]}}\n"
            "- {name: b, type: crawler, depends: [c], config: {start_urls: [a]}}\n"
            "- {name: c, type: crawler, depends: [a], config: {start_urls: [a]}}\n"),
