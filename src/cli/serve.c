@@ -12,6 +12,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "job/node.h"
+#include "job/quantity.h"
 #include "server/server.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8085"
@@ -42,6 +43,19 @@ static const struct option serve_options[] = {
      .value = "N",
      .environment = "TAILRACE_MAX_JOBS",
      .help = "so many jobs run at once, the others wait (default 0: no limit)"},
+    {.name = "keep-age",
+     .value = "TIME",
+     .environment = "TAILRACE_KEEP_AGE",
+     .help = "jobs that ended longer ago are deleted: 30d (default 0: never)"},
+    {.name = "keep-jobs",
+     .value = "N",
+     .environment = "TAILRACE_KEEP_JOBS",
+     .help =
+         "of the jobs that have ended, more are deleted, the oldest first (default 0: none)"},
+    {.name = "keep-bytes",
+     .value = "SIZE",
+     .environment = "TAILRACE_KEEP_BYTES",
+     .help = "the same when their text is longer in all: 20GiB (default 0: none)"},
     {.name = "config",
      .value = "FILE",
      .environment = "TAILRACE_CONFIG",
@@ -75,8 +89,9 @@ static int file_read(const char *path, struct buf *out, struct err *e)
 static int config_read(struct node_tree *tree, const char *path, const struct node **ret_root,
                        struct err *e)
 {
-    static const char *const keys[] = {"listen",    "data",     "definitions",
-                                       "heartbeat", "max-jobs", NULL};
+    static const char *const keys[] = {"listen",    "data",       "definitions",
+                                       "heartbeat", "max-jobs",   "keep-age",
+                                       "keep-jobs", "keep-bytes", NULL};
     AUTO_BUF text = BUF_INIT(LIMIT_DEFINITION_BYTES);
     bool json = str_ends(str_of(path), STR(".json"));
     int r = file_read(path, &text, e);
@@ -109,6 +124,31 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* How long jobs that have ended are kept. */
+static int keep_options_read(const struct arguments *a, const struct node *config,
+                             struct keep *keep, struct err *e)
+{
+    const char *age, *jobs, *bytes;
+    int r = setting(a, config, "keep-age", "0", &age, e);
+    if (r >= 0)
+        r = setting(a, config, "keep-jobs", "0", &jobs, e);
+    if (r >= 0)
+        r = setting(a, config, "keep-bytes", "0", &bytes, e);
+    if (r < 0)
+        return r;
+    if (!quantity_parse_duration(str_of(age), &keep->age_ms))
+        return fail_field(e, E_INVAL, "keep-age",
+                          "keep-age is a duration such as 30d, 0 for no limit, not '%s'", age);
+    if (!str_to_int(str_of(jobs), 0, INT32_MAX, &keep->jobs))
+        return fail_field(e, E_INVAL, "keep-jobs",
+                          "keep-jobs is a number of jobs, 0 for no limit, not '%s'", jobs);
+    if (!quantity_parse_size(str_of(bytes), &keep->bytes))
+        return fail_field(e, E_INVAL, "keep-bytes",
+                          "keep-bytes is a size such as 20GiB, 0 for no limit, not '%s'",
+                          bytes);
+    return 0;
+}
+
 static int options_read(const struct arguments *a, const struct node *config,
                         struct server_options *o, struct err *e)
 {
@@ -136,7 +176,7 @@ static int options_read(const struct arguments *a, const struct node *config,
                           "max-jobs is a number of jobs, 0 for no limit, not '%s'", most);
     o->heartbeat_ms = seconds * 1000;
     o->max_jobs = (int)max_jobs;
-    return 0;
+    return keep_options_read(a, config, &o->keep, e);
 }
 
 static void on_ready(const char *address)

@@ -10,6 +10,7 @@
  *     step.c     step manager: opens the worker, hands out tasks, how the step ends
  *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
  *     schedules.c  which jobs start by themselves, and when
+ *     retention.c  which jobs that have ended are deleted, and when
  *     retry.c    tasks that try again later, and how long anything may take
  *     output.c   values that a step says for those after it
  *     monitor.c  job monitor: step_progress, at most ten a second per step

@@ -40,14 +40,22 @@ static void text_set(char **to, const char *from)
     *to = mem_strdup(from);
 }
 
+/* Adds an event; its text counts as the step's, or without one as the job's. */
+static void add_event(struct job *job, struct step *step, const struct event *event,
+                      struct str message, struct str members)
+{
+    *(step ? &step->row.bytes : &job->row.bytes) += (int64_t)(message.n + members.n);
+    event_batch_add(&batch_of(job)->events, event, step ? &step->source : &job->source, message,
+                    members);
+}
+
 /* ---- lines ---- */
 
 static void add_line(struct job *job, struct step *step, struct event *event,
                      struct str message)
 {
     event->line = step ? ++step->row.lines : ++job->row.lines;
-    event_batch_add(&batch_of(job)->events, event, step ? &step->source : &job->source, message,
-                    (struct str){NULL, 0});
+    add_event(job, step, event, message, (struct str){NULL, 0});
     if (!step) {
         job_dirty(job);
         return;
@@ -112,7 +120,7 @@ void record_companion(const struct task *task, enum event_level level, struct st
                           .originator = ORIGINATOR_WORKER};
     struct step *step = task->step;
     message.n = utf8_cut(message, LIMIT_LINE_BYTES);
-    event_batch_add(&batch_of(step->job)->events, &event, &step->source, message, members);
+    add_event(step->job, step, &event, message, members);
 }
 
 /* ---- progress and documents ---- */
@@ -158,8 +166,7 @@ void record_progress(struct step *step)
     json_key_c(&j, "progress_text", step->told_text ? step->told_text : "");
     json_key_int(&j, "documents", step->documents);
     tell_lines(step, &j);
-    event_batch_add(&batch_of(step->job)->events, &event, &step->source, (struct str){NULL, 0},
-                    buf_str(&members));
+    add_event(step->job, step, &event, (struct str){NULL, 0}, buf_str(&members));
     step_dirty(step);
 }
 
@@ -195,6 +202,8 @@ void record_document(const struct task *task, const struct worker_document *docu
     row.metadata = metadata;
     batch_put_document(batch_of(step->job), &row);
     step->documents++;
+    step->row.bytes += (int64_t)(document->markdown ? strlen(document->markdown) : 0) +
+                       (int64_t)document->metadata.n;
     monitor_changed(step);
 }
 
@@ -205,7 +214,7 @@ struct move {
     enum job_state from, to;
     const char *cause;
     struct id task_id;
-    const struct event_source *source;
+    struct step *step; /* NULL: the job itself */
 };
 
 /* Appends the event; `more` are members of this kind. */
@@ -223,8 +232,7 @@ static void record_move(struct job *job, const struct move *m, struct str more, 
     json_key_c(&j, "cause", m->cause ? m->cause : "");
     buf_add_str(&members, more);
     ASSERT(m->from == m->to || job_state_can_move(m->kind, m->from, m->to));
-    event_batch_add(&batch_of(job)->events, &event, m->source, (struct str){NULL, 0},
-                    buf_str(&members));
+    add_event(job, m->step, &event, (struct str){NULL, 0}, buf_str(&members));
 }
 
 static void set_times(enum job_state to, int64_t now_us, int64_t *started_us,
@@ -247,9 +255,10 @@ void record_job_move(struct job *job, enum job_state to, const char *cause)
     json_key_c(&j, "error", job->error ? job->error : "");
     json_key_c(&j, "job_name", job->row.name);
     json_key_c(&j, "definition_id", job->row.definition_id);
-    record_move(job,
-                &(struct move){KIND_JOB, job->row.status, to, cause, ID_NONE, &job->source},
+    record_move(job, &(struct move){KIND_JOB, job->row.status, to, cause, ID_NONE, NULL},
                 buf_str(&more), now_us);
+    for (int i = 0; i < job->step_count && job_state_is_final(to); i++)
+        job->row.bytes += job->steps[i].row.bytes;
     job->row.status = to;
     job->row.cause = job->cause;
     job->row.error = job->error;
@@ -274,7 +283,7 @@ void record_step_move(struct step *step, enum job_state to, const char *cause)
     text_set(&step->cause, cause);
     json_key_c(&j, "error", to == JOB_FAILED && step->error ? step->error : "");
     json_key_c(&j, "type", step->row.type);
-    struct move move = {KIND_STEP, step->row.status, to, cause, ID_NONE, &step->source};
+    struct move move = {KIND_STEP, step->row.status, to, cause, ID_NONE, step};
     record_move(step->job, &move, buf_str(&more), now_us);
     step->row.status = to;
     step->row.cause = step->cause;
@@ -298,7 +307,7 @@ void record_task_move(struct task *t, enum job_state to, const char *cause)
     json_key_c(&j, "key", t->key);
     json_key_int(&j, "number", t->row.number);
     json_key_int(&j, "attempt", t->row.attempt);
-    struct move move = {KIND_TASK, t->row.status, to, cause, t->row.id, &step->source};
+    struct move move = {KIND_TASK, t->row.status, to, cause, t->row.id, step};
     record_move(step->job, &move, buf_str(&more), now_us);
     step->counts[t->row.status]--;
     step->counts[to]++;
@@ -343,7 +352,7 @@ void record_job_created(struct job *job)
     json_key_c(&j, "definition_id", job->row.definition_id);
     json_key_c(&j, "started_by", job->row.started_by);
     add_steps(&j, job);
-    struct move move = {KIND_JOB, JOB_PENDING, JOB_PENDING, NULL, ID_NONE, &job->source};
+    struct move move = {KIND_JOB, JOB_PENDING, JOB_PENDING, NULL, ID_NONE, NULL};
     job->row.created_at_us = clock_wall_us();
     record_move(job, &move, buf_str(&more), job->row.created_at_us);
     /* at once, not when the batch closes: tasks may follow in this very batch */

@@ -213,6 +213,7 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     job->row.parent_id = row->parent_id;
     job->row.started_at_us = row->started_at_us;
     job->row.lines = row->lines;
+    job->row.bytes = row->bytes;
     job_set_started_by(job, row->started_by);
     job->row.cause = job->cause = mem_strdup(row->cause);
     job->cancelling = job->cause != NULL; /* the server ended in the middle of that */

@@ -153,7 +153,7 @@ static int policy_read(const struct node *root, struct definition *d, struct err
     const struct node *timeout = node_get(root, "timeout"),
                       *enabled = node_get(root, "enabled"), *tags = node_get(root, "tags"),
                       *tolerance = node_get(root, "error_tolerance"),
-                      *running = node_get(root, "max_running");
+                      *running = node_get(root, "max_running"), *keep = node_get(root, "keep");
     int64_t max_running = 0;
     int r = 0;
     d->enabled = true;
@@ -168,6 +168,8 @@ static int policy_read(const struct node *root, struct definition *d, struct err
         r = tolerance_read(tolerance, d, e);
     if (r >= 0 && running)
         r = node_int(running, 1, INT32_MAX, &max_running, e);
+    if (r >= 0 && keep)
+        r = keep_read(keep, &d->keep, e);
     d->max_running = (int)max_running;
     return r;
 }
@@ -176,8 +178,9 @@ static int root_read(const struct definition_input *in, const struct node *root,
                      struct definition *d, struct err *e)
 {
     static const char *const keys[] = {
-        "id",   "name",       "description",     "schedule",    "timeout", "enabled",
-        "tags", "parameters", "error_tolerance", "max_running", "steps",   NULL};
+        "id",      "name",  "description", "schedule",        "timeout",
+        "enabled", "tags",  "parameters",  "error_tolerance", "max_running",
+        "keep",    "steps", NULL};
     const struct node *steps = NULL;
     int r = node_check_map(root, keys, e);
     if (r >= 0)

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "job/keep.h"
 #include "job/settings.h"
 
 enum parameter_type { PARAMETER_TEXT, PARAMETER_INTEGER, PARAMETER_BOOLEAN };
@@ -68,6 +69,7 @@ struct definition {
     struct parameter *parameters;
     int parameter_count;
     int max_running;        /* jobs of it at once; 0: no limit */
+    struct keep keep;       /* of its jobs that have ended */
     int max_child_failures; /* -1: no limit */
     enum failure_action failure_action;
     struct step_definition *steps;

@@ -129,6 +129,8 @@ void definition_json_members(const struct definition *d, struct json *j)
         json_int(j, d->max_running);
     else
         json_write_null(j);
+    json_key(j, "keep");
+    keep_json(&d->keep, j);
     key_texts(j, "tags", d->tags, d->tag_count);
     parameters_json(d, j);
     tolerance_json(d, j);

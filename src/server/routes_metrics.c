@@ -37,6 +37,9 @@ static void write_state(struct buf *out, struct server *s)
     buf_printf(out, "tailrace_build_info{version=\"%s\"} 1\n", VERSION);
     gauge(out, "tailrace_active_jobs", "Jobs that have not ended.",
           (double)engine_active_jobs(s->engine));
+    counter(out, "tailrace_jobs_removed_total",
+            "Jobs that were deleted because they are kept no longer.",
+            (double)retention_removed(s->retention));
     gauge(out, "tailrace_definitions", "Job definitions.", (double)catalog_count(s->catalog));
     gauge(out, "tailrace_viewers", "Open WebSockets.", (double)viewers_count(s->viewers));
     gauge(out, "tailrace_connections", "Open HTTP connections.",

@@ -42,6 +42,7 @@ static void write_state(struct json *j, struct server *s)
     json_key_int(j, "uptime_s", (clock_wall_us() - s->started_at_us) / 1000000);
     json_key_c(j, "trouble", trouble);
     json_key_int(j, "active_jobs", (int64_t)engine_active_jobs(s->engine));
+    json_key_int(j, "jobs_removed", retention_removed(s->retention));
     json_key_int(j, "job_definitions", (int64_t)catalog_count(s->catalog));
     json_key_int(j, "viewers", (int64_t)viewers_count(s->viewers));
     json_key_int(j, "connections", (int64_t)http_connections(s->http));

@@ -69,6 +69,8 @@ static void on_committed(void *context, const struct batch *b)
         feed_publish(s->feed, b);
     if (s->waits)
         waits_publish(s->waits, b);
+    if (s->retention)
+        retention_committed(s->retention, b);
 }
 
 static void on_drained(void *context)
@@ -102,6 +104,7 @@ static void drain(struct server *s)
     http_quiesce(s->http);
     waits_drain(s->waits);
     streams_drain(s->streams);
+    retention_stop(s->retention);
     viewers_drain(s->viewers);
     engine_stop(s->engine, on_engine_stopped, s);
     (void)uv_timer_start(&s->patience, on_patience, DRAIN_MS, 0);
@@ -192,6 +195,11 @@ static void on_schedule_told(void *arg, enum event_level level, const char *even
     chronicle_add(arg, level, event, definition_id, "%s", text);
 }
 
+static void on_retention_told(void *arg, struct id job_id, const char *text)
+{
+    chronicle_add(arg, LEVEL_INFO, "job_deleted", ID_TEXT(job_id), "%s", text);
+}
+
 /* After the jobs that go on are known. */
 static int open_schedules(struct server *s, struct err *e)
 {
@@ -246,6 +254,8 @@ static int server_open(struct server *s, struct err *e)
         r = open_schedules(s, e);
     if (r < 0)
         return r;
+    s->retention =
+        retention_new(s->engine, s->catalog, &s->options->keep, on_retention_told, s);
     int fd = s->listen_fd;
     s->listen_fd = -1;
     r = http_new(s, s->options->listen, fd, &s->http, e);
@@ -278,6 +288,7 @@ static _Noreturn void give_up(const char *why)
  */
 static int server_close(struct server *s, struct err *e)
 {
+    retention_stop(s->retention);
     int r = s->writer ? writer_stop(s->writer, e) : 0;
     if (s->draining && !s->engine_stopped)
         give_up("some tasks did not end; they run again with the next start");
@@ -298,6 +309,7 @@ static int server_close(struct server *s, struct err *e)
     schedules_free(s->schedules);
     engine_free(s->engine);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    retention_free(s->retention);
     catalog_free(s->catalog);
     http_free(s->http);
     viewers_free(s->viewers);

@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "engine/retention.h"
 #include "engine/schedules.h"
 #include "feed/feed.h"
 #include "server/supervisor.h"
@@ -16,6 +17,7 @@ struct server_options {
     const char *definitions; /* folder, or NULL */
     int64_t heartbeat_ms;    /* to viewers, after so much silence */
     int max_jobs;            /* that run at once; 0: no limit */
+    struct keep keep;        /* of jobs that have ended */
 };
 
 struct server {
@@ -26,6 +28,7 @@ struct server {
     struct catalog *catalog;
     struct engine *engine;
     struct schedules *schedules;
+    struct retention *retention;
     struct http *http;
     struct viewers *viewers;
     struct waits *waits;

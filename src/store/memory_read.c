@@ -120,6 +120,35 @@ static int memory_list_jobs(struct store_reader *r, const struct job_query *q, s
     return 0;
 }
 
+static int ended_compare(const void *pa, const void *pb, void *ctx)
+{
+    (void)ctx;
+    const struct job_row *a = *(const struct job_row *const *)pa;
+    const struct job_row *b = *(const struct job_row *const *)pb;
+    int order = compare_number(b->completed_at_us, a->completed_at_us);
+    return order ? order : memcmp(b->id.b, a->id.b, sizeof(a->id.b));
+}
+
+static int memory_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg,
+                             struct err *e)
+{
+    (void)e;
+    const struct shelf *jobs = &memory_store(r)->jobs;
+    struct rows rows = {0};
+    for (size_t i = 0; i < jobs->count; i++)
+        if (((const struct job_row *)jobs->slots[i]->row)->end_seq > 0)
+            rows_add(&rows, jobs->slots[i]->row);
+    rows_sort(&rows, ended_compare, NULL);
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct job_row *row = rows.p[i];
+        struct ended_job job = {row->id, str_of(row->definition_id), row->completed_at_us,
+                                row->bytes};
+        visit(arg, &job);
+    }
+    free(rows.p);
+    return 0;
+}
+
 static int memory_count_jobs(struct store_reader *r, int64_t *ret_counts, struct err *e)
 {
     (void)e;
@@ -389,6 +418,7 @@ void memory_read_ops(struct store_ops *ops)
     ops->get_task = memory_get_task;
     ops->get_document = memory_get_document;
     ops->list_jobs = memory_list_jobs;
+    ops->walk_ended = memory_walk_ended;
     ops->count_jobs = memory_count_jobs;
     ops->list_steps = memory_list_steps;
     ops->list_tasks = memory_list_tasks;

@@ -20,6 +20,8 @@ struct job_row {
     const char *error; /* first error line, for a failed job */
     const char *cause; /* why it ended as it did, a sentence; before: why it is being ended */
     uint64_t lines;    /* lines of the job itself, not of its steps */
+    int64_t bytes;     /* text of its events and documents as it was written; of the job itself
+                          while     it runs, with that of its steps once it has ended */
     uint64_t end_seq;  /* seq of the last event of this job, 0 while it is not final; set by the
                           store */
 };
@@ -44,6 +46,14 @@ struct step_row {
                                for whoever follows without lines; NULL before the first */
     int64_t documents;
     const char *outputs; /* JSON object, text to text; NULL: none */
+    int64_t bytes;       /* as job_row.bytes */
+};
+
+/* A job that has ended, without its texts. */
+struct ended_job {
+    struct id id;
+    struct str definition_id;
+    int64_t completed_at_us, bytes;
 };
 
 struct task_row {

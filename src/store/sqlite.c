@@ -286,6 +286,7 @@ static const struct store_ops sqlite_ops = {
     .get_task = sqlite_get_task,
     .get_document = sqlite_get_document,
     .list_jobs = sqlite_list_jobs,
+    .walk_ended = sqlite_walk_ended,
     .count_jobs = sqlite_count_jobs,
     .list_steps = sqlite_list_steps,
     .list_tasks = sqlite_list_tasks,

@@ -125,6 +125,8 @@ CHECKED int sqlite_get_document(struct store_reader *r, struct id id, struct are
 CHECKED int sqlite_list_jobs(struct store_reader *r, const struct job_query *q, struct arena *a,
                              struct job_row ***ret_rows, size_t *ret_count, int64_t *ret_total,
                              struct err *e);
+CHECKED int sqlite_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg,
+                              struct err *e);
 CHECKED int sqlite_count_jobs(struct store_reader *r, int64_t *ret_counts, struct err *e);
 CHECKED int sqlite_list_steps(struct store_reader *r, struct id job_id, struct arena *a,
                               struct step_row ***ret_rows, size_t *ret_count, struct err *e);

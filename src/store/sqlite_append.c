@@ -49,7 +49,7 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
                        "INSERT INTO jobs(id, definition_id, name, status, created_at,"
                        " started_at, completed_at, updated_at, error, cause, lines,"
                        " source_is_json, parameters, source, started_by, parent_id,"
-                       " end_seq) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+                       " bytes, end_seq) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
                        " ON CONFLICT(id) DO UPDATE SET"
                        " definition_id = excluded.definition_id, name = excluded.name,"
                        " status = excluded.status, created_at = excluded.created_at,"
@@ -60,7 +60,7 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
                        " source_is_json = excluded.source_is_json,"
                        " parameters = excluded.parameters, source = excluded.source,"
                        " started_by = excluded.started_by,"
-                       " parent_id = excluded.parent_id,"
+                       " parent_id = excluded.parent_id, bytes = excluded.bytes,"
                        " end_seq = CASE WHEN excluded.end_seq = 0 OR end_seq = 0"
                        " THEN excluded.end_seq ELSE end_seq END RETURNING end_seq",
                        e);
@@ -82,6 +82,7 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
     bind_text(&q, row->source);
     bind_text(&q, row->started_by);
     bind_id(&q, row->parent_id);
+    bind_number(&q, row->bytes);
     bind_number(&q, job_state_is_final(row->status) ? (int64_t)last_seq : 0);
     r = query_step(&q, e);
     if (r < 0)
@@ -109,6 +110,7 @@ static void bind_step_state(struct query *q, const struct step_row *row)
     bind_number(q, (int64_t)row->last_error);
     bind_text(q, row->told_lines);
     bind_text(q, row->outputs);
+    bind_number(q, row->bytes);
 }
 
 static int step_write(struct conn *c, const struct step_row *row, struct err *e)
@@ -119,8 +121,8 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
                        " started_at, completed_at, updated_at, error, cause, progress_text,"
                        " pending, running, completed, failed, cancelled, lines, debug, info,"
                        " warn, error_lines, documents, first_error, last_error, told_lines,"
-                       " outputs)"
-                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+                       " outputs, bytes)"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
                        "?)"
                        " ON CONFLICT(id) DO UPDATE SET job_id = excluded.job_id,"
                        " number = excluded.number, name = excluded.name,"
@@ -135,7 +137,8 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
                        " debug = excluded.debug, info = excluded.info, warn = excluded.warn,"
                        " error_lines = excluded.error_lines, documents = excluded.documents,"
                        " first_error = excluded.first_error, last_error = excluded.last_error,"
-                       " told_lines = excluded.told_lines, outputs = excluded.outputs",
+                       " told_lines = excluded.told_lines, outputs = excluded.outputs,"
+                       " bytes = excluded.bytes",
                        e);
     if (r < 0)
         return r;
@@ -153,14 +156,15 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
 static int step_write_state(struct conn *c, const struct step_row *row, struct err *e)
 {
     AUTO_QUERY q;
-    int r = query_open(&q, c,
-                       "UPDATE steps SET status = ?, started_at = ?, completed_at = ?,"
-                       " updated_at = ?, error = ?, cause = ?, progress_text = ?, pending = ?,"
-                       " running = ?, completed = ?, failed = ?, cancelled = ?, lines = ?,"
-                       " debug = ?, info = ?, warn = ?, error_lines = ?, documents = ?,"
-                       " first_error = ?, last_error = ?, told_lines = ?, outputs = ?"
-                       " WHERE id = ?",
-                       e);
+    int r =
+        query_open(&q, c,
+                   "UPDATE steps SET status = ?, started_at = ?, completed_at = ?,"
+                   " updated_at = ?, error = ?, cause = ?, progress_text = ?, pending = ?,"
+                   " running = ?, completed = ?, failed = ?, cancelled = ?, lines = ?,"
+                   " debug = ?, info = ?, warn = ?, error_lines = ?, documents = ?,"
+                   " first_error = ?, last_error = ?, told_lines = ?, outputs = ?, bytes = ?"
+                   " WHERE id = ?",
+                   e);
     if (r < 0)
         return r;
     bind_step_state(&q, row);

@@ -126,6 +126,23 @@ int sqlite_list_jobs(struct store_reader *r, const struct job_query *q, struct a
     return 0;
 }
 
+/* An index has all that is wanted, so the rows with their definitions are not read. */
+int sqlite_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg, struct err *e)
+{
+    AUTO_QUERY q;
+    int rc = query_open(&q, sqlite_reader(r)->conn,
+                        "SELECT id, definition_id, completed_at, bytes FROM jobs"
+                        " WHERE end_seq > 0 ORDER BY completed_at DESC, id DESC",
+                        e);
+    while (rc >= 0 && (rc = query_step(&q, e)) > 0) {
+        struct ended_job job = {.id = column_id(&q), .definition_id = column_blob(&q)};
+        job.completed_at_us = column_number(&q);
+        job.bytes = column_number(&q);
+        visit(arg, &job);
+    }
+    return rc;
+}
+
 int sqlite_count_jobs(struct store_reader *r, int64_t *ret_counts, struct err *e)
 {
     AUTO_QUERY q;

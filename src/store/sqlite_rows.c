@@ -20,6 +20,7 @@ struct job_row *job_read(struct query *q, struct arena *a)
     row->source = column_text(q, a);
     row->started_by = column_text(q, a);
     row->parent_id = column_id(q);
+    row->bytes = column_number(q);
     row->end_seq = (uint64_t)column_number(q);
     return row;
 }
@@ -50,6 +51,7 @@ struct step_row *step_read(struct query *q, struct arena *a)
     row->last_error = (uint64_t)column_number(q);
     row->told_lines = column_text(q, a);
     row->outputs = column_text(q, a);
+    row->bytes = column_number(q);
     return row;
 }
 

@@ -8,12 +8,12 @@
 #define JOB_COLUMNS                                                                            \
     "id, definition_id, name, status, created_at, started_at, completed_at, updated_at,"       \
     " error, cause, lines, source_is_json, parameters, source,"                                \
-    " started_by, parent_id, end_seq"
+    " started_by, parent_id, bytes, end_seq"
 #define STEP_COLUMNS                                                                           \
     "id, job_id, number, name, type, depends, status, started_at, completed_at, updated_at,"   \
     " error, cause, progress_text, pending, running, completed, failed, cancelled, lines,"     \
     " debug, info, warn, error_lines, documents, first_error, last_error, told_lines,"         \
-    " outputs"
+    " outputs, bytes"
 #define TASK_COLUMNS                                                                           \
     "t.id, s.job_id, s.id, t.n, t.key, t.payload, t.status, t.attempt, t.created_at,"          \
     " t.started_at, t.completed_at, t.cause"

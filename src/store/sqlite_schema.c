@@ -13,8 +13,8 @@
 
 enum {
     /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
-     * started a job; 5: outputs of steps, and jobs that a job started */
-    FORMAT_VERSION = 5,
+     * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job */
+    FORMAT_VERSION = 6,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -33,6 +33,12 @@ enum {
 /* What version 5 added. */
 #define OUTPUTS_COLUMN " outputs TEXT"
 #define PARENT_COLUMN " parent_id BLOB"
+
+/* What version 6 added. */
+#define BYTES_COLUMN " bytes INTEGER NOT NULL DEFAULT 0"
+#define ENDED_INDEX                                                                            \
+    "CREATE INDEX jobs_by_end ON jobs(completed_at, id, definition_id, bytes)"                 \
+    " WHERE end_seq > 0;"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -54,8 +60,8 @@ static const char schema[] =
     " name TEXT, status INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
     " completed_at INTEGER, updated_at INTEGER, error TEXT, cause TEXT,"
     " lines INTEGER NOT NULL, end_seq INTEGER NOT NULL, source_is_json INTEGER NOT NULL,"
-    " parameters TEXT, source TEXT," STARTED_BY_COLUMN "," PARENT_COLUMN ");"
-    "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
+    " parameters TEXT, source TEXT," STARTED_BY_COLUMN "," PARENT_COLUMN "," BYTES_COLUMN
+    ");" ENDED_INDEX "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
     "CREATE INDEX jobs_by_status ON jobs(status, created_at, id);"
     "CREATE INDEX jobs_by_definition ON jobs(definition_id, created_at, id);"
 
@@ -65,7 +71,7 @@ static const char schema[] =
     " error TEXT, cause TEXT, progress_text TEXT, pending INTEGER, running INTEGER,"
     " completed INTEGER, failed INTEGER, cancelled INTEGER, lines INTEGER, debug INTEGER,"
     " info INTEGER, warn INTEGER, error_lines INTEGER, documents INTEGER," STEP_INDEX_COLUMNS(
-        ",") "," OUTPUTS_COLUMN ");"
+        ",") "," OUTPUTS_COLUMN "," BYTES_COLUMN ");"
              "CREATE INDEX steps_by_job ON steps(job_id, number);"
 
              "CREATE TABLE tasks(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
@@ -107,7 +113,8 @@ static int schema_create_tables(struct conn *c, struct err *e)
 }
 
 /* Of steps written before version 3, nobody knows the first error without reading: theirs stay
- * 0; nor who started the jobs of before version 4. */
+ * 0; nor who started the jobs of before version 4, nor how large those of before version 6 are.
+ */
 static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
 {
     char pragma[64];
@@ -125,6 +132,11 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
         r = conn_exec(c,
                       "ALTER TABLE steps ADD COLUMN" OUTPUTS_COLUMN
                       "; ALTER TABLE jobs ADD COLUMN" PARENT_COLUMN,
+                      e);
+    if (r >= 0)
+        r = conn_exec(c,
+                      "ALTER TABLE jobs ADD COLUMN" BYTES_COLUMN
+                      "; ALTER TABLE steps ADD COLUMN" BYTES_COLUMN ";" ENDED_INDEX,
                       e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }

@@ -87,6 +87,11 @@ int store_list_jobs(struct store_reader *r, const struct job_query *q, struct ar
     return r->store->ops->list_jobs(r, q, a, ret_rows, ret_count, ret_total, e);
 }
 
+int store_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg, struct err *e)
+{
+    return r->store->ops->walk_ended(r, visit, arg, e);
+}
+
 int store_count_jobs(struct store_reader *r, int64_t ret_counts[JOB_STATE_COUNT], struct err *e)
 {
     return r->store->ops->count_jobs(r, ret_counts, e);

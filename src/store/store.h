@@ -87,6 +87,12 @@ CHECKED int store_list_jobs(struct store_reader *r, const struct job_query *q, s
                             struct job_row ***ret_rows, size_t *ret_count, int64_t *ret_total,
                             struct err *e);
 
+/* Visits all jobs that have ended, the last end first; what `job` points to lives during the
+ * call. */
+typedef void ended_visitor(void *arg, const struct ended_job *job);
+CHECKED int store_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg,
+                             struct err *e);
+
 /* How many jobs are in each state. */
 CHECKED int store_count_jobs(struct store_reader *r, int64_t ret_counts[JOB_STATE_COUNT],
                              struct err *e);

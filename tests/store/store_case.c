@@ -153,6 +153,14 @@ static void dump_job(const struct job_row *j, struct buf *out)
         (long long)j->created_at_us, (long long)j->started_at_us, (long long)j->completed_at_us,
         (long long)j->updated_at_us, shown(j->error), shown(j->cause),
         (unsigned long long)j->lines, (unsigned long long)j->end_seq, ID_TEXT(j->parent_id));
+    buf_printf(out, "bytes %lld\n", (long long)j->bytes);
+}
+
+static void dump_ended(void *arg, const struct ended_job *job)
+{
+    buf_printf(arg, "ended %s '%.*s' %lld %lld\n", ID_TEXT(job->id),
+               STR_ARG(job->definition_id), (long long)job->completed_at_us,
+               (long long)job->bytes);
 }
 
 static void dump_step(const struct step_row *s, struct buf *out)
@@ -169,6 +177,7 @@ static void dump_step(const struct step_row *s, struct buf *out)
         buf_printf(out, " %llu", (unsigned long long)s->lines_by_level[i]);
     buf_printf(out, " %llu %llu '%s' '%s'\n", (unsigned long long)s->first_error,
                (unsigned long long)s->last_error, shown(s->told_lines), shown(s->outputs));
+    buf_printf(out, "bytes %lld\n", (long long)s->bytes);
 }
 
 static void dump_task(const struct task_row *t, struct buf *out)
@@ -356,6 +365,7 @@ static void dump_jobs(struct store_reader *r, struct rng *rng, struct buf *out)
     MUST(store_count_jobs(r, counts, &e));
     for (int i = 0; i < JOB_STATE_COUNT; i++)
         buf_printf(out, "count %d %lld\n", i, (long long)counts[i]);
+    MUST(store_walk_ended(r, dump_ended, out, &e));
 }
 
 void dump_reader(struct store_reader *r, uint64_t seed, struct buf *out)

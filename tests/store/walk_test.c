@@ -103,6 +103,8 @@ static void walk_job_row(struct walk *w, struct batch *b, struct walk_job *job)
     job->row.name = any_word(w);
     job->row.definition_id = rng_below(&w->rng, 2) ? "news" : "other";
     job->row.started_at_us = (int64_t)rng_below(&w->rng, 3);
+    job->row.completed_at_us = (int64_t)rng_below(&w->rng, 3);
+    job->row.bytes = (int64_t)rng_below(&w->rng, 1000);
     job->row.cause = any_word(w);
     job->row.started_by = any_word(w);
     job->row.parent_id = rng_below(&w->rng, 2) ? job->row.id : ID_NONE;
@@ -123,6 +125,7 @@ static void walk_step_row(struct walk *w, struct batch *b, struct walk_job *job)
     step->row.status = (enum job_state)rng_below(&w->rng, JOB_STATE_COUNT);
     step->row.tasks[rng_below(&w->rng, TASK_COUNTS)]++;
     step->row.progress_text = any_word(w);
+    step->row.bytes = (int64_t)rng_below(&w->rng, 1000);
     step->row.lines_by_level[rng_below(&w->rng, LEVEL_COUNT)]++;
     step->row.last_error++;
     step->row.told_lines = any_word(w);

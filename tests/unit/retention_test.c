@@ -1,0 +1,206 @@
+/* Which jobs go and which stay, on a clock of the test, against a store with rows of the
+ * test's own. */
+#include "engine/retention.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine_world.h"
+
+enum { DAY_S = 24 * 3600 };
+
+#define NOW_S INT64_C(1900022400)
+#define US(s) ((s)*INT64_C(1000000))
+#define DAY_MS (DAY_S * INT64_C(1000))
+
+struct world {
+    struct engine_world base;
+    struct catalog *catalog;
+    struct retention *retention;
+    struct buf told;
+};
+
+/* "3 gone: why" for each, in order; names are numbers. */
+static void on_told(void *arg, struct id job_id, const char *text)
+{
+    struct world *w = arg;
+    CHECK(!id_is_none(job_id));
+    buf_printf(&w->told, "%s\n", text);
+}
+
+static void world_begin(struct world *w, struct keep keep)
+{
+    struct err e;
+    *w = (struct world){.told = BUF_INIT(1 << 20)};
+    CHECK(store_open_memory(&w->base.store, &e) >= 0);
+    engine_world_begin(&w->base);
+    engine_world_engine(&w->base);
+    w->catalog = catalog_new(w->base.writer);
+    w->retention = retention_new(w->base.engine, w->catalog, &keep, on_told, w);
+}
+
+static void stop(void *arg)
+{
+    retention_stop(arg);
+}
+
+static void world_done(struct world *w)
+{
+    engine_world_end(&w->base, stop, w->retention);
+    retention_free(w->retention);
+    catalog_free(w->catalog);
+    store_close(w->base.store);
+    buf_done(&w->told);
+}
+
+static void define(struct world *w, const char *id, const char *keep)
+{
+    struct err e = {0};
+    struct catalog_entry *entry;
+    AUTO_FREE char *text = mem_printf("id: %s\nname: N\nkeep: %s\nsteps:\n"
+                                      "  - { name: s, type: generator }\n",
+                                      id, keep);
+    if (catalog_add(w->catalog, str_of(text), DEFINITION_YAML, &entry, &e) < 0)
+        CHECK_TEXT(e.text, "");
+}
+
+/* A job that ended so many seconds ago; one that has not for a negative number. */
+static void put(struct world *w, const char *definition, const char *name, int64_t ago_s,
+                int64_t bytes)
+{
+    struct job_row row = {.id = id_new(),
+                          .definition_id = definition,
+                          .name = name,
+                          .status = ago_s < 0 ? JOB_RUNNING : JOB_COMPLETED,
+                          .completed_at_us = US(NOW_S - ago_s),
+                          .bytes = bytes};
+    struct event_source source = {row.id, ID_NONE, "", "job"};
+    struct event event = {.type = EVENT_JOB_STATUS_CHANGE, .kind = KIND_JOB};
+    struct batch *b = writer_batch(w->base.writer);
+    event_batch_add(&b->events, &event, &source, (struct str){NULL, 0}, (struct str){NULL, 0});
+    batch_put_job(b, &row);
+    engine_world_commit(&w->base);
+}
+
+/* Looks, until nothing is left to delete. */
+static void look(struct world *w)
+{
+    int64_t before;
+    do {
+        before = retention_removed(w->retention);
+        while (!retention_run(w->retention, US(NOW_S)))
+            uv_run(&w->base.loop, UV_RUN_NOWAIT);
+        while (retention_is_busy(w->retention)) {
+            writer_turn(w->base.writer);
+            uv_run(&w->base.loop, UV_RUN_ONCE);
+        }
+    } while (retention_removed(w->retention) != before);
+}
+
+/* Names of the jobs that are there, by name. */
+static void check_kept(struct world *w, const char *want)
+{
+    struct err e;
+    AUTO_ARENA a = ARENA_INIT;
+    AUTO_READER *r = NULL;
+    AUTO_BUF got = BUF_INIT(1 << 20);
+    struct job_row **rows;
+    size_t count;
+    int64_t total;
+    struct job_query q = {.limit = -1, .order = ORDER_NAME};
+    CHECK(store_read_begin(w->base.store, &r, &e) >= 0);
+    CHECK(store_list_jobs(r, &q, &a, &rows, &count, &total, &e) >= 0);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&got, "%s%s", i ? " " : "", rows[i]->name);
+    CHECK_TEXT(buf_text(&got), want);
+}
+
+TEST(without_limits_every_job_is_kept)
+{
+    struct world w;
+    world_begin(&w, (struct keep){0});
+    put(&w, "a", "1", 1000 * DAY_S, 1 << 30);
+    look(&w);
+    check_kept(&w, "1");
+    world_done(&w);
+}
+
+TEST(jobs_that_ended_too_long_ago_go_the_oldest_first)
+{
+    struct world w;
+    world_begin(&w, (struct keep){.age_ms = 2 * DAY_MS});
+    put(&w, "a", "1", 5 * DAY_S, 1);
+    put(&w, "a", "2", 2 * DAY_S + 1, 1);
+    put(&w, "a", "3", 2 * DAY_S, 1);
+    put(&w, "a", "4", -1, 1);
+    look(&w);
+    check_kept(&w, "3 4");
+    CHECK_TEXT(buf_text(&w.told), "1 was deleted: the server keeps jobs for 2d\n"
+                                  "2 was deleted: the server keeps jobs for 2d\n");
+    world_done(&w);
+}
+
+TEST(of_more_jobs_than_are_kept_the_newest_stay_and_running_ones_do_not_count)
+{
+    struct world w;
+    world_begin(&w, (struct keep){.jobs = 2});
+    put(&w, "a", "1", 40, 1);
+    put(&w, "b", "2", 30, 1);
+    put(&w, "a", "3", -1, 1);
+    put(&w, "a", "4", 10, 1);
+    put(&w, "b", "5", 20, 1);
+    look(&w);
+    check_kept(&w, "3 4 5");
+    CHECK_INT(retention_removed(w.retention), 2);
+    world_done(&w);
+}
+
+TEST(what_is_older_than_the_first_job_beyond_the_bytes_goes_and_the_newest_stays)
+{
+    struct world w;
+    world_begin(&w, (struct keep){.bytes = 1 << 10});
+    put(&w, "a", "1", 40, 1);
+    put(&w, "a", "2", 30, 600);
+    put(&w, "a", "3", 20, 600);
+    put(&w, "a", "4", 10, 300);
+    look(&w);
+    check_kept(&w, "3 4");
+    CHECK_HAS(buf_text(&w.told), "1 was deleted: the server keeps 1KiB of jobs\n");
+    put(&w, "a", "5", 5, 5000);
+    look(&w);
+    check_kept(&w, "5");
+    world_done(&w);
+}
+
+TEST(a_definition_keeps_its_own_and_does_not_use_up_what_the_server_keeps)
+{
+    struct world w;
+    world_begin(&w, (struct keep){.jobs = 3});
+    define(&w, "a", "{ jobs: 1, age: 7d }");
+    put(&w, "gone", "1", 60, 1); /* its definition is not there */
+    put(&w, "gone", "2", 50, 1);
+    put(&w, "gone", "3", 40, 1);
+    put(&w, "a", "4", 30, 1);
+    put(&w, "a", "5", 20, 1);
+    look(&w);
+    check_kept(&w, "2 3 5");
+    CHECK_TEXT(buf_text(&w.told), "1 was deleted: the server keeps 3 jobs\n"
+                                  "4 was deleted: its definition keeps 1 job\n");
+    world_done(&w);
+}
+
+TEST(very_many_jobs_go_in_small_pieces_and_all_of_them)
+{
+    enum { JOBS = 130, LEFT = 7 };
+    struct world w;
+    world_begin(&w, (struct keep){.jobs = LEFT});
+    for (int i = 0; i < JOBS; i++) {
+        AUTO_FREE char *name = mem_printf("%03d", i);
+        put(&w, "a", name, JOBS - i, 1);
+    }
+    look(&w);
+    check_kept(&w, "123 124 125 126 127 128 129");
+    CHECK_INT(retention_removed(w.retention), JOBS - LEFT);
+    CHECK_HAS(buf_text(&w.told), "000 was deleted: the server keeps 7 jobs\n001 was");
+    world_done(&w);
+}
