@@ -32,10 +32,20 @@ function assetOf(name, data, served, immutable) {
     return { path: served, type: TYPES[kind(name)], data, gzip, etag: hash(data), immutable };
 }
 
+// Alpine's list of all that it has is for plugins, and would bring in all of it.
+const unlisted = {
+    name: "unlisted",
+    setup({ onResolve, onLoad }) {
+        onResolve({ filter: /^\.\/alpine$/ }, () => ({ path: "alpine", namespace: "unlisted" }));
+        onLoad({ filter: /^/, namespace: "unlisted" }, () => ({ contents: "export default {}" }));
+    },
+};
+
 async function bundle(name) {
     const result = await build({
         entryPoints: [path.join(UI, name)],
         bundle: true,
+        plugins: [unlisted],
         minify: true,
         write: false,
         format: "esm",

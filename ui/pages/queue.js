@@ -16,7 +16,7 @@ const queue = () => document.querySelector("tailrace-queue");
 start(() => ({
     loaded: false,
     empty: false,
-    stats: STATUSES.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, none: true, on: false })),
+    stats: STATUSES.map((name) => ({ name, text: "0 " + name, href: "#s-" + name, look: "none", on: false })),
     q: "",
     definition: "",
     isGrouped: false,
@@ -108,7 +108,7 @@ start(() => ({
         STATUSES.forEach((name, i) => {
             const n = list.stats[name + "_jobs"];
             const text = count(n) + " " + name;
-            if (this.stats[i].text !== text) Object.assign(this.stats[i], { text, none: n === 0 });
+            if (this.stats[i].text !== text) Object.assign(this.stats[i], { text, look: n ? "" : "none" });
         });
         const n = list.stats.running_jobs;
         const title = (n ? "(" + n + ") " : "") + "Queue · tailrace";
