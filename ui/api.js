@@ -1,14 +1,18 @@
 // api.js: questions to the server. What goes wrong is an ApiError whose message a person can read.
 
 export class ApiError extends Error {
-    constructor(message, status = 0, body = null) {
+    constructor(message, status = 0, body = null, tag = "") {
         super(message);
         this.status = status; // of HTTP; 0: there was no answer
         this.body = body; // {error, code, field, line, column, …}, see docs/api.md
+        this.tag = tag; // of what is there instead
     }
 }
 
-export async function api(path, options = {}) {
+export const api = async (path, options) => (await apiTagged(path, options)).body;
+
+// {body, tag}: with its version.
+export async function apiTagged(path, options = {}) {
     let answer;
     try {
         answer = await fetch("/api" + path, { cache: "no-store", ...options });
@@ -17,9 +21,10 @@ export async function api(path, options = {}) {
         throw new ApiError("The server cannot be reached.");
     }
     const body = await answer.json().catch(() => null);
-    if (answer.ok) return body;
+    const tag = answer.headers.get("ETag");
+    if (answer.ok) return { body, tag };
     const sentence = (body && body.error) || "The server answered " + answer.status + ".";
-    throw new ApiError(sentence, answer.status, body);
+    throw new ApiError(sentence, answer.status, body, tag);
 }
 
 export const post = (path, body = {}) =>

@@ -131,8 +131,14 @@ export const shellMake = () => ({
         this.newer = status.server && status.server !== this.server ? status.server : "";
         this.strip = stripText(status, Date.now());
         this.showBadge();
-        if (wasIdle && !idle) setTimeout(() => this.probe(), PROBE_FIRST_MS); // lines come first
+        if (wasIdle && !idle) setTimeout(() => this.rest(), PROBE_FIRST_MS); // lines come first
         document.documentElement.classList.toggle("offline", Boolean(this.strip));
+    },
+
+    // What is not wanted at once; a part that is here stays when the server does not.
+    rest() {
+        this.probe();
+        import(linked("palette")).catch(() => {}); // it is loaded again when it is wanted
     },
 
     // The icon of the tab: is the page cut off, did the newest job fail, does anything run?
@@ -337,7 +343,9 @@ export const shellMake = () => ({
 
     // What has the keys, what can be opened and run, by a few letters.
     async openPalette() {
-        const [{ paletteOpen }] = await Promise.all([import(linked("palette")), this.loadDefinitions()]);
+        const loading = import(linked("palette")).catch(() => ({}));
+        const [{ paletteOpen }] = await Promise.all([loading, this.idle || this.loadDefinitions()]);
+        if (!paletteOpen) return this.toast("This part of the page could not be loaded: the server cannot be reached.");
         const go = (text, href, hint = "page") => ({ text, hint, run: () => location.assign(href) });
         const jobs = state.list ? state.list.order.slice(0, 20).map((id) => state.list.jobs[id]) : [];
         const keys = keyGroups().flatMap((group) => group.keys.filter((key) => key.keys.length === 1));

@@ -5,10 +5,12 @@
 
 import { unobserved } from "./dom.js";
 import { Live } from "./live.js";
+import { questionsAgain } from "./question.js";
 import { fold, initial, isComplete } from "./reducer.js";
 
 const painters = [];
 let painting = false;
+let wasOffline = false;
 
 export let state = initial();
 export let idle = true; // the server cannot be asked for anything now
@@ -44,6 +46,8 @@ export const live = new Live({
     status(status) {
         idle = !["live", "catching", "restarted"].includes(status.state);
         for (const watch of watchers.status) watch(status);
+        if (!idle && wasOffline) questionsAgain();
+        wasOffline = status.state === "offline" || (wasOffline && idle);
         paintSoon();
     },
     complete: (topic, lines) => isComplete(state, topic, lines),

@@ -333,7 +333,7 @@ story("documents that came while the server could not be asked for them are told
     await fail();
     await server.run("crawl", { site: site.url });
     await reached(reader, await new Heads(server).ask(await topicsOf(reader)));
-    await reader.waitForTimeout(600); // it asks a moment after the last news, and then has no reason any more
+    await reader.waitForEvent("requestfailed", (request) => new URL(request.url()).pathname === "/api/documents");
     await reconnect();
     await until(reader, (n) => document.querySelector("main .title").innerText.includes(`+${n} new`), (await countOf()) - before);
     clean(reader);

@@ -2,14 +2,20 @@
 
 import { api } from "../api.js";
 import { elapsed, when } from "../format.js";
+import { Question } from "../question.js";
 
 const SHOWN = 20;
 
 export class Runs {
     #key = null;
     #told = null; // as the server told them, the newest first
+    #current = "";
     #show;
     #most;
+    #question = new Question(
+        (definition) => api("/jobs?" + new URLSearchParams({ definition, limit: this.#most })),
+        { answered: ({ jobs }) => this.#take(jobs) },
+    );
 
     // show([{id, link, about, current, status, href}], oldest first), of so many at most
     constructor(show, most = SHOWN) {
@@ -18,13 +24,20 @@ export class Runs {
     }
 
     // The server told them along with something else.
-    take(jobs, now, current = "") {
+    take(jobs) {
+        this.#question.drop();
+        this.#key = null; // the list may know more
+        this.#take(jobs);
+    }
+
+    #take(jobs) {
+        const now = Date.now();
         this.#told = jobs;
-        this.#show([...jobs].reverse().map((run) => runOf(run, run.id === current, now)));
+        this.#show([...jobs].reverse().map((run) => runOf(run, run.id === this.#current, now)));
     }
 
     // What the list of jobs says about this definition now.
-    follow(list, job, now) {
+    follow(list, job) {
         if (!list || !job.definition_id) return;
         const ours = list.order
             .filter((id) => list.jobs[id].definition_id === job.definition_id)
@@ -32,16 +45,10 @@ export class Runs {
         const key = ours.map((id) => id + list.jobs[id].status).join(" ");
         if (key === this.#key) return;
         this.#key = key;
+        this.#current = job.job_id;
         const isTold = (id, i) =>
             this.#told[i]?.id === id && this.#told[i].status === list.jobs[id].status;
-        if (!this.#told || !ours.every(isTold)) this.#ask(job, now);
-    }
-
-    async #ask(job, now) {
-        const query = new URLSearchParams({ definition: job.definition_id, limit: this.#most });
-        const { jobs } = await api("/jobs?" + query).catch(() => ({ jobs: null }));
-        if (jobs) this.take(jobs, now, job.job_id);
-        else this.#key = null; // asked again with the next change
+        if (!this.#told || !ours.every(isTold)) this.#question.want(job.definition_id);
     }
 }
 

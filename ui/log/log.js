@@ -18,6 +18,7 @@
 
 import { attributeSet, hiddenSet, textSet, unobserved } from "../dom.js";
 import { count, plural } from "../format.js";
+import { Question } from "../question.js";
 import { isFinal } from "../reducer.js";
 import { Finder, noneText } from "./finder.js";
 import { patternOf } from "./finds.js";
@@ -54,6 +55,7 @@ export class TailraceLog extends HTMLElement {
     #axis = this.#view.axis;
     #finder = new Finder((from, to) => this.#found(from, to));
     #map = new Minimap();
+    #marks = new Question(() => this.#finder.marks(), { answered: (marks) => this.#mapFill(marks) });
     #rate = new Rate();
     #status = new Status((line) => this.#go("hit", line));
     #frame = frameMake(this.#view.painters, this.#map.el, this.#status.el);
@@ -148,6 +150,7 @@ export class TailraceLog extends HTMLElement {
         this.#rows.first = 1;
         this.#axis.reset(0);
         this.#map.forget();
+        this.#marks.drop();
         this.#finder.open(this.#o.search);
         this.#find();
     }
@@ -167,7 +170,8 @@ export class TailraceLog extends HTMLElement {
             this.#view.anchor = { line: 1, dy: 0 };
             if (status === "failed" && error) this.#go("hit", error);
         }
-        if (isFirst) this.#mapFill();
+        const { error: errors = 0, warn: warnings = 0 } = this.#writer.level_counts || {};
+        if (isFirst && errors + warnings) this.#marks.ask();
     }
 
     // A compact log has the writer's lines, and those before them that the reader got.
@@ -192,16 +196,9 @@ export class TailraceLog extends HTMLElement {
     }
 
     // Errors and warnings that did not come by.
-    async #mapFill() {
-        const { error = 0, warn = 0 } = this.#writer.level_counts || {};
-        if (!(error + warn)) return;
-        try {
-            for (const [level, lines] of await this.#finder.marks())
-                for (const line of lines) this.#map.put(line, level);
-            this.#paintSoon();
-        } catch {
-            // the marks of what comes by are still there
-        }
+    #mapFill(marks) {
+        for (const [level, lines] of marks) for (const line of lines) this.#map.put(line, level);
+        this.#paintSoon();
     }
 
     /* ---- the reader ---- */

@@ -3,14 +3,15 @@
 // The editor's text is the reader's own until it is saved. The server says what is wrong in it
 // while it is written, and refuses to save over a change of somebody else (ETag, If-Match).
 
-import { ApiError, api, post } from "../api.js";
+import { api, apiTagged, post } from "../api.js";
 import { start } from "../app.js";
 import { diff, diffShort } from "../definitions/diff.js";
 import { duration, plural, when } from "../format.js";
 import { Runs } from "../job/runs.js";
+import { Question } from "../question.js";
 import { SYSTEM } from "../reducer.js";
 import { shell } from "../shell.js";
-import { live, onLive, onPaint } from "../state.js";
+import { live, onPaint } from "../state.js";
 
 const TYPING_MS = 300; // the server is asked when the reader pauses so long
 const RUNS = 10; // of each definition
@@ -28,11 +29,31 @@ steps:
 const runs = new Map(); // definition id → Runs
 const idOf = () => decodeURIComponent(location.pathname.split("/")[2] || "");
 const pathOf = (id) => "/job-definitions/" + encodeURIComponent(id);
+const typeOf = (text) => ({ "Content-Type": /^\s*\{/.test(text) ? "application/json" : "application/yaml" });
+const validate = (text) => api("/job-definitions/validate", { method: "POST", headers: typeOf(text), body: text });
+
+let page = null;
+
+const all = new Question(() => api("/job-definitions?runs=" + RUNS), {
+    answered: (answer) => page.listSet(answer),
+    failed: ({ message }) => (page.listError = message),
+});
+const one = new Question((id) => apiTagged(pathOf(id)), {
+    answered: ({ body, tag }) => page.take(body, tag),
+    failed: ({ message }) => Object.assign(page, { editing: false, oneError: message }),
+});
+const check = new Question(validate, {
+    answered: () => page.judge("completed", page.dirty ? "Valid." : "Valid, and saved.", 0),
+    failed: (error) => page.judgeWrong(error),
+});
 
 start(() => ({
     list: [],
     empty: false,
-    error: "",
+    listError: "",
+    oneError: "",
+    askedAt: 0,
+    told: "",
     editing: false,
     id: "", // of the definition in the editor; "": a new one
     title: "",
@@ -48,43 +69,46 @@ start(() => ({
     deleteError: "",
 
     init() {
+        page = this;
         this.load();
         addEventListener("popstate", () => this.route());
         addEventListener("beforeunload", (e) => this.isChanged() && e.preventDefault());
-        onLive("status", (status) => status.state === "live" && this.error && this.load());
         live.open(SYSTEM); // definitions and schedules are changed by others too
         setInterval(() => this.look(), 1000);
-        onPaint((state, now) => {
+        onPaint((state) => {
             if (state.told !== this.told) this.load();
             this.told = state.told;
-            for (const [id, of] of runs) of.follow(state.list, { definition_id: id }, now);
+            for (const [id, of] of runs) of.follow(state.list, { definition_id: id });
         });
         this.route();
     },
 
     route() {
         const id = idOf();
-        if (id) this.edit(id);
-        else this.editing = false;
+        this.oneError = "";
+        if (id) return one.ask(id);
+        one.drop();
+        this.editing = false;
+    },
+
+    get error() {
+        return this.listError || this.oneError;
     },
 
     /* ---- the list ---- */
 
-    async load() {
-        const asked = (this.asked = performance.now());
-        try {
-            const { job_definitions: all } = await api("/job-definitions?runs=" + RUNS);
-            if (asked !== this.asked) return; // a newer answer is on its way
-            this.list = all.map((d) => itemOf(d, this.list.find((old) => old.id === d.id)));
-            this.empty = !all.length;
-            this.error = "";
-            for (const { id, runs: told } of all) {
-                if (!runs.has(id)) runs.set(id, new Runs((found) => this.runsSet(id, found), RUNS));
-                const found = told.map((run) => ({ ...run, id: run.job_id }));
-                runs.get(id).take(found, Date.now());
-            }
-        } catch (error) {
-            this.error = error.message;
+    load() {
+        this.askedAt = performance.now();
+        all.want();
+    },
+
+    listSet({ job_definitions: all }) {
+        this.list = all.map((d) => itemOf(d, this.list.find((old) => old.id === d.id)));
+        this.empty = !all.length;
+        this.listError = "";
+        for (const { id, runs: told } of all) {
+            if (!runs.has(id)) runs.set(id, new Runs((found) => this.runsSet(id, found), RUNS));
+            runs.get(id).take(told.map((run) => ({ ...run, id: run.job_id })));
         }
     },
 
@@ -96,7 +120,7 @@ start(() => ({
             if (d.next !== text) d.next = text;
         }
         const isOver = ({ nextRuns }) => nextRuns.length && !nextAfter(nextRuns, now);
-        if (this.list.some(isOver) && performance.now() - this.asked > AGAIN_MS) this.load();
+        if (this.list.some(isOver) && performance.now() - this.askedAt > AGAIN_MS) this.load();
     },
 
     async pause(id, isPaused) {
@@ -133,18 +157,6 @@ start(() => ({
         this.load();
     },
 
-    async edit(id) {
-        try {
-            const answer = await fetch("/api" + pathOf(id), { cache: "no-store" });
-            const body = await answer.json();
-            if (!answer.ok) throw new ApiError(body.error, answer.status, body);
-            this.take(body, answer.headers.get("ETag"));
-        } catch (error) {
-            this.editing = false;
-            this.error = error instanceof ApiError ? error.message : "The server cannot be reached.";
-        }
-    },
-
     take(definition, tag) {
         const { id, name, source, file } = definition;
         const readOnly = file ? "This definition is the file " + file + ": change it there, and it is read again when the server starts." : "";
@@ -161,6 +173,7 @@ start(() => ({
     },
 
     begin(text) {
+        one.drop();
         Object.assign(this, { editing: true, id: "", title: "New definition", saved: "", tag: "", readOnly: "", conflict: "" });
         this.textSet(text);
         this.$nextTick(() => this.$refs.source.focus());
@@ -203,7 +216,8 @@ start(() => ({
         this.numbers();
         this.compare();
         clearTimeout(this.typing);
-        this.typing = setTimeout(() => this.validate(), TYPING_MS);
+        check.drop();
+        this.typing = setTimeout(() => check.ask(this.text()), TYPING_MS);
     },
 
     compare() {
@@ -213,23 +227,16 @@ start(() => ({
         this.changes = lines.map((line, key) => ({ key, sign: line.sign, text: sign[line.sign] + line.text + "\n" }));
     },
 
-    async validate() {
-        const text = this.text();
-        const type = /^\s*\{/.test(text) ? "application/json" : "application/yaml";
-        try {
-            await api("/job-definitions/validate", { method: "POST", headers: { "Content-Type": type }, body: text });
-            this.judge("completed", this.dirty ? "Valid." : "Valid, and saved.", 0);
-        } catch (error) {
-            const { line = 0, column = 0 } = error.body || {};
-            const sentence = error.message.replace(/^request body:\d+:\d+: /, "");
-            const where = line ? "Line " + line + (column ? ", column " + column : "") + ": " : "";
-            this.judge(error.status ? "failed" : "pending", where + sentence, line);
-        }
-        if (this.text() === text) this.numbers();
+    judgeWrong({ status, message, body }) {
+        const { line = 0, column = 0 } = body || {};
+        const sentence = message.replace(/^request body:\d+:\d+: /, "");
+        const where = line ? "Line " + line + (column ? ", column " + column : "") + ": " : "";
+        this.judge(status ? "failed" : "pending", where + sentence, line);
     },
 
     judge(verdictStatus, verdict, line) {
         Object.assign(this, { verdictStatus, verdict, line });
+        this.numbers();
     },
 
     // Line numbers beside the text, the wrong one marked.
@@ -274,19 +281,16 @@ start(() => ({
 
     async save() {
         const text = this.text();
-        const type = /^\s*\{/.test(text) ? "application/json" : "application/yaml";
-        const path = "/api/job-definitions" + (this.id ? "/" + encodeURIComponent(this.id) : "");
-        const headers = { "Content-Type": type, ...(this.id && { "If-Match": this.tag }) };
+        const path = this.id ? pathOf(this.id) : "/job-definitions";
+        const headers = { ...typeOf(text), ...(this.id && { "If-Match": this.tag }) };
         try {
-            const answer = await fetch(path, { method: this.id ? "PUT" : "POST", headers, body: text });
-            const body = await answer.json();
-            if (body.code === "conflict") return this.conflictSet(body.definition, answer.headers.get("ETag"));
-            if (!answer.ok) throw new ApiError(body.error, answer.status, body);
+            const { body, tag } = await apiTagged(path, { method: this.id ? "PUT" : "POST", headers, body: text });
             history.replaceState(null, "", "/definitions/" + encodeURIComponent(body.id));
-            this.take(body, answer.headers.get("ETag"));
+            this.take(body, tag);
             this.load();
         } catch (error) {
-            shell.toast(error instanceof ApiError ? error.message : "The server cannot be reached.");
+            if (error.body?.code === "conflict") this.conflictSet(error.body.definition, error.tag);
+            else shell.toast(error.message);
         }
     },
 

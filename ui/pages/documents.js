@@ -6,7 +6,8 @@ import { start } from "../app.js";
 import { markdownShow } from "../documents/markdown.js";
 import { count, plural, when } from "../format.js";
 import { keysAdd } from "../keys.js";
-import { onLive, onPaint, paintSoon } from "../state.js";
+import { Question } from "../question.js";
+import { onPaint, paintSoon } from "../state.js";
 
 const PAGE = 50;
 const TYPING_MS = 250;
@@ -15,8 +16,25 @@ const at = (name) => document.querySelector(name);
 const idOf = () => decodeURIComponent(location.pathname.split("/")[2] || "");
 const SAFE = /^https?:/i;
 
+let page = null;
 let looked = {}; // what the list of jobs told last
 let counting = null;
+
+const all = new Question(() => page.ask(0, true), {
+    answered: (answer) => page.listSet(answer),
+    failed: ({ message }) => (page.listError = message),
+});
+const further = new Question((offset) => page.ask(offset, false), {
+    answered: ({ documents }) => page.listAdd(documents),
+    failed: ({ message }) => (page.listError = message),
+});
+const newer = new Question(() => page.ask(0, false, 1), {
+    answered: ({ total_count: total }) => (page.fresh = Math.max(0, total - page.total)),
+});
+const one = new Question((id) => api("/documents/" + encodeURIComponent(id)), {
+    answered: (document) => page.oneSet(document),
+    failed: ({ message }) => Object.assign(page, { shown: false, oneError: message }),
+});
 
 start(() => ({
     q: "",
@@ -27,8 +45,8 @@ start(() => ({
     hosts: [],
     jobs: [],
     known: false,
-    asked: 0,
-    error: "",
+    listError: "",
+    oneError: "",
     shown: false,
     raw: false,
     save: "",
@@ -37,8 +55,8 @@ start(() => ({
     fresh: 0, // documents that came since
 
     init() {
+        page = this;
         addEventListener("popstate", () => this.route());
-        onLive("status", (status) => status.state === "live" && this.error && this.route());
         onPaint((state) => this.look(state.list));
         this.keysAll();
         this.route();
@@ -50,8 +68,7 @@ start(() => ({
         this.host = query.get("host") || "";
         this.job = query.get("job") || "";
         this.load();
-        if (idOf()) this.show(idOf());
-        else this.shown = false;
+        this.show();
     },
 
     keysAll() {
@@ -80,32 +97,31 @@ start(() => ({
         return api("/documents?" + new URLSearchParams(query));
     },
 
-    async load() {
-        const asked = (this.asked += 1); // a later question makes this one void
-        try {
-            const answer = await this.ask(0, true);
-            if (asked !== this.asked) return;
-            this.list = answer.documents.map((d) => this.itemOf(d));
-            this.total = answer.total_count;
-            this.facetsSet(answer.facets);
-            this.error = "";
-            this.known = true;
-            this.fresh = 0;
-            looked = {};
-            paintSoon();
-        } catch (error) {
-            if (asked === this.asked) this.error = error.message;
-        }
+    load() {
+        further.drop();
+        all.ask();
     },
 
-    async loadMore() {
-        try {
-            const { documents } = await this.ask(this.list.length, false);
-            const known = new Set(this.list.map((d) => d.id));
-            this.list.push(...documents.filter((d) => !known.has(d.id)).map((d) => this.itemOf(d)));
-        } catch (error) {
-            this.error = error.message;
-        }
+    listSet({ documents, total_count: total, facets }) {
+        this.list = documents.map((d) => this.itemOf(d));
+        this.total = total;
+        this.facetsSet(facets);
+        this.listError = "";
+        this.known = true;
+        this.fresh = 0;
+        newer.drop();
+        looked = {};
+        paintSoon();
+    },
+
+    loadMore() {
+        further.ask(this.list.length);
+    },
+
+    listAdd(documents) {
+        const known = new Set(this.list.map((d) => d.id));
+        this.list.push(...documents.filter((d) => !known.has(d.id)).map((d) => this.itemOf(d)));
+        this.listError = "";
     },
 
     facetsSet({ hosts, jobs }) {
@@ -135,20 +151,16 @@ start(() => ({
             (sum, job) => sum + job.steps.reduce((n, step) => n + step.documents, 0), 0);
         if (told === looked.told && list.order === looked.order) return;
         looked = { told, order: list.order };
-        counting ??= setTimeout(() => this.countFresh(), FRESH_MS);
-    },
-
-    async countFresh() {
-        const { asked } = this;
-        counting = null;
-        const answer = await this.ask(0, false, 1).catch(() => null);
-        if (!answer) looked = {}; // asked again with the next paint, which comes with the connection
-        else if (asked === this.asked) this.fresh = Math.max(0, answer.total_count - this.total);
+        counting ??= setTimeout(() => ((counting = null), newer.want()), FRESH_MS);
     },
 
     refresh() {
         this.load();
         scrollTo({ top: 0 });
+    },
+
+    get error() {
+        return this.listError || this.oneError;
     },
 
     get freshText() {
@@ -215,12 +227,12 @@ start(() => ({
 
     open(id) {
         history.pushState(null, "", this.address("/documents/" + id));
-        this.show(id);
+        this.show();
     },
 
     close() {
         history.pushState(null, "", this.address("/documents"));
-        this.shown = false;
+        this.show();
         this.mark();
     },
 
@@ -232,23 +244,26 @@ start(() => ({
         for (const d of this.list) d.current = d.id === idOf() ? "page" : null;
     },
 
-    async show(id) {
-        try {
-            const d = await api("/documents/" + encodeURIComponent(id));
-            const { facts, title } = this.itemOf(d);
-            const url = SAFE.test(d.url) ? d.url : "";
-            this.document = { title, url, facts, job: "/jobs/" + d.job_id, markdown: d.markdown || "" };
-            this.fileName = (title.replace(/[^\w.-]+/g, "-").slice(0, 60) || "document") + ".md";
-            URL.revokeObjectURL(this.save);
-            this.save = URL.createObjectURL(new Blob([this.document.markdown], { type: "text/markdown" }));
-            this.shown = true;
-            this.error = "";
-            this.mark();
-            this.paint();
-        } catch (error) {
-            this.shown = false;
-            this.error = error.message;
-        }
+    // The document that the address says, or none.
+    show() {
+        const id = idOf();
+        this.oneError = "";
+        if (id) return one.ask(id);
+        one.drop();
+        this.shown = false;
+    },
+
+    oneSet(d) {
+        const { facts, title } = this.itemOf(d);
+        const url = SAFE.test(d.url) ? d.url : "";
+        this.document = { title, url, facts, job: "/jobs/" + d.job_id, markdown: d.markdown || "" };
+        this.fileName = (title.replace(/[^\w.-]+/g, "-").slice(0, 60) || "document") + ".md";
+        URL.revokeObjectURL(this.save);
+        this.save = URL.createObjectURL(new Blob([this.document.markdown], { type: "text/markdown" }));
+        this.shown = true;
+        this.oneError = "";
+        this.mark();
+        this.paint();
     },
 
     toggleRaw() {

@@ -12,6 +12,7 @@ import "../job/timeline.js";
 import "../log/log.js";
 import { ROW } from "../log/window.js";
 import { keysAdd } from "../keys.js";
+import { Question } from "../question.js";
 import { isFinal, jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, live, onLive, onPaint, paintSoon } from "../state.js";
@@ -28,6 +29,7 @@ const path = "/jobs/" + encodeURIComponent(jobId);
 const at = (name) => document.querySelector(name);
 const topic = new JobTopic(jobId);
 let lastRuns = null;
+let config = null; // what is not in the live state, as it does not change
 
 start(() => ({
     shown: false,
@@ -56,17 +58,17 @@ start(() => ({
     goError: "",
     begun: 0,
     isPainted: null,
-    isKnown: false,
 
     init() {
         const log = at("tailrace-log");
         lastRuns = new Runs((runs) => (this.runs = runs));
+        config = new Question(() => api(path), {
+            answered: ({ config }) => (this.parameters = Object.entries(config.parameters || {})),
+            failed: ({ status, message }) => status === 404 && (this.missing = message),
+        });
         this.listen(log);
         onLive("refused", (name, sentence) => this.refused(name, sentence));
-        onLive("status", ({ state }) => {
-            log.epoch = live.epoch;
-            if (state === "live") this.load();
-        });
+        onLive("status", () => (log.epoch = live.epoch));
         onPaint((state, now) => this.paint(state, now));
         this.follow();
     },
@@ -80,18 +82,6 @@ start(() => ({
         addEventListener("hashchange", () => this.goTo(placeParse(location.hash)));
         document.addEventListener("visibilitychange", () => this.follow());
         this.keysAll(log);
-    },
-
-    // What is not in the live state: parameters do not change. Asked for until it was answered.
-    async load() {
-        if (this.isKnown || !this.isPainted) return;
-        try {
-            const { config } = await api(path);
-            this.parameters = Object.entries(config.parameters || {});
-            this.isKnown = true;
-        } catch (error) {
-            if (error.status === 404) this.missing = error.message;
-        }
     },
 
     follow() {
@@ -116,7 +106,7 @@ start(() => ({
         if (writer) at("tailrace-log").show(writer);
         this.counts(job, writer);
         this.follow();
-        if (this.isPainted) lastRuns.follow(state.list, job, now);
+        if (this.isPainted) lastRuns.follow(state.list, job);
         else this.painted(writer);
     },
 
@@ -127,7 +117,7 @@ start(() => ({
         this.isPainted = false; // asked for after this frame
         setTimeout(() => {
             this.isPainted = true;
-            this.load();
+            config.ask();
             paintSoon();
         }, AFTER_MS);
     },

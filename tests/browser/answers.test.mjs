@@ -1,0 +1,147 @@
+// Answers that come late, out of order or not at all: what a page shows is what it asked for last, and
+// what could not be asked for is asked for again. (never again: 1, 7)
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { serve } from "../api/server.mjs";
+import { Proxy } from "../faults/proxy.mjs";
+import { frames, newsroom, page, quit, until } from "./browser.mjs";
+
+after(quit);
+
+const story = (name, run) => test(name, { timeout: 120000 }, run);
+
+const CRAWL = "id: crawl\nname: Crawl\nparameters: { site: {} }\nsteps:\n  - { name: c, type: crawler, config: { start_urls: ['{site}'], max_pages: 6, exclude_patterns: [slow, endless, large] } }\n";
+const WARNS = "id: warns\nname: Warns\nsteps:\n  - { name: w, type: shell, config: { command: 'seq 3000; sleep 0.3; echo trouble >&2; sleep 0.3; seq 3000' } }\n";
+const SAYS = "id: says\nname: Says\nsteps:\n  - { name: s, type: shell, config: { command: 'echo word' } }\n";
+
+const text = (selector) => document.querySelector(selector)?.innerText;
+
+// Holds back the first answer to a question that `isIt(url)`. Returns a function that lets it go, and
+// waits until the page has it.
+async function hold(reader, isIt) {
+    let go, isFirst = true;
+    const gone = new Promise((resolve) => (go = resolve));
+    let held;
+    const asked = new Promise((resolve) => (held = resolve));
+    await reader.route(isIt, async (route) => {
+        if (!isFirst) return route.fallback();
+        isFirst = false;
+        held();
+        const answer = await route.fetch();
+        await gone;
+        await route.fulfill({ response: answer });
+    });
+    const release = async () => {
+        const finished = reader.waitForEvent("requestfinished", (request) => isIt(new URL(request.url())));
+        go();
+        await finished;
+        await frames(reader);
+    };
+    return { asked, release };
+}
+
+async function documentsOf(t) {
+    const site = await newsroom(t);
+    const server = await serve(t, { definitions: { "crawl.yaml": CRAWL } });
+    await server.run("crawl", { site: site.url });
+    const { documents } = (await server.get("/api/documents")).body;
+    return { server, site, documents };
+}
+
+story("a document that was opened after another stays, whichever answer is the later one", async (t) => {
+    const { server, documents: [a, b] } = await documentsOf(t);
+    const reader = await page(t, server, { path: "/documents" });
+    const { asked, release } = await hold(reader, (url) => url.pathname === "/api/documents/" + a.id);
+    await reader.click(`.document[href="/documents/${a.id}"]`);
+    await asked;
+    await reader.click(`.document[href="/documents/${b.id}"]`);
+    await until(reader, (title) => document.querySelector("#document-title").innerText === title, b.title);
+    await release();
+    assert.equal(await reader.evaluate(text, "#document-title"), b.title);
+    assert.equal(new URL(reader.url()).pathname, "/documents/" + b.id);
+    assert.deepEqual(reader.complaints, []);
+});
+
+story("a document that is not there is said to be, also when the list comes after", async (t) => {
+    const { server, documents } = await documentsOf(t);
+    let list;
+    const prepare = async (reader) => (list = await hold(reader, (url) => url.pathname === "/api/documents"));
+    const reader = await page(t, server, { path: "/documents/nobody", prepare, quiet: /404/ });
+    await until(reader, () => document.querySelector(".problem").innerText.includes("nobody"));
+    await list.release();
+    await until(reader, (n) => document.querySelectorAll(".document").length === n, documents.length);
+    assert.match(await reader.innerText(".problem"), /nobody/);
+});
+
+story("a definition that was opened after another stays, whichever answer is the later one", async (t) => {
+    const server = await serve(t, { definitions: { "crawl.yaml": CRAWL, "says.yaml": SAYS } });
+    const reader = await page(t, server, { path: "/definitions" });
+    const { asked, release } = await hold(reader, (url) => url.pathname === "/api/job-definitions/crawl");
+    await reader.click("text=Crawl");
+    await asked;
+    await reader.click('[data-definition-id="says"] h2 a');
+    await until(reader, () => document.querySelector("#source").value.includes("echo word"));
+    await release();
+    assert.match(await reader.inputValue("#source"), /echo word/);
+    assert.deepEqual(reader.complaints, []);
+});
+
+story("marks of errors that could not be asked for come later", async (t) => {
+    const server = await serve(t, { definitions: { "warns.yaml": WARNS } });
+    const id = await server.run("warns");
+    const { lines } = (await server.get(`/api/jobs/${id}/search?step=w&level=warn`)).body;
+    assert.ok(lines[0] > 1000 && lines[0] < 5000, "it is neither at the top nor among the newest: " + lines);
+    let failures = 0;
+    const prepare = (reader) =>
+        reader.route((url) => url.pathname.endsWith("/search"), (route) => (failures < 2 ? (failures++, route.abort()) : route.fallback()));
+    const reader = await page(t, server, { path: "/jobs/" + id + "#L1", prepare, quiet: /ERR_FAILED/ });
+    await until(reader, () => document.querySelector(".log-map")?.style.getPropertyValue("--marks").includes("--warn"));
+    assert.equal(failures, 2);
+});
+
+story("a server in trouble is asked less and less often", async (t) => {
+    const { server, site } = await documentsOf(t);
+    const reader = await page(t, server, { path: "/documents", quiet: /503/ });
+    await until(reader, () => document.querySelectorAll(".document").length);
+    const times = [];
+    let told;
+    const enough = new Promise((resolve) => (told = resolve));
+    await reader.route((url) => url.pathname === "/api/documents", (route) => {
+        if (times.push(performance.now()) === 4) told();
+        return route.fulfill({ status: 503, json: { error: "the server is stopping", code: "busy" } });
+    });
+    await server.run("crawl", { site: site.url });
+    await enough;
+    const pauses = times.slice(1).map((time, i) => time - times[i]);
+    assert.ok(pauses[1] > 1900 && pauses[2] > 3800, pauses.map(Math.round).join(", ") + " ms");
+});
+
+story("what is loaded when it is wanted is there when the server is not, and says so if it never came", async (t) => {
+    const server = await serve(t, { definitions: { "says.yaml": SAYS } });
+    let isOn = true;
+    const proxy = await Proxy.open(t, () => (isOn ? server.port : null));
+    const offline = async (reader) => {
+        await until(reader, () => document.querySelector(".badge").dataset.state === "offline");
+        await reader.keyboard.press("Control+k");
+    };
+    const isPalette = (url) => /\/assets\/palette-/.test(url.pathname);
+    const preloaded = [];
+    const watch = (reader) => reader.on("requestfinished", (request) => isPalette(new URL(request.url())) && preloaded.push(1));
+    const reader = await page(t, proxy, { quiet: /WebSocket|ERR_/, prepare: watch });
+    if (!preloaded.length) await reader.waitForEvent("requestfinished", (request) => isPalette(new URL(request.url())));
+    const refuse = (reader) => reader.route(isPalette, (route) => route.abort());
+    const other = await page(t, proxy, { quiet: /WebSocket|ERR_|Failed to fetch/, prepare: refuse });
+    isOn = false;
+    proxy.cut();
+    await offline(reader);
+    await until(reader, () => document.querySelector("dialog.palette[open]"));
+    await offline(other);
+    await until(other, () => /could not be loaded/.test(document.querySelector(".toasts").innerText));
+    await other.unroute(isPalette);
+    isOn = true;
+    await until(other, () => document.querySelector(".badge").dataset.state === "live");
+    await other.keyboard.press("Control+k");
+    await until(other, () => document.querySelector("dialog.palette[open]"));
+});
