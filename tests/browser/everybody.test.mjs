@@ -231,6 +231,16 @@ story("on paper there are the lines, and no tools", async (t) => {
     clean(reader);
 });
 
+story("a step that never ran leaves no empty row in the timeline of a phone", async (t) => {
+    const skips = "id: skips\nname: Skips\nsteps:\n  - { name: bad, type: shell, config: { command: 'exit 3' } }\n  - { name: then, type: shell, depends: [bad], config: { command: 'true' } }\n";
+    const server = await serve(t, { definitions: { "skips.yaml": skips } });
+    const reader = await page(t, server, { path: "/jobs/" + (await server.run("skips")), width: 390, touch: true });
+    await until(reader, () => document.querySelector('.timeline-step[data-status="skipped"]'));
+    const tracks = () => [...document.querySelectorAll(".timeline-track")].map((el) => el.checkVisibility());
+    assert.deepEqual(await reader.evaluate(tracks), [true, false]);
+    clean(reader);
+});
+
 story("the log alone fills a phone's screen", async (t) => {
     const server = await serve(t, { definitions });
     const job = await server.execute("talks");
