@@ -7,6 +7,7 @@ enum {
     LIMIT_DEFINITION_BYTES = 256 * 1024,  /* a definition: refused, with its size */
     LIMIT_DEFINITION_STEPS = 500,         /* refused */
     LIMIT_DEFINITION_PARAMETERS = 100,    /* refused */
+    LIMIT_DEFINITION_SECRETS = 32,        /* refused */
     LIMIT_DEFINITION_DEPTH = 16,          /* nesting of maps and lists: refused */
     LIMIT_DEFINITIONS = 10000,            /* in the folder and by API together: 429 */
     LIMIT_REPLY_BYTES = 64 * 1024 * 1024, /* one JSON answer: 400; lists are paged far below */
@@ -34,5 +35,7 @@ enum {
     LIMIT_OUTPUTS_BYTES = 64 * 1024, /* of a step's outputs, names and values: refused */
     LIMIT_DOCUMENT_BYTES =
         4 * 1024 * 1024,            /* kept text of a page: cut, marked in its metadata */
+    LIMIT_SECRET_MIN_BYTES = 6,     /* a shorter secret would mask half of a log: the same */
+    LIMIT_SECRET_BYTES = 16 * 1024, /* a longer secret: the step that reads it fails */
     LIMIT_CHUNK_BYTES = 256 * 1024, /* raw bytes of a journal row, of a compacted chunk */
 };

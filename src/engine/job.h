@@ -15,6 +15,7 @@
  *     output.c   values that a step says for those after it
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
+ *     secrets.c  what a step's secrets are, while it is open
  *     host.c     what workers may ask for (worker.h)
  *     recover.c  jobs that an earlier server left behind */
 #pragma once
@@ -73,7 +74,8 @@ struct step {
     char *last_failure;  /* cause of the newest failed task */
     struct keyset keys;  /* every task's key */
     struct list link_dirty, link_due, link_monitored, link_counted;
-    bool opened;      /* the worker has state */
+    struct worker_secret *secrets; /* secrets.c */
+    bool opened;                   /* the worker has state */
     bool stopping;    /* no further task is started; running ones were asked to end */
     char *stop_cause; /* why */
     enum job_state stop_state;
@@ -212,6 +214,12 @@ void monitor_changed(struct step *step); /* counts or progress text are new */
 void monitor_counted(struct step *step); /* it has more lines */
 void monitor_tell(struct step *step);    /* writes step_progress now, when there is news */
 void monitor_init(struct engine *g);
+
+/* ---- secrets.c ---- */
+
+/* Reads the job's secrets for a step that is being opened. E_INVAL, E_NOTFOUND, E_IO. */
+CHECKED int secrets_open(struct step *step, struct err *e);
+void secrets_close(struct step *step); /* wipes and forgets them */
 
 /* ---- record.c ---- */
 

@@ -64,7 +64,9 @@ int step_open(struct step *step, struct err *e)
     ASSERT(step->worker.type);
     if (FAULT(ENGINE_STEP_STARTED))
         return fault_fail(e);
-    int r = step->worker.type->step_open(&step->worker, e);
+    int r = secrets_open(step, e);
+    if (r >= 0)
+        r = step->worker.type->step_open(&step->worker, e);
     step->opened = r >= 0;
     return r;
 }
@@ -74,6 +76,7 @@ void step_close(struct step *step)
     if (step->opened)
         step->worker.type->step_close(&step->worker);
     step->opened = false;
+    secrets_close(step);
     queue_abandon(step);
 }
 

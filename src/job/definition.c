@@ -11,6 +11,7 @@
 #include "job/node.h"
 #include "job/parameter.h"
 #include "job/schedule.h"
+#include "job/secret.h"
 #include "job/step.h"
 
 enum { DEFINITION_ID_MAX = 64, DEFINITION_NAME_MAX = 200, DEFINITION_TAG_MAX = 64 };
@@ -35,6 +36,7 @@ void definition_free(struct definition *d)
         free(d->warnings[i]);
     free(d->warnings);
     parameters_free(d);
+    secrets_free(d);
     steps_free(d);
     free(d);
 }
@@ -178,9 +180,8 @@ static int root_read(const struct definition_input *in, const struct node *root,
                      struct definition *d, struct err *e)
 {
     static const char *const keys[] = {
-        "id",      "name",  "description", "schedule",        "timeout",
-        "enabled", "tags",  "parameters",  "error_tolerance", "max_running",
-        "keep",    "steps", NULL};
+        "id",         "name",    "description",     "schedule",    "timeout", "enabled", "tags",
+        "parameters", "secrets", "error_tolerance", "max_running", "keep",    "steps",   NULL};
     const struct node *steps = NULL;
     int r = node_check_map(root, keys, e);
     if (r >= 0)
@@ -190,6 +191,8 @@ static int root_read(const struct definition_input *in, const struct node *root,
     if (r >= 0)
         r = parameters_read(node_get(root, "parameters"), d, e);
     if (r >= 0)
+        r = secrets_read(node_get(root, "secrets"), d, e);
+    if (r >= 0)
         r = schedule_take(node_get(root, "schedule"), d, e);
     if (r >= 0)
         r = node_need(root, "steps", "a list with at least one step", &steps, e);
@@ -197,7 +200,10 @@ static int root_read(const struct definition_input *in, const struct node *root,
         r = parameters_give(d, in, e);
     if (r < 0)
         return r;
-    struct filler filler = {d->parameters, d->parameter_count, 0};
+    struct filler filler = {.parameters = d->parameters,
+                            .count = d->parameter_count,
+                            .secrets = d->secrets,
+                            .secret_count = d->secret_count};
     return steps_read(steps, in->schemas, &filler, d, e);
 }
 

@@ -35,6 +35,14 @@ struct parameter {
 
 extern const char *const parameter_type_names[];
 
+enum secret_kind { SECRET_FILE, SECRET_ENV };
+
+struct secret {
+    char *name; /* as a parameter's */
+    enum secret_kind kind;
+    char *from; /* the file's path, or the variable's name */
+};
+
 enum on_error { ON_ERROR_FAIL, ON_ERROR_CONTINUE, ON_ERROR_RETRY };
 
 struct step_definition {
@@ -68,6 +76,8 @@ struct definition {
     int tag_count;
     struct parameter *parameters;
     int parameter_count;
+    struct secret *secrets; /* secret.h */
+    int secret_count;
     int max_running;        /* jobs of it at once; 0: no limit */
     struct keep keep;       /* of its jobs that have ended */
     int max_child_failures; /* -1: no limit */

@@ -44,6 +44,20 @@ static void parameters_json(const struct definition *d, struct json *j)
     json_end_object(j);
 }
 
+static void secrets_json(const struct definition *d, struct json *j)
+{
+    json_key(j, "secrets");
+    json_begin_object(j);
+    for (int i = 0; i < d->secret_count; i++) {
+        const struct secret *s = &d->secrets[i];
+        json_key(j, s->name);
+        json_begin_object(j);
+        json_key_c(j, s->kind == SECRET_FILE ? "file" : "env", s->from);
+        json_end_object(j);
+    }
+    json_end_object(j);
+}
+
 static void retry_json(const struct step_definition *s, struct json *j)
 {
     json_key(j, "retry");
@@ -133,6 +147,7 @@ void definition_json_members(const struct definition *d, struct json *j)
     keep_json(&d->keep, j);
     key_texts(j, "tags", d->tags, d->tag_count);
     parameters_json(d, j);
+    secrets_json(d, j);
     tolerance_json(d, j);
     json_key(j, "steps");
     json_begin_array(j);

@@ -10,7 +10,7 @@
 
 enum { PARAMETER_NAME_MAX = 64 };
 
-static bool is_name(struct str s)
+bool parameter_is_name(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -148,7 +148,7 @@ static int parameter_read(const struct node *n, struct parameter *p, struct err 
     const char *value = NULL, *description = "";
     int r = 0;
     *p = (struct parameter){.minimum = INT64_MIN, .maximum = INT64_MAX};
-    if (!is_name(str_of(n->key)))
+    if (!parameter_is_name(str_of(n->key)))
         return node_fail_key(n, e,
                              "a parameter's name is lower-case letters, digits and '_', the "
                              "first a letter, at most %d",

@@ -13,12 +13,15 @@ CHECKED int parameters_read(const struct node *map, struct definition *d, struct
 CHECKED int parameters_give(struct definition *d, const struct definition_input *in,
                             struct err *e);
 void parameters_free(struct definition *d);
+bool parameter_is_name(struct str s); /* could it be the name of one? */
 
 /* One reading's state. The bytes that filling made are counted: a few references to a long
  * value could grow without bound otherwise. */
 struct filler {
     const struct parameter *parameters;
     int count;
+    const struct secret *secrets; /* that may be named; they are not filled in here */
+    int secret_count;
     size_t bytes;
 };
 

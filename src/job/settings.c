@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "job/node.h"
 #include "job/parameter.h"
+#include "job/secret.h"
 
 struct setting_item {
     char *key; /* PAIRS */
@@ -142,6 +143,10 @@ static int item_read(const struct setting_spec *spec, const struct node *n,
         item->text = mem_strdup(n->text);
     } else {
         int r = filler_fill(filler, n, &item->text, &open, e);
+        if (r >= 0 && secret_is_in(item->text))
+            r = spec->secrets
+                    ? secrets_check(filler->secrets, filler->secret_count, n, item->text, e)
+                    : node_fail(n, e, "no secret can be used here");
         if (r < 0)
             return r;
     }

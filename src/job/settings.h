@@ -33,6 +33,7 @@ struct setting_spec {
     enum setting_kind kind;
     bool required;
     bool verbatim;        /* parameters ("{site}") are not filled in */
+    bool secrets;         /* may name secrets (secret.h), which the worker fills in */
     int64_t min, max;     /* of INT, DURATION, SIZE; max 0 with min >= 0: no upper limit */
     const char *fallback; /* the default as it would be written; NULL: "" / 0 / false / empty */
     const char *const *choices; /* TEXT: the only values allowed, NULL-terminated; NULL: any */

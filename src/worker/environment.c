@@ -7,6 +7,10 @@
 
 #include "base/mem.h"
 
+/* A few references to a long secret must not grow without bound. The system takes no variable
+ * of a thirtieth of this: the command is not started, and says so. */
+enum { ENVIRONMENT_VALUE_MAX = 4 * 1024 * 1024 };
+
 void environment_set(struct environment *env, const char *name, const char *value)
 {
     size_t n = strlen(name), size = n + strlen(value) + 2;
@@ -36,12 +40,21 @@ static void inherit(struct environment *env)
     environment_set(env, "PYTHONUNBUFFERED", "1"); /* or its lines come in bursts */
 }
 
-static void parameter_set(struct environment *env, const struct worker_parameter *p)
+/* "PARAM_SITE" for the parameter "site". */
+static void named_set(struct environment *env, const char *prefix, const char *of,
+                      const char *value)
 {
-    AUTO_FREE char *name = mem_printf("PARAM_%s", p->name);
+    AUTO_FREE char *name = mem_printf("%s%s", prefix, of);
     for (char *c = name; *c; c++)
         *c = (char)toupper((unsigned char)*c);
-    environment_set(env, name, p->value ? p->value : "");
+    environment_set(env, name, value ? value : "");
+}
+
+static void own_set(struct environment *env, const struct worker_step *step, size_t i)
+{
+    AUTO_BUF value = BUF_INIT(ENVIRONMENT_VALUE_MAX);
+    worker_fill(step, settings_item(step->settings, "env", i), &value);
+    environment_set(env, settings_key(step->settings, "env", i), buf_text(&value));
 }
 
 void environment_init(struct environment *env, const struct worker_step *step)
@@ -50,13 +63,14 @@ void environment_init(struct environment *env, const struct worker_step *step)
     MEM_GROW(env->entries, env->count, env->cap);
     inherit(env);
     for (size_t i = 0; i < step->parameter_count; i++)
-        parameter_set(env, &step->parameters[i]);
+        named_set(env, "PARAM_", step->parameters[i].name, step->parameters[i].value);
+    for (size_t i = 0; i < step->secret_count; i++)
+        named_set(env, "SECRET_", step->secrets[i].name, step->secrets[i].value);
     environment_set(env, "TAILRACE_JOB", step->job_id_text);
     environment_set(env, "TAILRACE_STEP", step->name);
     environment_set(env, "TAILRACE_STEP_ID", step->step_id_text);
     for (size_t i = 0; i < settings_count(step->settings, "env"); i++)
-        environment_set(env, settings_key(step->settings, "env", i),
-                        settings_item(step->settings, "env", i));
+        own_set(env, step, i);
 }
 
 void environment_done(struct environment *env)

@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "job/secret.h"
 #include "worker/web/fetch.h"
 #include "worker/web/status.h"
 #include "worker/web/url.h"
@@ -31,7 +32,8 @@ struct range {
 
 struct http {
     struct fetcher *fetcher;
-    struct buf url; /* normalised */
+    struct buf url; /* normalised; as all that is sent, with secrets filled in */
+    struct buf body;
     char **headers; /* "Name: value", NULL at the end */
     struct range *expected;
     size_t expected_count;
@@ -75,6 +77,8 @@ static int url_check(const char *key, const char *text, struct err *e)
 {
     AUTO_BUF url = BUF_INIT(LIMIT_TASK_KEY_BYTES);
     (void)key;
+    if (secret_is_in(text))
+        return 0; /* looked at when it is known */
     return url_resolve(str_of(text), STR(""), &url, e);
 }
 
@@ -117,16 +121,48 @@ static int status_check(const char *key, const char *text, struct err *e)
     return range_read(text, &r, e);
 }
 
-static void headers_read(struct http *h, const struct settings *s)
+/* A value is checked once more: a secret may be in it. */
+static int header_read(const struct worker_step *step, size_t i, char **ret_header,
+                       struct err *e)
 {
-    size_t count = settings_count(s, "headers");
+    const char *name = settings_key(step->settings, "headers", i);
+    AUTO_BUF room = BUF_INIT(LIMIT_DEFINITION_BYTES);
+    struct err why;
+    worker_fill(step, settings_item(step->settings, "headers", i), &room);
+    const char *value = buf_text(&room);
+    if (header_check(name, value, &why) < 0)
+        return fail(e, E_INVAL, "headers.%s: %s", name, why.text);
+    /* libcurl leaves a header out that has no value, unless it ends with a semicolon */
+    *ret_header = *value ? mem_printf("%s: %s", name, value) : mem_printf("%s;", name);
+    return 0;
+}
+
+static int headers_read(struct http *h, const struct worker_step *step, struct err *e)
+{
+    size_t count = settings_count(step->settings, "headers");
+    int r = 0;
     h->headers = mem_alloc((count + 1) * sizeof(*h->headers));
-    for (size_t i = 0; i < count; i++) {
-        const char *name = settings_key(s, "headers", i);
-        const char *value = settings_item(s, "headers", i);
-        /* libcurl leaves a header out that has no value, unless it ends with a semicolon */
-        h->headers[i] = *value ? mem_printf("%s: %s", name, value) : mem_printf("%s;", name);
-    }
+    for (size_t i = 0; i < count && r >= 0; i++)
+        r = header_read(step, i, &h->headers[i], e);
+    return r;
+}
+
+static int url_read(struct http *h, const struct worker_step *step, struct err *e)
+{
+    AUTO_BUF room = BUF_INIT(LIMIT_DEFINITION_BYTES);
+    struct err why;
+    worker_fill(step, settings_text(step->settings, "url"), &room);
+    if (url_resolve(buf_str(&room), STR(""), &h->url, &why) < 0)
+        return fail(e, E_INVAL, "url: %s", why.text);
+    return 0;
+}
+
+static int body_read(struct http *h, const struct worker_step *step, struct err *e)
+{
+    worker_fill(step, settings_text(step->settings, "body"), &h->body);
+    return h->body.overflow ? fail(e, E_TOOBIG, "body: more than %d KiB with its secrets",
+                                   (int)(h->body.max / 1024))
+                            : 0;
 }
 
 static int expected_read(struct http *h, const struct settings *s, struct err *e)
@@ -340,7 +376,7 @@ static int http_task_start(struct worker_task *task, struct err *e)
     (void)e;
     r->task = task;
     r->method = settings_text(task->step->settings, "method");
-    r->content = str_of(settings_text(task->step->settings, "body"));
+    r->content = buf_str(&h->body);
     r->url = (struct buf)BUF_INIT(LIMIT_TASK_KEY_BYTES);
     r->cause = (struct buf)BUF_INIT(LIMIT_LINE_BYTES);
     buf_add_str(&r->url, buf_str(&h->url));
@@ -382,6 +418,7 @@ static void http_step_close(struct worker_step *step)
     free(h->headers);
     free(h->expected);
     buf_done(&h->url);
+    buf_done(&h->body);
     free(h);
     step->state = NULL;
 }
@@ -389,8 +426,11 @@ static void http_step_close(struct worker_step *step)
 static int http_read(struct http *h, const struct worker_step *step, struct err *e)
 {
     const struct settings *s = step->settings;
-    headers_read(h, s);
-    int r = url_resolve(str_of(settings_text(s, "url")), STR(""), &h->url, e);
+    int r = url_read(h, step, e);
+    if (r == 0)
+        r = headers_read(h, step, e);
+    if (r == 0)
+        r = body_read(h, step, e);
     if (r == 0)
         r = expected_read(h, s, e);
     if (r < 0)
@@ -409,6 +449,7 @@ static int http_step_open(struct worker_step *step, struct err *e)
 {
     struct http *h = mem_alloc(sizeof(*h));
     h->url = (struct buf)BUF_INIT(LIMIT_TASK_KEY_BYTES);
+    h->body = (struct buf)BUF_INIT(LIMIT_BODY_BYTES);
     step->state = h;
     int r = http_read(h, step, e);
     if (r < 0)
@@ -419,13 +460,16 @@ static int http_step_open(struct worker_step *step, struct err *e)
 static void http_step_plan(struct worker_step *step)
 {
     const struct http *h = step->state;
-    (void)step->host->spawn(step, buf_str(&h->url), STR(""), NULL);
+    const char *url = settings_text(step->settings, "url");
+    bool is_secret = secret_is_in(url); /* a key is stored: then it is the text as written */
+    (void)step->host->spawn(step, is_secret ? str_of(url) : buf_str(&h->url), STR(""), NULL);
 }
 
 static const struct setting_spec http_settings[] = {
     {.name = "url",
      .kind = SETTING_TEXT,
      .required = true,
+     .secrets = true,
      .check = url_check,
      .help = "http or https"},
     {.name = "method",
@@ -433,8 +477,12 @@ static const struct setting_spec http_settings[] = {
      .fallback = "GET",
      .choices = methods,
      .help = "GET, HEAD, POST, PUT, PATCH or DELETE"},
-    {.name = "headers", .kind = SETTING_PAIRS, .check = header_check, .help = "of the request"},
-    {.name = "body", .kind = SETTING_TEXT, .help = "of the request"},
+    {.name = "headers",
+     .kind = SETTING_PAIRS,
+     .secrets = true,
+     .check = header_check,
+     .help = "of the request"},
+    {.name = "body", .kind = SETTING_TEXT, .secrets = true, .help = "of the request"},
     {.name = "expect_status",
      .kind = SETTING_TEXTS,
      .check = status_check,

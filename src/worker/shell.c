@@ -524,7 +524,10 @@ static const struct setting_spec shell_settings[] = {
      .required = true,
      .verbatim = true,
      .help = "what /bin/sh runs; parameters come as PARAM_<NAME>"},
-    {.name = "env", .kind = SETTING_PAIRS, .help = "further environment variables"},
+    {.name = "env",
+     .kind = SETTING_PAIRS,
+     .secrets = true,
+     .help = "further environment variables"},
     {.name = "cwd", .kind = SETTING_TEXT, .help = "folder to run in; default: the server's"},
     {0},
 };

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "base/limits.h"
+#include "job/secret.h"
 #include "worker/crawler/crawler.h"
 #include "worker/generator.h"
 #include "worker/http.h"
@@ -54,4 +55,16 @@ void worker_log(struct worker_step *s, struct worker_task *t, enum event_level l
     s->host->log(s, t, level,
                  text.overflow ? STR("(a line of more than 1 MiB was left out here)")
                                : buf_str(&text));
+}
+
+void worker_fill(const struct worker_step *s, const char *text, struct buf *out)
+{
+    struct str rest = str_of(text), before, name;
+    while (secret_next(&rest, &before, &name)) {
+        buf_add_str(out, before);
+        for (size_t i = 0; i < s->secret_count; i++)
+            if (str_eq_c(name, s->secrets[i].name))
+                buf_add_c(out, s->secrets[i].value);
+    }
+    buf_add_str(out, before);
 }

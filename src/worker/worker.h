@@ -39,6 +39,12 @@ struct worker_parameter {
     const char *name, *value;
 };
 
+/* A secret of the job and what it is, while the step is open: for what is sent or run, never
+ * for what is stored. (The host masks what a worker says, all the same.) */
+struct worker_secret {
+    const char *name, *value;
+};
+
 struct worker_step {
     const struct worker_type *type;
     const struct worker_host *host;
@@ -48,6 +54,8 @@ struct worker_step {
     const char *job_id_text, *step_id_text;    /* for the environment of commands */
     const struct worker_parameter *parameters; /* of the job */
     size_t parameter_count;
+    const struct worker_secret *secrets;
+    size_t secret_count;
     int concurrency; /* how many tasks run at once; 1 unless step_open() sets it */
     void *state;     /* the worker's, from step_open() to step_close() */
 };
@@ -109,6 +117,9 @@ struct worker_type {
 /* For writing lines with a format. */
 void worker_log(struct worker_step *s, struct worker_task *t, enum event_level level,
                 const char *fmt, ...) PRINTF(4, 5);
+
+/* Appends `text`, a setting that may hold secrets, with "{secrets.NAME}" filled in. */
+void worker_fill(const struct worker_step *s, const char *text, struct buf *out);
 
 /* All types there are, NULL at the end; and one by name, or NULL. */
 extern const struct worker_type *const worker_types[];

@@ -40,6 +40,7 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["plan-b.yaml"].second, /the other way/);
     assert.match(lines["plan-b.yaml"].arrive, /arrived/);
     assert.doesNotMatch(lines["plan-b.yaml"].rejoice, /never printed/);
+    assert.match(lines["secrets.yaml"].use, /the command has it/);
     assert.match(lines["timeouts.yaml"].slow, /timeout: /);
     assert.match(lines["timeouts.yaml"].after, /going on/);
     assert.match(lines["tolerance.yaml"].after, /all the same/);

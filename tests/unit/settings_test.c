@@ -37,7 +37,7 @@ static struct parameter parameters[] = {
 static struct settings *config_read(const char *yaml, struct err *e)
 {
     AUTO_NODE_TREE tree = NODE_TREE_OF("x.yaml");
-    struct filler filler = {parameters, ARRAY_LEN(parameters), 0};
+    struct filler filler = {.parameters = parameters, .count = ARRAY_LEN(parameters)};
     struct settings *s = NULL;
     *e = (struct err){0};
     if (node_read_yaml(&tree, str_of(yaml), e) < 0)

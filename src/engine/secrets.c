@@ -1,0 +1,134 @@
+/* secrets.c: what the secrets of a job are.
+ *
+ * They are read when a step is opened, so a secret that was changed counts from the next step
+ * on, and are held in memory as long as that step is open. Nothing of this is ever stored. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "engine/job.h"
+#include "job/secret.h"
+
+static void wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    buf_done(b);
+}
+
+#define AUTO_SECRET AUTO(wipe) struct buf
+
+static void close_fd(const int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+}
+
+/* Others on this machine can read it: not refused, but said. */
+static void tell_mode(struct step *step, const struct secret *secret, const struct stat *st)
+{
+    if (st->st_mode & (S_IROTH | S_IWOTH))
+        record_linef(step->job, step, LEVEL_WARN,
+                     "secret '%s': every user of this machine can %s the file %s (mode %04o)",
+                     secret->name, st->st_mode & S_IROTH ? "read" : "write", secret->from,
+                     (unsigned)st->st_mode & 07777);
+}
+
+static int file_read(struct step *step, const struct secret *secret, struct buf *out,
+                     struct err *e)
+{
+    struct stat st;
+    AUTO(close_fd)
+    int fd = open(secret->from, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return fail_errno(e, errno, "secret '%s': the file %s cannot be read", secret->name,
+                          secret->from);
+    if (!S_ISREG(st.st_mode))
+        return fail(e, E_INVAL, "secret '%s': %s is not a file", secret->name, secret->from);
+    char *room = buf_room(out, LIMIT_SECRET_BYTES + 2); /* never moved: no copy is left */
+    ssize_t n = 1;
+    while (n > 0 && out->n < LIMIT_SECRET_BYTES + 2) {
+        n = read(fd, room + out->n, LIMIT_SECRET_BYTES + 2 - out->n);
+        out->n += n > 0 ? (size_t)n : 0;
+    }
+    if (n < 0)
+        return fail_errno(e, errno, "secret '%s': the file %s cannot be read", secret->name,
+                          secret->from);
+    tell_mode(step, secret, &st);
+    return 0;
+}
+
+static int env_read(const struct secret *secret, struct buf *out, struct err *e)
+{
+    const char *value = getenv(secret->from);
+    if (!value)
+        return fail(e, E_NOTFOUND, "secret '%s': the server's environment has no variable %s",
+                    secret->name, secret->from);
+    buf_add(out, value, MIN(strlen(value), (size_t)LIMIT_SECRET_BYTES + 2));
+    return 0;
+}
+
+/* Without one newline at the end, which most editors and `echo` leave there. */
+static int secret_read(struct step *step, const struct secret *secret, char **ret_value,
+                       struct err *e)
+{
+    AUTO_SECRET value = BUF_INIT(LIMIT_SECRET_BYTES + 2);
+    int r = secret->kind == SECRET_FILE ? file_read(step, secret, &value, e)
+                                        : env_read(secret, &value, e);
+    if (r < 0)
+        return r;
+    AUTO_FREE char *where = secret_where(secret);
+    if (value.n > 0 && value.p[value.n - 1] == '\n')
+        value.n -= value.n > 1 && value.p[value.n - 2] == '\r' ? 2 : 1;
+    if (value.n < LIMIT_SECRET_MIN_BYTES)
+        return fail(e, E_INVAL,
+                    "secret '%s': %s has %zu bytes, at least %d are needed: so short a text "
+                    "could not be told from others in a log",
+                    secret->name, where, value.n, LIMIT_SECRET_MIN_BYTES);
+    if (value.n > LIMIT_SECRET_BYTES)
+        return fail(e, E_TOOBIG, "secret '%s': %s has more than %d KiB", secret->name, where,
+                    LIMIT_SECRET_BYTES / 1024);
+    if (memchr(value.p, 0, value.n))
+        return fail(e, E_INVAL, "secret '%s': %s has a NUL byte, expected text", secret->name,
+                    where);
+    *ret_value = mem_copy(value.p, value.n);
+    return 0;
+}
+
+int secrets_open(struct step *step, struct err *e)
+{
+    const struct definition *d = step->job->definition;
+    int r = 0;
+    if (d->secret_count == 0)
+        return 0;
+    step->secrets = mem_alloc((size_t)d->secret_count * sizeof(*step->secrets));
+    step->worker.secrets = step->secrets;
+    for (int i = 0; i < d->secret_count && r >= 0; i++) {
+        char *value = NULL;
+        r = secret_read(step, &d->secrets[i], &value, e);
+        if (r < 0)
+            break;
+        step->secrets[i] = (struct worker_secret){d->secrets[i].name, value};
+        step->worker.secret_count++;
+    }
+    if (r < 0)
+        secrets_close(step);
+    return r;
+}
+
+void secrets_close(struct step *step)
+{
+    for (size_t i = 0; i < step->worker.secret_count; i++) {
+        char *value = (char *)(uintptr_t)step->secrets[i].value;
+        explicit_bzero(value, strlen(value));
+        free(value);
+    }
+    free(step->secrets);
+    step->worker.secrets = step->secrets = NULL;
+    step->worker.secret_count = 0;
+}
