@@ -94,10 +94,10 @@ fuzz-replay: $(B)/fuzz-replay  ## every corpus file through its parser once
 fuzz:  ## fuzz each parser for a minute; SECONDS_EACH=n for longer (needs clang)
 	tools/fuzz $(or $(SECONDS_EACH),60)
 
-bench: all  ## measure: see docs/benchmarks.md
+bench:  ## install what is missing, build, measure: see docs/benchmarks.md
 	tools/bench
 
-bench-ui: all  ## measure the pages in Chromium against their goals
+bench-ui:  ## the same for the pages in Chromium, against their goals
 	tools/bench ui
 
 pictures: all node_modules/.ready  ## take docs/pictures/ anew, from a real run
@@ -171,7 +171,7 @@ $(B)/talk: $(B)/tests/bench/talk.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^
 
-$(B)/floor: $(B)/tests/bench/floor.o $(LIB)
+$(B)/floor $(B)/spawn: $(B)/%: $(B)/tests/bench/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(LDLIBS)
 

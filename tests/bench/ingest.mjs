@@ -1,11 +1,11 @@
 // Ingest through the whole server: a process that writes lines as fast as it can, against `cat` and `sync`
 // of the same bytes; fifty steps at once at steady rates; what a line takes on the disk.
 // Usage: node tests/bench/ingest.mjs [one|fifty ...] [--quick] [--rounds N]. See docs/benchmarks.md.
-import { execFileSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, readSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readSync, readdirSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { LINE_BYTES, catAndSync, oneStep, writeLines } from "./chatty.mjs";
 import { BOTH_CORES, cpu, fixed, measure, median, runCases, scratch, table, tailrace } from "./rig.mjs";
 
 const { values: flags, positionals } = parseArgs({
@@ -13,43 +13,7 @@ const { values: flags, positionals } = parseArgs({
     options: { quick: { type: "boolean" }, rounds: { type: "string" } },
 });
 const ROUNDS = Number(flags.rounds ?? (flags.quick ? 1 : 3));
-const LINES = flags.quick ? 200000 : 2000000, LINE_BYTES = 170;
-
-/** Lines as a crawler writes them: alike, but not the same. */
-function writeLines(file) {
-    let state = 20261123;
-    const any = (below) => {
-        state ^= state << 13;
-        state ^= state >>> 17;
-        state ^= state << 5;
-        return (state >>> 0) % below;
-    };
-    const hex = () => any(2 ** 32).toString(16).padStart(8, "0");
-    const out = openSync(file, "w");
-    for (let made = 0; made < LINES; made += 10000) {
-        let text = "";
-        for (let i = 0; i < 10000; i++)
-            text += (["fetched", "skipped", "queued", "parsed"][any(4)] + ` http://127.0.0.1:8090/articles/${any(5000)}/${hex()}.html status ` +
-                `${any(50) ? 200 : 404} in ${any(900)} ms, ${any(90000)} bytes, depth ${any(4)}, queue ${any(700)}, links found ${any(60)}, ` +
-                `worker ${any(8)}, host ok`).padEnd(LINE_BYTES - 1, ".") + "\n";
-        writeFileSync(out, text);
-    }
-    closeSync(out);
-}
-
-/** Follows the states of the job to its end: when its step `name` began and when the end came, in seconds. */
-async function stepSeconds(server, name) {
-    const topic = encodeURIComponent(`${server.topic}?min=error`);
-    let began = 0;
-    for (let cursor = (await server.json("/api/status")).cursor, end = false; !end; ) {
-        const answer = await server.json(`/api/events?topic=${topic}&since=${cursor}&wait=25`);
-        for (const { type, ts, payload } of answer.events)
-            if (type === "job_status_change" && payload.step_name === name && payload.kind === "step" && payload.status === "running") began = Date.parse(ts);
-        cursor = answer.cursor;
-        end = answer.end;
-    }
-    return (Date.now() - began) / 1000;
-}
+const LINES = flags.quick ? 200000 : 2000000;
 
 /** Bytes in the data folder, without the pages that are free for what comes next. */
 function bytesUsed(folder) {
@@ -72,39 +36,26 @@ async function settled(server) {
     for (let before = -1; cpu(server.pid) !== before; await sleep(5000)) before = cpu(server.pid);
 }
 
-async function oneStep(file, cores) {
-    const server = await tailrace([{ name: "lines", type: "shell", config: { command: `exec cat '${file}'` } }], { cores });
-    const over = stepSeconds(server, "lines");
-    server.go();
-    const seconds = await over;
-    const { total_logs: kept } = await server.json(`/api/jobs/${server.topic.slice(4)}/status`);
-    if (kept < LINES) throw new Error(`${LINES} lines were written, ${kept} are kept`);
-    await settled(server);
-    await server.end();
-    const perLine = bytesUsed(server.data) / LINES;
-    server.remove();
-    return { perSecond: LINES / seconds, perLine };
-}
-
-function catAndSync(file, cores) {
-    const copy = path.join(scratch, "copy");
-    const began = process.hrtime.bigint();
-    execFileSync("taskset", ["-c", cores, "sh", "-c", `cat '${file}' > '${copy}'; sync '${copy}'`]);
-    const seconds = Number(process.hrtime.bigint() - began) / 1e9;
-    rmSync(copy);
-    return LINES / seconds;
+async function oneStepOnDisk(file, cores) {
+    let perLine;
+    const perSecond = await oneStep(file, LINES, cores, async (server) => {
+        await settled(server);
+        await server.end();
+        perLine = bytesUsed(server.data) / LINES;
+    });
+    return { perSecond, perLine };
 }
 
 async function one() {
     const file = path.join(scratch, "lines.txt");
-    writeLines(file);
+    writeLines(file, LINES);
     console.log(`### One step: ${LINES} lines of ${LINE_BYTES} bytes, as fast as they can\n`);
     const rows = [];
     for (const [name, cores] of [["both cores", BOTH_CORES], ["one core", "0"]]) {
         const ours = [], cats = [];
         for (let round = 0; round < ROUNDS; round++) {
-            cats.push(catAndSync(file, cores));
-            ours.push(await oneStep(file, cores));
+            cats.push(catAndSync(file, LINES, cores));
+            ours.push(await oneStepOnDisk(file, cores));
         }
         const perSecond = median(ours.map((r) => r.perSecond)), cat = median(cats);
         rows.push([name, fixed(perSecond, 0), fixed(cat, 0), fixed(perSecond / cat, 3), fixed(median(ours.map((r) => r.perLine)), 1)]);

@@ -1,4 +1,4 @@
-// What the benchmarks of live delivery stand on: servers on core 0, clients on core 1, each started for one
+// What the benchmarks stand on: servers on core 0, clients on core 1, each started for one
 // case and ended by its pid, and what a process has used so far.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -43,7 +43,7 @@ export function start(core, command, args, options = {}) {
     return child;
 }
 
-async function stop(child, signal = "SIGTERM") {
+export async function stop(child, signal = "SIGTERM") {
     child.kill(signal);
     await child.ended;
 }
@@ -104,33 +104,35 @@ async function json(url, options) {
 
 let folders = 0;
 
-/**
- * A tailrace (TAILRACE_BIN names another binary) with a job that waits for go() and then runs `steps`, and one
- * in which nothing happens (`quiet`). Stopping it removes its data.
- */
-export async function tailrace(steps, { cores = SERVER_CORE } = {}) {
-    const home = path.join(scratch, `tailrace-${++folders}`), definitions = path.join(home, "definitions"), gate = path.join(home, "gate");
+/** A tailrace (TAILRACE_BIN names another binary) with these definitions. Stopping it removes its data. */
+export async function serve(all, { cores = SERVER_CORE, env = process.env } = {}) {
+    const home = path.join(scratch, `tailrace-${++folders}`), definitions = path.join(home, "definitions");
     mkdirSync(definitions, { recursive: true });
-    const shell = (name, command) => ({ name, type: "shell", config: { command } });
-    const define = (id, ...all) => writeFileSync(path.join(definitions, `${id}.json`), JSON.stringify({ id, name: id, steps: all }));
-    define("bench", shell("wait", `until [ -e '${gate}' ]; do sleep 0.02; done`), ...steps.map((step) => ({ depends: ["wait"], ...step })));
-    define("quiet", shell("sleep", "exec sleep 1000000"));
-    const { env, perSend } = countSends();
+    for (const one of all) writeFileSync(path.join(definitions, `${one.id}.json`), JSON.stringify({ name: one.id, ...one }));
     const args = ["serve", "--listen", "127.0.0.1:0", "--data", path.join(home, "data"), "--definitions", definitions];
     const child = start(cores, process.env.TAILRACE_BIN || path.join(BUILD, "tailrace"), args, { env });
     const url = await listening(child);
     const post = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
-    const execute = (id) => json(`${url}/api/job-definitions/${id}/execute`, post);
-    const topic = `job:${(await execute("bench")).job_id}`, quiet = `job:${(await execute("quiet")).job_id}`;
     return {
-        name: "tailrace", pid: child.pid, url, path: "/ws", v1: true, topic, quiet, perSend,
+        name: "tailrace", pid: child.pid, url, home,
         data: path.join(home, "data"),
         json: (target) => json(url + target),
-        go: () => closeSync(openSync(gate, "w")),
+        execute: async (id) => (await json(`${url}/api/job-definitions/${id}/execute`, post)).job_id,
         end: () => stop(child),
         remove: () => rmSync(home, { recursive: true, force: true }),
         stop: async () => (await stop(child), rmSync(home, { recursive: true, force: true })),
     };
+}
+
+/** One with a job that waits for go() and then runs `steps`, and one in which nothing happens (`quiet`). */
+export async function tailrace(steps, { cores = SERVER_CORE } = {}) {
+    const gate = path.join(scratch, `gate-${folders}`);
+    const shell = (name, command) => ({ name, type: "shell", config: { command } });
+    const bench = [shell("wait", `until [ -e '${gate}' ]; do sleep 0.02; done`), ...steps.map((step) => ({ depends: ["wait"], ...step }))];
+    const { env, perSend } = countSends();
+    const server = await serve([{ id: "bench", steps: bench }, { id: "quiet", steps: [shell("sleep", "exec sleep 1000000")] }], { cores, env });
+    const topic = `job:${await server.execute("bench")}`, quiet = `job:${await server.execute("quiet")}`;
+    return { ...server, path: "/ws", v1: true, topic, quiet, perSend, go: () => closeSync(openSync(gate, "w")) };
 }
 
 /** A tailrace whose job writes lines of 170 bytes, at a rate when there is one. */
@@ -164,7 +166,7 @@ export function uws(o) {
     return peer("uws", start(SERVER_CORE, process.execPath, [path.join(PEERS, "uws.mjs"), ...sourceArguments(o)], { env: { ...process.env, ...addon } }));
 }
 
-async function freePort() {
+export async function freePort() {
     const probe = createServer().listen(0, "127.0.0.1");
     await once(probe, "listening");
     const { port } = probe.address();
@@ -173,7 +175,7 @@ async function freePort() {
     return port;
 }
 
-async function accepts(port) {
+export async function accepts(port) {
     const probe = connect(port, "127.0.0.1");
     const up = await once(probe, "connect").then(() => true, () => false);
     probe.destroy();

@@ -1,0 +1,225 @@
+// Tasks: how many a second that do nothing, how many commands, how many lines of one command; beside queues,
+// beside a bare loop that spawns, beside `cat`. Usage: node tests/bench/tasks.mjs [nothing|commands|chatty ...]
+// [--quick] [--rounds N]. See docs/benchmarks.md.
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, request } from "node:http";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { catAndSync, catThroughTs, oneStep, writeLines } from "./chatty.mjs";
+import { beanstalkd, bullmq, graphile, installClients } from "./peers/queues.mjs";
+import { BOTH_CORES, ROOT, cleanUp, fixed, median, memory, scratch, serve, table } from "./rig.mjs";
+
+const { values: flags, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: "boolean" }, rounds: { type: "string" } },
+});
+const ROUNDS = Number(flags.rounds ?? (flags.quick ? 1 : 3));
+const some = (n) => (flags.quick ? Math.ceil(n / 10) : n);
+const AT_ONCE = 64;
+
+// ---- clients of tailrace ----
+
+/** Follows the topic `jobs`: wait(id) resolves when the job's end was told. */
+async function follow(server) {
+    const waits = new Map(), ends = new Map();
+    let subscribed;
+    const ready = new Promise((resolve) => (subscribed = resolve));
+    const asked = request(`${server.url}/api/events/stream?topic=jobs`).end();
+    const [answer] = await once(asked, "response");
+    const lines = createInterface({ input: answer });
+    lines.on("error", () => {}); // it is cut off at the end
+    lines.on("line", (line) => {
+        if (!line.startsWith("data:")) return;
+        subscribed();
+        for (const { payload } of JSON.parse(line.slice(5)).events ?? []) {
+            if (payload.kind !== "job" || !["completed", "failed", "cancelled"].includes(payload.status)) continue;
+            ends.set(payload.job_id, payload.status);
+            waits.get(payload.job_id)?.();
+        }
+    });
+    await ready;
+    const wait = async (id) => {
+        if (!ends.has(id)) await new Promise((resolve) => waits.set(id, resolve));
+        if (ends.get(id) !== "completed") throw new Error(`job ${id} ended as ${ends.get(id)}`);
+        waits.delete(id);
+        ends.delete(id);
+    };
+    return { wait, end: () => asked.destroy() };
+}
+
+const seconds = (began) => (performance.now() - began) / 1000;
+
+/** Tasks/s of one job with so many, enqueued by its step at once. */
+async function inBulk(tasks) {
+    const config = { worker_count: tasks, log_count: 0, concurrency: AT_ONCE };
+    const server = await serve([{ id: "bench", steps: [{ name: "nothing", type: "generator", config }] }], { cores: BOTH_CORES });
+    const jobs = await follow(server);
+    const began = performance.now();
+    await jobs.wait(await server.execute("bench"));
+    const took = seconds(began);
+    jobs.end();
+    await server.stop();
+    return tasks / took;
+}
+
+/** Jobs/s of jobs with one task, each asked for over the API; 64 clients, each waits until its job's end is told. */
+async function oneByOne(tasks) {
+    const server = await serve([{ id: "bench", steps: [{ name: "nothing", type: "generator", config: { log_count: 0 } }] }], { cores: BOTH_CORES });
+    const jobs = await follow(server);
+    const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+    const options = { method: "POST", agent, headers: { "content-type": "application/json", "content-length": 2 } };
+    const execute = async () => {
+        const [answer] = await once(request(`${server.url}/api/job-definitions/bench/execute`, options).end("{}"), "response");
+        let text = "";
+        for await (const part of answer.setEncoding("utf8")) text += part;
+        if (answer.statusCode >= 300) throw new Error(text);
+        return JSON.parse(text).job_id;
+    };
+    let left = tasks;
+    const began = performance.now();
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+        while (left-- > 0) await jobs.wait(await execute());
+    }));
+    const took = seconds(began);
+    agent.destroy();
+    jobs.end();
+    await server.stop();
+    return tasks / took;
+}
+
+// ---- tables ----
+
+/** Runs them all in turn, so many rounds: each one's median. */
+async function rounds(runs) {
+    const all = runs.map(() => []);
+    for (let round = 0; round < ROUNDS; round++)
+        for (const [i, run] of runs.entries()) all[i].push(await run());
+    return all.map(median);
+}
+
+const whole = (n) => fixed(n, 0);
+
+async function nothing() {
+    installClients();
+    console.log(`### Tasks that do nothing, ${AT_ONCE} at once, every change fsynced\n`);
+    const cases = [
+        ["tailrace", "all at once", () => inBulk(some(100000))],
+        ["graphile-worker", "1,000 a call", () => graphile(some(30000), "bulk")],
+        ["BullMQ", "1,000 a call", () => bullmq(some(20000), "bulk")],
+        ["beanstalkd -f0", "64 written at once", () => beanstalkd(some(5000), "pipelined")],
+        ["tailrace", "one a call, each a job of its own", () => oneByOne(some(10000))],
+        ["graphile-worker", "one a call", () => graphile(some(5000), "single")],
+        ["BullMQ", "one a call", () => bullmq(some(20000), "single")],
+        ["beanstalkd -f0", "one a call", () => beanstalkd(some(5000), "single")],
+    ];
+    const rates = await rounds(cases.map(([, , run]) => run));
+    const rows = cases.map(([name, how], i) => [name, how, whole(rates[i]), `${fixed(rates[i < 4 ? 0 : 4] / rates[i], 2)} ×`]);
+    table(["queue", "enqueued", "tasks/s", "tailrace is"], rows);
+    const best = (name) => Math.max(...cases.map(([of], i) => (of === name ? rates[i] : 0)));
+    console.log("Each at its best:\n");
+    const aims = [["graphile-worker", 2], ["BullMQ", 4], ["beanstalkd -f0", 9]];
+    table(["measure", "reached", "aim"], [
+        ["tasks/s", whole(best("tailrace")), "≥ 30,000"],
+        ...aims.map(([name, aim]) => [`of ${name}`, fixed(best("tailrace") / best(name), 1), `≥ ${aim}`]),
+    ]);
+}
+
+const COMMAND = "/bin/true", LANES = 4, JOB_STEPS = 500;
+
+/** A job of so many commands, four at a time: chains of steps. */
+function commandSteps() {
+    return Array.from({ length: JOB_STEPS }, (_, i) => ({
+        name: `true-${i + 1}`, type: "shell", config: { command: COMMAND }, ...(i >= LANES && { depends: [`true-${i + 1 - LANES}`] }),
+    }));
+}
+
+const LARGE_BYTES = 300 * 1024 * 1024;
+
+/** Makes a server large with what it works on: jobs that wait for their turn, with definitions of 200 KB. */
+async function grow(server) {
+    await server.execute("large");
+    while (memory(server.pid) < LARGE_BYTES) await Promise.all(Array.from({ length: 20 }, () => server.execute("large")));
+}
+
+/** Commands/s; the server has as much memory as the function says. */
+async function commands(jobs, sizes, large) {
+    const sleep = { name: "sleep", type: "shell", config: { command: "exec sleep 1000000" } };
+    const server = await serve([{ id: "bench", steps: commandSteps() }, { id: "large", description: "large ".repeat(33000), max_running: 1, steps: [sleep] }], { cores: BOTH_CORES });
+    if (large) await grow(server);
+    sizes.push(memory(server.pid) / 1024 / 1024);
+    const follower = await follow(server);
+    const began = performance.now();
+    for (let i = 0; i < jobs; i++) await follower.wait(await server.execute("bench"));
+    const took = seconds(began);
+    follower.end();
+    await server.stop();
+    return (jobs * JOB_STEPS) / took;
+}
+
+const bare = (count, ...argv) => Number(execFileSync("taskset", ["-c", BOTH_CORES, path.join(ROOT, "build/spawn"), count, LANES, ...argv]));
+
+/** Commands/s of task-spooler: each is enqueued by a call of it. */
+function spooler(count) {
+    const home = mkdtempSync(path.join(scratch, "spooler-"));
+    const env = { ...process.env, TMPDIR: home, TS_SOCKET: path.join(home, "socket"), TS_SLOTS: String(LANES), TS_MAXFINISHED: String(count) };
+    const sh = (text) => execFileSync("taskset", ["-c", BOTH_CORES, "sh", "-c", text], { env, stdio: "pipe" });
+    try {
+        sh("tsp"); // starts its server
+        const began = performance.now();
+        sh(`i=0; while [ $i -lt ${count} ]; do tsp ${COMMAND} >/dev/null; i=$((i + 1)); done; tsp -w`);
+        return count / seconds(began);
+    } finally {
+        sh("tsp -K");
+        rmSync(home, { recursive: true, force: true });
+    }
+}
+
+async function commandsCase() {
+    console.log(`### Commands: ${COMMAND}, ${LANES} at a time, output captured\n`);
+    const jobs = flags.quick ? 1 : 4, count = jobs * JOB_STEPS, small = [], large = [];
+    const cases = [
+        ["a bare loop", () => bare(count, COMMAND)],
+        ["a bare loop with /bin/sh -c", () => bare(count, "/bin/sh", "-c", COMMAND)],
+        ["tailrace", () => commands(jobs, small, false)],
+        ["tailrace", () => commands(jobs, large, true)],
+        ["task-spooler", () => spooler(some(1000))],
+    ];
+    const rates = await rounds(cases.map(([, run]) => run));
+    for (const [i, sizes] of [[2, small], [3, large]]) cases[i][0] += `, its server ${whole(median(sizes))} MiB large`;
+    table(["what runs them", "commands/s", "tailrace is"], cases.map(([name], i) => [name, whole(rates[i]), `${fixed(rates[2] / rates[i], 2)} ×`]));
+    table(["measure", "reached", "aim"], [
+        ["of a bare loop", fixed(rates[2] / rates[0], 2), "≥ 0.85"],
+        ["of a bare loop with /bin/sh -c", fixed(rates[2] / rates[1], 2), ""],
+        ["of task-spooler", fixed(rates[2] / rates[4], 2), "≥ 2"],
+        ["a large server, of a small one", fixed(rates[3] / rates[2], 2), "1"],
+    ]);
+}
+
+async function chatty() {
+    const lines = some(1000000), file = path.join(scratch, "lines.txt");
+    console.log(`### One command that writes ${lines} lines as fast as it can\n`);
+    writeLines(file, lines);
+    const [ours, cat, ts] = await rounds([oneStep, catAndSync, catThroughTs].map((run) => () => run(file, lines, BOTH_CORES)));
+    rmSync(file);
+    table(["what writes them", "lines/s", "tailrace is"], [
+        ["tailrace, durable and told", whole(ours), "1.00 ×"],
+        ["`cat > file; sync`", whole(cat), `${fixed(ours / cat, 3)} ×`],
+        ["`cat` into `ts > file`", whole(ts), `${fixed(ours / ts, 1)} ×`],
+    ]);
+    table(["measure", "reached", "aim"], [
+        ["of `cat > file; sync`", fixed(ours / cat, 3), "≥ 0.12"],
+        ["of `cat` into `ts > file`", fixed(ours / ts, 1), "≥ 10"],
+    ]);
+}
+
+const cases = { nothing, commands: commandsCase, chatty };
+const wanted = positionals.length ? positionals : Object.keys(cases);
+for (const name of wanted) if (!cases[name]) throw new Error(`there is no case "${name}": ${Object.keys(cases).join(", ")}`);
+try {
+    for (const name of wanted) await cases[name]();
+} finally {
+    cleanUp();
+}
