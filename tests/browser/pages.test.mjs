@@ -166,7 +166,7 @@ story("a step that tries again says which attempt it is at", async (t) => {
     const server = await serve(t, { definitions: { "again.yaml": again } });
     const job = await server.execute("again", { go: path.join(await folder(t), "go") });
     const reader = await page(t, server, { path: "/jobs/" + job });
-    await until(reader, () => document.querySelector(".timeline-note")?.innerText === "attempt 2 of 4");
+    await until(reader, () => document.querySelector(".timeline-progress")?.checkVisibility() && document.querySelector(".timeline-progress").innerText === "attempt 2 of 4");
     await until(reader, () => [...document.querySelectorAll(".tree-log-text")].some((el) => el.innerText.startsWith("attempt 1 of 4 failed: exit code 3")));
     clean(reader);
 });

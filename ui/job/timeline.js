@@ -57,10 +57,11 @@ class Row {
         this.track = cell("timeline-track");
         this.bar = cell("timeline-bar");
         this.note = cell("timeline-note");
+        this.progress = cell("timeline-progress");
         this.counts = cell("timeline-counts");
         this.time = cell("timeline-time");
         this.track.append(this.bar, this.note);
-        this.button.append(this.shape, this.name, this.status, this.track, this.counts, this.time);
+        this.button.append(this.shape, this.name, this.status, this.track, this.progress, this.counts, this.time);
         this.why = make("p", "timeline-why");
         this.el.append(this.button, this.why);
         this.button.addEventListener("click", () => choose(step.step_id));
@@ -76,7 +77,8 @@ class Row {
         attributeSet(this.el, "data-status", step.status);
         shapeSet(this.shape, step.status);
         textSet(this.status, step.status);
-        textSet(this.note, stepNote(step));
+        textSet(this.note, step.started_at ? "" : stepNote(step));
+        textSet(this.progress, step.started_at ? step.progress_text : "");
         textSet(this.counts, countsText(step));
         attributeSet(this.counts, "data-has", step.level_counts.error ? "error" : "");
         const why = step.status === "completed" ? "" : step.error || step.cause;
