@@ -43,6 +43,11 @@ export function childrenSet(parent, wanted) {
     });
 }
 
+// Assigns only what has changed: Alpine paints again whatever is assigned.
+export function assign(to, values) {
+    for (const [key, value] of Object.entries(values)) if (to[key] !== value) to[key] = value;
+}
+
 let last = 0;
 
 // An id that no other element of the page has.

@@ -3,11 +3,11 @@
 // Pure: no DOM, no clock, no network. A state is never changed, a fold returns a new one that
 // shares all that stayed the same, so a view knows by identity what it has to paint again.
 //
-//     state = {list, trees, tails, told}
+//     state = {list, trees, tails, system}
 //     list   topic `jobs`: {order: [job_id, newest first], jobs: {job_id: job}, stats, total_count}
 //     trees  topic `job:<id>`, one for every job that is open: {job_id: job with lines}
 //     tails  of whose steps more lines are kept than TAIL: {job_id: lines}
-//     told   when the server told something of itself last, topic `system`
+//     system topic `system`: its newest events, [{ts, event, subject, level, message}]
 //
 // The two are folds of two topics and never mixed: a viewer of `job:<id>` gets a job's end after
 // its last line, and an event of `jobs` that came earlier must not spoil that. The list has no
@@ -17,6 +17,7 @@
 // Who does not show a job's newest lines follows `job:<id>?min=none`: all of the job but lines.
 
 export const TAIL = 100; // newest lines kept per step, as many as a snapshot has
+const SYSTEM_EVENTS = 50; // as many as a snapshot has
 export const LISTED = 50; // newest jobs listed; of older ones only those that are not final
 
 export const JOBS = "jobs";
@@ -28,7 +29,7 @@ const topicJob = (topic) => topic.slice("job:".length).split("?")[0];
 const FINAL = new Set(["completed", "failed", "cancelled", "skipped"]);
 export const isFinal = (status) => FINAL.has(status);
 
-export const initial = () => ({ list: null, trees: {}, tails: {}, told: "" });
+export const initial = () => ({ list: null, trees: {}, tails: {}, system: [] });
 
 // Messages: {type: "snapshot", topic, state}   the state of a topic, all at once
 //           {type: "events", topic, events}    what followed, each event exactly once
@@ -37,7 +38,7 @@ export const initial = () => ({ list: null, trees: {}, tails: {}, told: "" });
 export function fold(state, message) {
     const { topic } = message;
     const draft = new Draft(state);
-    if (topic === SYSTEM) draft.root.told = (message.events || message.state?.events)?.at(-1)?.ts || state.told;
+    if (topic === SYSTEM) systemFold(draft.root, message);
     else if (message.type === "snapshot") snapshotFold(draft.root, topic, message.state);
     else if (message.type === "close") closeFold(draft, topic);
     else if (message.type === "events") eventsFold(draft, topic, message.events);
@@ -268,6 +269,12 @@ function listTrim(draft) {
     const jobs = draft.at(list, "jobs");
     for (const id of leaves) delete jobs[id];
     list.order = list.order.filter((id) => jobs[id]);
+}
+
+function systemFold(root, { type, state, events }) {
+    const before = type === "events" ? root.system : [];
+    const told = (events || state?.events || []).map(({ ts, payload }) => ({ ts, ...payload }));
+    root.system = [...before, ...told].slice(-SYSTEM_EVENTS);
 }
 
 /* ---- the reader ---- */

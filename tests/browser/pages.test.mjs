@@ -365,7 +365,34 @@ story("a schedule says when its next run is, is paused and goes on, and the page
     assert.equal((await server.get("/api/job-definitions/hourly")).body.paused, true);
     await server.post("/api/job-definitions/hourly/resume"); // somebody else
     await says("next ");
+    const { next_runs: times } = (await server.get("/api/job-definitions/hourly")).body;
+    const clock = (time) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }).format(new Date(time));
+    for (const time of times.slice(1)) await says(clock(time));
     await server.fetch("/api/job-definitions", { method: "POST", headers: { "Content-Type": "application/yaml" }, body: hourly.replaceAll("ourly", "ello") });
     await until(reader, () => document.querySelectorAll(".definition").length === 2);
+    clean(reader);
+});
+
+story("what became of a schedule's times is told, in the reader's own time", async (t) => {
+    const daily = "id: daily\nname: Daily\nschedule: 30 6 * * *\nsteps:\n  - { name: s, type: shell, config: { command: 'true' } }\n";
+    const server = await serve(t, { definitions: { "daily.yaml": daily } });
+    const ts = new Date().toISOString();
+    const missed = { seq: 1, type: "system", ts, payload: { event: "schedule_missed", subject: "daily", level: "warn", message: `3 times passed while nobody looked, the last one at ${ts}` } };
+    let socket;
+    const prepare = (reader) =>
+        reader.routeWebSocket("**/ws", (page) => {
+            socket = page;
+            page.connectToServer().onMessage((text) => {
+                const frame = JSON.parse(text);
+                if (frame.type === "snapshot" && frame.topic === "system") frame.state.events.push(missed);
+                page.send(JSON.stringify(frame));
+            });
+        });
+    const reader = await page(t, server, { path: "/definitions", prepare });
+    await until(reader, () => /3 times passed while nobody looked, the last one at \d\d:\d\d$/.test(document.querySelector(".definition-said").innerText));
+    const seq = await reader.evaluate(() => window.wire.system);
+    const event = { ...missed, seq: seq + 1, payload: { ...missed.payload, event: "schedule_skipped", message: "no job for it" } };
+    socket.send(JSON.stringify({ type: "events", topic: "system", from: seq, to: seq + 1, events: [event] }));
+    await until(reader, () => /no job for it/.test(document.querySelector(".definition-said").innerText));
     clean(reader);
 });

@@ -5,13 +5,14 @@
 
 import { api, apiTagged, post } from "../api.js";
 import { start } from "../app.js";
+import { assign } from "../dom.js";
 import { diff, diffShort } from "../definitions/diff.js";
 import { duration, plural, when } from "../format.js";
 import { Runs } from "../job/runs.js";
 import { Question } from "../question.js";
 import { SYSTEM } from "../reducer.js";
 import { shell } from "../shell.js";
-import { live, onPaint } from "../state.js";
+import { live, onPaint, state } from "../state.js";
 
 const TYPING_MS = 300; // the server is asked when the reader pauses so long
 const RUNS = 10; // of each definition
@@ -32,7 +33,11 @@ const pathOf = (id) => "/job-definitions/" + encodeURIComponent(id);
 const typeOf = (text) => ({ "Content-Type": /^\s*\{/.test(text) ? "application/json" : "application/yaml" });
 const validate = (text) => api("/job-definitions/validate", { method: "POST", headers: typeOf(text), body: text });
 
+const SAID = new Set(["missed", "skipped", "queued", "failed"].map((what) => "schedule_" + what));
+const TIME = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
+
 let page = null;
+let told = null; // by the server, of itself
 
 const all = new Question(() => api("/job-definitions?runs=" + RUNS), {
     answered: (answer) => page.listSet(answer),
@@ -53,7 +58,6 @@ start(() => ({
     listError: "",
     oneError: "",
     askedAt: 0,
-    told: "",
     editing: false,
     id: "", // of the definition in the editor; "": a new one
     title: "",
@@ -74,10 +78,10 @@ start(() => ({
         addEventListener("popstate", () => this.route());
         addEventListener("beforeunload", (e) => this.isChanged() && e.preventDefault());
         live.open(SYSTEM); // definitions and schedules are changed by others too
-        setInterval(() => this.look(), 1000);
-        onPaint((state) => {
-            if (state.told !== this.told) this.load();
-            this.told = state.told;
+        onPaint((state, now) => {
+            if (state.system !== told) this.load();
+            told = state.system;
+            this.look(now);
             for (const [id, of] of runs) of.follow(state.list, { definition_id: id });
         });
         this.route();
@@ -104,6 +108,7 @@ start(() => ({
 
     listSet({ job_definitions: all }) {
         this.list = all.map((d) => itemOf(d, this.list.find((old) => old.id === d.id)));
+        this.look(Date.now());
         this.empty = !all.length;
         this.listError = "";
         for (const { id, runs: told } of all) {
@@ -112,13 +117,11 @@ start(() => ({
         }
     },
 
-    // The times that were told are used up: what comes then, the server says.
-    look() {
-        const now = Date.now();
-        for (const d of this.list) {
-            const text = nextText(d, now);
-            if (d.next !== text) d.next = text;
-        }
+    // What has to do with the time. When the times that were told are used up, the server says
+    // what comes then.
+    look(now) {
+        for (const d of this.list)
+            assign(d, { next: nextText(d, now), then: thenText(d, now), said: saidText(state.system, d.id, now) });
         const isOver = ({ nextRuns }) => nextRuns.length && !nextAfter(nextRuns, now);
         if (this.list.some(isOver) && performance.now() - this.askedAt > AGAIN_MS) this.load();
     },
@@ -335,7 +338,7 @@ start(() => ({
 function itemOf(d, old) {
     const off = d.enabled === false;
     const parts = [plural(d.steps.length, "step"), ...d.tags.map((tag) => "#" + tag), d.file];
-    const item = {
+    return {
         id: d.id,
         name: d.name,
         description: d.description || "",
@@ -345,15 +348,16 @@ function itemOf(d, old) {
         warning: d.warnings.join(" "),
         schedule: d.schedule_words || "",
         nextRuns: d.next_runs,
-        times: d.next_runs.map((time) => new Date(time).toLocaleString()).join("\n"),
         queued: d.queued_run,
         paused: d.paused,
         pauseVerb: d.paused ? "Resume" : "Pause",
         verb: d.file ? "View" : "Edit",
         runs: old ? old.runs : [],
         none: old ? old.none : false,
+        next: "",
+        then: "",
+        said: "",
     };
-    return { ...item, next: nextText(item, Date.now()) };
 }
 
 const nextAfter = (times, now) => times.find((time) => Date.parse(time) > now);
@@ -366,4 +370,17 @@ function nextText({ schedule, off, paused, queued, nextRuns }, now) {
     if (!next) return "";
     const left = Date.parse(next) - now;
     return "next " + when(next, now) + (left < DAY_MS ? ", in " + duration(left, true) : "");
+}
+
+function thenText({ schedule, off, paused, queued, nextRuns }, now) {
+    const times = nextRuns.filter((time) => Date.parse(time) > now).slice(1);
+    if (!schedule || off || paused || queued || !times.length) return "";
+    return "then " + times.map((time) => when(time, now)).join(" · ");
+}
+
+// What became of a time for which there was no job, or a late one, in the server's words.
+function saidText(system, id, now) {
+    const said = system.findLast(({ event, subject }) => SAID.has(event) && subject === id);
+    if (!said || now - Date.parse(said.ts) > DAY_MS) return "";
+    return when(said.ts, now) + " · " + said.message.replace(TIME, (time) => when(time, now));
 }

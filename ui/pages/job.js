@@ -2,6 +2,7 @@
 
 import { api, post } from "../api.js";
 import { start } from "../app.js";
+import { assign } from "../dom.js";
 import { count, elapsed, when } from "../format.js";
 import { goParse } from "../job/go.js";
 import { placeFormat, placeParse, stepPick } from "../job/places.js";
@@ -416,11 +417,6 @@ start(() => ({
         );
     },
 }));
-
-// Assigns only what has changed: Alpine paints again whatever is assigned.
-function assign(to, values) {
-    for (const [key, value] of Object.entries(values)) if (to[key] !== value) to[key] = value;
-}
 
 function waitText(job) {
     if (job.status === "pending") return "Waits to be started.";
