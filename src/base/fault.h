@@ -27,6 +27,8 @@
     X(STORE_COMMIT_AFTER, "store.commit.after", NULL, "committed, and nobody knows yet")       \
     X(STORE_DELETE, "store.delete", "the commit is tried again",                               \
       "a job is deleted, in the transaction")                                                  \
+    X(STORE_SWEEP, "store.sweep", "it is tried again",                                         \
+      "a piece of a deleted job is freed, before COMMIT")                                      \
     X(STORE_CHECKPOINT, "store.checkpoint", "the next one copies more",                        \
       "the write-ahead log is to be copied into the database")                                 \
     X(STORE_COMPACT_READ, "store.compact.read", "the pass goes on later",                      \

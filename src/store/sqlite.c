@@ -231,6 +231,7 @@ static int store_recall(struct sqlite_store *s, struct err *e)
         r = conn_number(c, "SELECT sum(length(blob)) FROM journal", 0, &s->journal.bytes, e);
     if (r < 0)
         return r;
+    s->has_garbage = true;
     s->compacted_seq = (uint64_t)compacted;
     atomic_store(&s->head, (uint64_t)head);
     s->journal_since_us = clock_mono_us();

@@ -9,6 +9,7 @@
  *   streams      numbers for (job, step); step none: the job itself. Stream 1 is `jobs`, which
  *                holds again the events of TOPIC_JOBS, so that they are read without lines
  *   deleted      jobs that were deleted: their events in journal and `jobs` are passed over
+ *   garbage      what is left of them: tasks of a step, and (step 0) documents and chunks
  *   jobs steps tasks documents definitions schedules   the rows of rows.h
  *
  * A pass of the compactor takes a prefix of the journal, (compacted_seq, pass_seq], writes it
@@ -48,6 +49,8 @@ struct sqlite_store {
     struct journal_size journal; /* not compacted yet */
     int64_t journal_since_us;    /* mono time of the oldest of them */
     struct compactor *compactor;
+    int64_t appended_us; /* mono time of the last commit */
+    bool has_garbage;    /* of jobs that were deleted, or perhaps */
 
     /* Held during every write transaction, so that the checkpointer can finish undisturbed. */
     pthread_mutex_t commit_lock;
@@ -108,6 +111,9 @@ void compactor_drop_pass(struct compactor *k); /* what was prepared is forgotten
 CHECKED int sqlite_compact(struct store *s, bool idle, struct err *e);
 CHECKED int sqlite_drop_leftovers(struct sqlite_store *s, struct err *e); /* in a transaction */
 CHECKED int sqlite_clean(struct sqlite_store *s, struct err *e); /* the same in its own */
+
+/* sqlite_garbage.c: frees a piece of what deleted jobs have left. Only between two passes. */
+CHECKED int garbage_sweep(struct sqlite_store *s, struct err *e);
 
 /* sqlite_checkpoint.c */
 CHECKED int checkpointer_start(struct sqlite_store *s, struct err *e);

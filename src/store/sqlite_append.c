@@ -113,17 +113,19 @@ static void bind_step_state(struct query *q, const struct step_row *row)
     bind_number(q, row->bytes);
 }
 
+/* Its number is one that no step has had whose tasks may still be there. */
 static int step_write(struct conn *c, const struct step_row *row, struct err *e)
 {
     AUTO_QUERY q;
     int r = query_open(&q, c,
-                       "INSERT INTO steps(id, job_id, number, name, type, depends, status,"
+                       "INSERT INTO steps(n, id, job_id, number, name, type, depends, status,"
                        " started_at, completed_at, updated_at, error, cause, progress_text,"
                        " pending, running, completed, failed, cancelled, lines, debug, info,"
                        " warn, error_lines, documents, first_error, last_error, told_lines,"
                        " outputs, bytes)"
-                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-                       "?)"
+                       " VALUES((SELECT max(n) + 1 FROM (SELECT max(n) AS n FROM steps"
+                       " UNION ALL SELECT max(step) FROM garbage)),"
+                       "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
                        " ON CONFLICT(id) DO UPDATE SET job_id = excluded.job_id,"
                        " number = excluded.number, name = excluded.name,"
                        " type = excluded.type, depends = excluded.depends,"
@@ -355,18 +357,16 @@ static int schedule_write(struct conn *c, const struct schedule_row *row, struct
     return query_run(&q, e);
 }
 
-/* A pass that is being prepared may hold lines of this job: it begins anew. */
+/* However much it wrote: what is seen of it at once is gone at once, the rest is garbage that
+ * is swept piece by piece (sqlite_garbage.c). */
 static int job_delete(struct sqlite_store *s, struct id job_id, uint64_t last_seq,
                       struct err *e)
 {
     static const char *const statements[] = {
-        "DELETE FROM tasks WHERE step IN (SELECT n FROM steps WHERE job_id = ?)",
-        "DELETE FROM documents WHERE job_id = ?",
+        "INSERT INTO garbage(job_id, step) SELECT job_id, n FROM steps WHERE job_id = ?",
+        "INSERT INTO garbage(job_id, step) VALUES(?, 0)",
         "DELETE FROM steps WHERE job_id = ?",
         "DELETE FROM jobs WHERE id = ?",
-        ("DELETE FROM chunks WHERE job = (SELECT n FROM streams WHERE job_id = ?"
-         " AND step_id = zeroblob(16))"),
-        "DELETE FROM streams WHERE job_id = ?",
         "INSERT OR IGNORE INTO deleted VALUES(?)",
     };
     for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
@@ -386,7 +386,8 @@ static int job_delete(struct sqlite_store *s, struct id job_id, uint64_t last_se
         return r;
     bind_number(&q, (int64_t)last_seq);
     r = query_run(&q, e);
-    return r < 0 ? r : sqlite_drop_leftovers(s, e);
+    s->has_garbage = true;
+    return r;
 }
 
 static int change_write(struct sqlite_store *s, struct change *change, uint64_t last_seq,
@@ -514,6 +515,7 @@ int sqlite_append(struct store *base, struct batch *batch, struct err *e)
     }
     if (s->journal.rows == 0)
         s->journal_since_us = clock_mono_us();
+    s->appended_us = clock_mono_us();
     s->journal.rows += size.rows;
     s->journal.bytes += size.bytes;
     atomic_store(&s->head, last_seq);

@@ -33,6 +33,7 @@ enum {
     ROOMY_LINE_BYTES = 128,
     STEP_RAW_BYTES = LIMIT_CHUNK_BYTES, /* read, or written, between two commits */
     STEP_CHUNKS = 8,
+    QUIET_US = 50 * 1000, /* no commit for so long: sweeps follow each other */
 };
 
 /* What a pass holds of one stream. */
@@ -53,6 +54,7 @@ struct compactor {
     size_t part_made, part_cap; /* those behind part_count wait, empty, to be used again */
     struct map by_source;       /* job id and step id → struct part */
     struct event_batch row;     /* the journal row at hand */
+    bool swept;                 /* since the last pass */
     bool leftovers;             /* chunks beyond compacted_seq may be there */
 };
 
@@ -376,6 +378,7 @@ static int pass_switch(struct sqlite_store *s, struct compactor *k, struct err *
     s->journal_since_us = clock_mono_us();
     compactor_drop_pass(k);
     k->leftovers = false;
+    k->swept = false;
     return 0;
 }
 
@@ -410,9 +413,14 @@ int sqlite_compact(struct store *base, bool idle, struct err *e)
     int r = 0;
     switch (k->phase) {
     case COMPACT_NONE:
-        if (!pass_is_due(s, idle))
+        if (s->has_garbage && !(k->swept && pass_is_due(s, idle))) {
+            r = garbage_sweep(s, e);
+            k->swept = true;
+        } else if (pass_is_due(s, idle)) {
+            r = pass_begin(s, k, e);
+        } else {
             return 0;
-        r = pass_begin(s, k, e);
+        }
         break;
     case COMPACT_READ:
         r = pass_read(s, k, e);
@@ -428,5 +436,6 @@ int sqlite_compact(struct store *base, bool idle, struct err *e)
         compactor_drop_pass(k);
         return r;
     }
-    return k->phase != COMPACT_NONE || pass_is_due(s, idle);
+    bool sweeps = s->has_garbage && (idle || clock_mono_us() - s->appended_us >= QUIET_US);
+    return k->phase != COMPACT_NONE || sweeps || pass_is_due(s, idle);
 }

@@ -283,7 +283,7 @@ int sqlite_group_errors(struct store_reader *r, struct id step_id, int64_t limit
 /* WHERE with ? for each of what documents_bind() binds. */
 static void documents_where(struct buf *sql, const struct document_query *q)
 {
-    buf_add_c(sql, " FROM documents WHERE 1");
+    buf_add_c(sql, " FROM documents WHERE " DOCUMENT_IS_THERE);
     if (!id_is_none(q->job_id))
         buf_add_c(sql, " AND job_id = ?");
     if (q->since_us)

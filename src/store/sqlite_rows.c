@@ -142,9 +142,10 @@ int sqlite_get_document(struct store_reader *r, struct id id, struct arena *a,
                         struct document_row **ret_row, struct err *e)
 {
     AUTO_QUERY q;
-    int rc =
-        row_find(&q, r, "SELECT " DOCUMENT_COLUMNS ", markdown FROM documents WHERE id = ?",
-                 "document", id, e);
+    int rc = row_find(&q, r,
+                      "SELECT " DOCUMENT_COLUMNS ", markdown FROM documents"
+                      " WHERE id = ? AND " DOCUMENT_IS_THERE,
+                      "document", id, e);
     if (rc < 0)
         return rc;
     *ret_row = document_read(&q, true, a);

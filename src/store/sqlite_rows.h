@@ -20,6 +20,9 @@
 #define DOCUMENT_COLUMNS                                                                       \
     "id, job_id, step_id, url, title, description, published, created_at, metadata"
 
+/* Not one of a job that was deleted. */
+#define DOCUMENT_IS_THERE "job_id NOT IN (SELECT job_id FROM garbage)"
+
 struct job_row *job_read(struct query *q, struct arena *a);
 struct step_row *step_read(struct query *q, struct arena *a);
 struct task_row *task_read(struct query *q, struct arena *a);

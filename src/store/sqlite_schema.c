@@ -13,8 +13,9 @@
 
 enum {
     /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
-     * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job */
-    FORMAT_VERSION = 6,
+     * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job; 7:
+     * the garbage of jobs */
+    FORMAT_VERSION = 7,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -40,6 +41,12 @@ enum {
     "CREATE INDEX jobs_by_end ON jobs(completed_at, id, definition_id, bytes)"                 \
     " WHERE end_seq > 0;"
 
+/* What version 7 added. */
+#define GARBAGE_TABLE                                                                          \
+    "CREATE TABLE garbage(n INTEGER PRIMARY KEY, job_id BLOB NOT NULL, step INTEGER NOT "      \
+    "NULL);"                                                                                   \
+    "CREATE INDEX garbage_by_step ON garbage(step);"
+
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE journal(first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL,"
@@ -54,7 +61,7 @@ static const char schema[] =
     "CREATE INDEX chunks_by_pass ON chunks(pass_seq);"
     "CREATE INDEX chunks_by_job ON chunks(job, pass_seq);"
     "CREATE INDEX chunks_by_line ON chunks(stream, last_line);"
-    "CREATE TABLE deleted(job_id BLOB PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TABLE deleted(job_id BLOB PRIMARY KEY) WITHOUT ROWID;" GARBAGE_TABLE
 
     "CREATE TABLE jobs(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, definition_id TEXT,"
     " name TEXT, status INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
@@ -133,11 +140,13 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
                       "ALTER TABLE steps ADD COLUMN" OUTPUTS_COLUMN
                       "; ALTER TABLE jobs ADD COLUMN" PARENT_COLUMN,
                       e);
-    if (r >= 0)
+    if (r >= 0 && from < 6)
         r = conn_exec(c,
                       "ALTER TABLE jobs ADD COLUMN" BYTES_COLUMN
                       "; ALTER TABLE steps ADD COLUMN" BYTES_COLUMN ";" ENDED_INDEX,
                       e);
+    if (r >= 0)
+        r = conn_exec(c, GARBAGE_TABLE, e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }
 

@@ -3,6 +3,8 @@
  * floor, a plain file that gets the same bytes and an fdatasync() every 5 ms.
  *
  *     commit_bench FOLDER [SECONDS [STEPS RATE]]
+ *     commit_bench FOLDER delete [LINES]      beside that load, jobs of 1 and of LINES lines
+ * are deleted: what that does to the others' commits
  *
  * FOLDER is made and must not exist yet: its disk is what is measured. The lines come from the
  * loop, as in the server, every quarter of a millisecond those that are due. Compaction and
@@ -52,7 +54,7 @@ static double histogram_ms(const struct histogram *h, double share)
 
 static struct store timed; /* what the writer is given */
 static struct store *real;
-static int64_t commits, compact_us, hold_us, hold_cpu_us;
+static int64_t commits, compact_us, hold_us, hold_cpu_us, delete_us;
 
 static int64_t thread_cpu_us(void)
 {
@@ -65,7 +67,14 @@ static int timed_append(struct store *s, struct batch *b, struct err *e)
 {
     (void)s;
     commits++;
-    return store_append(real, b, e);
+    bool deletes = false;
+    for (size_t i = 0; i < b->change_count; i++)
+        deletes |= b->changes[i].kind == CHANGE_JOB_DELETE;
+    int64_t begin_us = clock_mono_us();
+    int r = store_append(real, b, e);
+    if (deletes)
+        delete_us = clock_mono_us() - begin_us;
+    return r;
 }
 
 static int timed_compact(struct store *s, bool idle, struct err *e)
@@ -122,6 +131,7 @@ struct run {
     bool dirty[STEPS_MAX];
     int steps;
     int64_t rate, total, made, begin_us;
+    struct id doomed; /* is deleted after a tenth of the time; none: nothing is */
     struct histogram latency;
 };
 
@@ -178,6 +188,10 @@ static void on_tick(uv_poll_t *poll, int status, int events)
     int64_t due = MIN((clock_mono_us() - run->begin_us) * run->rate / 1000000, run->total);
     while (run->made < due && !writer_is_full(run->writer))
         run_add_line(run);
+    if (!id_is_none(run->doomed) && run->made > run->total / 10) {
+        batch_delete_job(writer_batch(run->writer), run->doomed);
+        run->doomed = ID_NONE;
+    }
     if (run->made == run->total) {
         uv_close((uv_handle_t *)poll, NULL);
         writer_after_commit(run->writer, on_closed, run);
@@ -228,12 +242,14 @@ static void print_row(const char *what, const struct histogram *h, double cpu, d
            histogram_ms(h, 1), cpu / seconds / 10);
 }
 
-static void run_lines(int steps, int64_t rate, int64_t seconds)
+/* Returns the p99. */
+static double run_lines(int steps, int64_t rate, int64_t seconds, struct id doomed)
 {
     struct err e;
     struct run *run = mem_alloc(sizeof(*run));
     struct writer_hooks hooks = {run, on_closing, on_committed, on_drained};
-    *run = (struct run){.steps = steps, .rate = rate, .total = rate * seconds};
+    *run =
+        (struct run){.steps = steps, .rate = rate, .total = rate * seconds, .doomed = doomed};
     uv_loop_init(&run->loop);
     must(writer_new(&run->loop, &timed, &hooks, &run->writer, &e), &e);
     run_put_rows(run);
@@ -257,7 +273,9 @@ static void run_lines(int steps, int64_t rate, int64_t seconds)
     writer_free(run->writer);
     (void)close(run->tick_fd);
     uv_loop_close(&run->loop);
+    double p99_ms = histogram_ms(&run->latency, 0.99);
     free(run);
+    return p99_ms;
 }
 
 /* ---- the floor ---- */
@@ -294,6 +312,63 @@ static void floor_lines(const char *path, int64_t rate, int64_t seconds)
     free(latency);
 }
 
+/* ---- deleting beside a load ---- */
+
+/* A job of so many lines that has ended, in chunks. */
+static struct id fill(int64_t lines)
+{
+    enum { LINES_A_BATCH = 20000 };
+    struct err e;
+    struct job_row job = {.id = id_new(), .name = "large", .status = JOB_COMPLETED};
+    struct step_row step = {.id = id_new(), .job_id = job.id, .number = 1, .name = "s"};
+    struct event_source source = {job.id, step.id, "s", "shell"};
+    for (int64_t made = 0; made < lines;) {
+        struct batch *b = batch_new();
+        for (int i = 0; i < LINES_A_BATCH && made < lines; i++) {
+            struct event event = {.type = EVENT_JOB_LOG,
+                                  .level = LEVEL_INFO,
+                                  .line = (uint64_t)++made,
+                                  .ts_us = clock_wall_us()};
+            event_batch_add(&b->events, &event, &source, bench_line(), (struct str){NULL, 0});
+        }
+        step.lines = (uint64_t)made;
+        batch_put_job(b, &job);
+        batch_put_step(b, &step);
+        must(store_append(real, b, &e), &e);
+        batch_free(b);
+        while (store_compact(real, false, &e) > 0)
+            continue;
+    }
+    return job.id;
+}
+
+static double delete_beside_load(int64_t lines, int64_t seconds)
+{
+    enum { RATE = 20000 };
+    struct id doomed = lines ? fill(lines) : ID_NONE;
+    struct err e;
+    while (store_compact(real, true, &e) > 0)
+        continue;
+    sync(); /* what the filling has left to be written is not what is measured */
+    delete_us = 0;
+    double p99_ms = run_lines(STEPS_MAX, RATE, seconds, doomed);
+    if (lines)
+        printf("    a job of %lld line%s was deleted meanwhile, with a commit of %.1f ms\n",
+               (long long)lines, lines == 1 ? "" : "s", (double)delete_us / 1e3);
+    return p99_ms;
+}
+
+static void delete_print(int64_t lines)
+{
+    enum { SECONDS = 15 };
+    double nothing = delete_beside_load(0, SECONDS), one = delete_beside_load(1, SECONDS),
+           many = delete_beside_load(lines, SECONDS), after = delete_beside_load(0, SECONDS);
+    double base = (nothing + after) / 2;
+    printf("others' p99 while a job of one line is deleted       %.2f of that without\n"
+           "others' p99 while a job of %9lld lines is deleted %.2f of that without\n",
+           one / base, (long long)lines, many / base);
+}
+
 int main(int argc, char **argv)
 {
     struct err e;
@@ -304,15 +379,21 @@ int main(int argc, char **argv)
     int64_t seconds = argc > 2 ? strtoll(argv[2], NULL, 10) : 8;
     must(store_open_sqlite(argv[1], &real, &e), &e);
     timed.ops = &timed_ops;
-    if (argc > 4) { /* one row, for a profiler */
-        run_lines((int)strtol(argv[3], NULL, 10), strtoll(argv[4], NULL, 10), seconds);
+    if (argc > 2 && strcmp(argv[2], "delete") == 0) {
+        delete_print(argc > 3 ? strtoll(argv[3], NULL, 10) : 10000000);
         store_close(real);
         return 0;
     }
-    run_lines(1, 100, seconds);
-    run_lines(1, 1000, seconds);
-    run_lines(STEPS_MAX, 20000, seconds);
-    run_lines(STEPS_MAX, 200000, seconds);
+    if (argc > 4) { /* one row, for a profiler */
+        (void)run_lines((int)strtol(argv[3], NULL, 10), strtoll(argv[4], NULL, 10), seconds,
+                        ID_NONE);
+        store_close(real);
+        return 0;
+    }
+    (void)run_lines(1, 100, seconds, ID_NONE);
+    (void)run_lines(1, 1000, seconds, ID_NONE);
+    (void)run_lines(STEPS_MAX, 20000, seconds, ID_NONE);
+    (void)run_lines(STEPS_MAX, 200000, seconds, ID_NONE);
     int r;
     while ((r = store_compact(real, true, &e)) > 0)
         continue;
