@@ -47,6 +47,11 @@ static int host_output(struct worker_task *w, struct str name, struct str value,
     return output_set(t->step, t, name, value, e);
 }
 
+static void host_cost(struct worker_task *t, const struct cost *cost)
+{
+    cost_add(&task_of(t)->step->cost, cost);
+}
+
 static void task_end(struct task *t, enum job_state outcome, const char *cause)
 {
     struct step *step = t->step;
@@ -97,6 +102,7 @@ const struct worker_host engine_host = {
     .spawn = host_spawn,
     .keep = host_keep,
     .progress = host_progress,
+    .cost = host_cost,
     .done = host_done,
     .may_write = host_may_write,
     .output = host_output,

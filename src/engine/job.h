@@ -69,6 +69,7 @@ struct step {
     struct output *outputs;
     int output_count;
     char *outputs_text; /* all of them, as the row has them */
+    struct cost cost;   /* of its tasks, in this process */
 
     int64_t last_number; /* of the newest task */
     char *last_failure;  /* cause of the newest failed task */

@@ -89,9 +89,10 @@ void step_end(struct step *step, enum job_state state, const char *cause)
     enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
                              : state == JOB_CANCELLED ? LEVEL_WARN
                                                       : LEVEL_INFO;
-    record_linef(step->job, step, level, "%s after %lld.%03lld s%s%s", job_state_name(state),
-                 (long long)ms / 1000, (long long)ms % 1000, cause ? ": " : "",
-                 cause ? cause : "");
+    char used[COST_TEXT_MAX];
+    record_linef(step->job, step, level, "%s after %lld.%03lld s%s%s%s", job_state_name(state),
+                 (long long)ms / 1000, (long long)ms % 1000, cost_text(&step->cost, used),
+                 cause ? ": " : "", cause ? cause : "");
     record_step_move(step, state, cause);
 }
 

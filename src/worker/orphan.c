@@ -1,7 +1,6 @@
 /* The happy path of a sweep: one look at /proc finds nobody. Otherwise everybody found gets
  * SIGKILL, we wait for those to be gone, and look again, because a process may have had a child
- * between our look at it and its end. We also look again when somebody was just executing a new
- * program: for that moment a process has no environment that could tell whose it is. */
+ * between our look at it and its end. */
 #include "worker/orphan.h"
 
 #include <dirent.h>
@@ -10,9 +9,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -21,108 +20,59 @@
 
 enum {
     SWEEP_LIMIT_MS = 1000,
-    ENVIRON_MAX_BYTES = 4 * 1024 * 1024, /* twice what Linux allows for it by default */
-    CHASED_MAX = 256,                    /* a look; further ones are found by the next */
-    LOOK_AGAIN_MS = 1,
+    CHASED_MAX = 256, /* a look; further ones are found by the next */
+    CHILDREN_MAX_BYTES = 1024 * 1024,
 };
 
 struct chase {
     struct pollfd watches[CHASED_MAX];
     pid_t pids[CHASED_MAX];
     int count;
-    bool unsure; /* somebody had no environment yet */
 };
 
-static bool file_read(const char *path, struct buf *out)
+/* FNV-1a, 64 bits: it must be the same in the next server. */
+uint64_t orphan_mark(struct str folder)
 {
-    buf_clear(out);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = 0;
-    char *room;
-    while ((room = buf_room(out, 16 * 1024)) && (n = read(fd, room, 16 * 1024)) > 0)
-        out->n += (size_t)n;
-    (void)close(fd);
-    return n == 0;
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < folder.n; i++)
+        h = (h ^ (unsigned char)folder.p[i]) * UINT64_C(0x100000001b3);
+    return (h >> 2 >> ORPHAN_TASK_BITS) << ORPHAN_TASK_BITS; /* 62 bits: not "unlimited" */
 }
 
-static bool environ_has(struct str all, const char *marker)
+void orphan_mark_set(uint64_t mark)
 {
-    while (all.n > 0)
-        if (str_eq_c(str_cut(&all, '\0'), marker))
-            return true;
-    return false;
+    struct rlimit l;
+    if (getrlimit(__RLIMIT_LOCKS, &l) < 0)
+        return;
+    l.rlim_cur = mark ? MIN(mark, l.rlim_max) : l.rlim_max;
+    (void)setrlimit(__RLIMIT_LOCKS, &l);
 }
 
-/* What proc(5) says of a process in its `stat`. */
-struct process {
-    char state;
-    pid_t parent;
-    unsigned long long memory_bytes; /* 0: a kernel thread, or one that has ended */
-    unsigned long long code_start;   /* 0: its program is still being set up */
-    unsigned long long environ_start, environ_end; /* 0: not set up yet */
-};
-
-/* "123 (name) S 45 ...": the name may hold anything, so look behind its last bracket. */
-static struct process process_read(struct buf *stat)
+uint64_t orphan_mark_of(pid_t pid)
 {
-    struct process p = {0};
-    const char *after = strrchr(buf_text(stat), ')');
-    struct str rest = str_of(after && after[1] ? after + 2 : NULL);
-    for (int field = 3; rest.n > 0; field++) {
-        const char *value = str_cut(&rest, ' ').p;
-        if (field == 3)
-            p.state = *value;
-        else if (field == 4)
-            p.parent = (pid_t)strtol(value, NULL, 10);
-        else if (field == 23)
-            p.memory_bytes = strtoull(value, NULL, 10);
-        else if (field == 26)
-            p.code_start = strtoull(value, NULL, 10);
-        else if (field == 50)
-            p.environ_start = strtoull(value, NULL, 10);
-        else if (field == 51)
-            p.environ_end = strtoull(value, NULL, 10);
-    }
-    return p;
+    struct rlimit l;
+    bool is_known = prlimit(pid, __RLIMIT_LOCKS, NULL, &l) == 0 && l.rlim_cur != RLIM_INFINITY;
+    return is_known ? l.rlim_cur : 0;
 }
 
-/* What was read may have been nothing because a new program was just being executed. It is
- * known to be nothing when that program is complete: Linux fills in where the environment is
- * from its start on, so that it looks empty meanwhile, and where the code is after that
- * (create_elf_tables() and load_elf_binary() in fs/binfmt_elf.c). */
-static bool environ_is_empty(const struct process *p)
+static bool mark_fits(pid_t pid, uint64_t mark, bool folder)
 {
-    return p->code_start && p->environ_end && p->environ_start == p->environ_end;
+    uint64_t its = orphan_mark_of(pid);
+    return its && (folder ? its >> ORPHAN_TASK_BITS == mark >> ORPHAN_TASK_BITS : its == mark);
 }
 
-static void zombie_note(struct orphan_sweep *sweep, pid_t pid)
-{
-    MEM_GROW(sweep->zombies, sweep->zombie_count, sweep->zombie_cap);
-    sweep->zombies[sweep->zombie_count++] = pid;
-}
-
-static void process_look(pid_t pid, const char *marker, struct buf *text, struct chase *chase,
+static void process_look(pid_t pid, uint64_t mark, bool folder, struct chase *chase,
                          struct orphan_sweep *sweep)
 {
+    if (!mark_fits(pid, mark, folder) || chase->count == CHASED_MAX)
+        return;
     int fd = pidfd_open(pid, 0);
     if (fd < 0)
         return;
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
-    bool readable = file_read(path, text);
-    bool ours = readable && environ_has(buf_str(text), marker);
-    if (!ours && text->n == 0) {
-        (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-        struct process p = file_read(path, text) ? process_read(text) : (struct process){0};
-        if (p.state == 'Z' && p.parent == getpid())
-            zombie_note(sweep, pid);
-        else if (readable && p.memory_bytes && !environ_is_empty(&p))
-            chase->unsure = true;
-    }
-    if (ours && chase->count < CHASED_MAX && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0) {
-        chase->watches[chase->count] = (struct pollfd){.fd = fd, .events = POLLIN};
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    if (mark_fits(pid, mark, folder) && poll(&ended, 1, 0) == 0 &&
+        pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0) {
+        chase->watches[chase->count] = ended;
         chase->pids[chase->count++] = pid;
         sweep->killed++;
         return;
@@ -130,18 +80,17 @@ static void process_look(pid_t pid, const char *marker, struct buf *text, struct
     (void)close(fd);
 }
 
-static void chase_find(struct chase *chase, const char *marker, struct buf *text,
+static void chase_find(struct chase *chase, uint64_t mark, bool folder,
                        struct orphan_sweep *sweep)
 {
-    chase->count = sweep->zombie_count = 0;
-    chase->unsure = false;
+    chase->count = 0;
     DIR *proc = opendir("/proc");
     if (!proc)
         return;
     for (struct dirent *entry; (entry = readdir(proc));) {
         int64_t pid;
         if (str_to_int(str_of(entry->d_name), 1, INT32_MAX, &pid) && pid != getpid())
-            process_look((pid_t)pid, marker, text, chase, sweep);
+            process_look((pid_t)pid, mark, folder, chase, sweep);
     }
     (void)closedir(proc);
 }
@@ -161,23 +110,35 @@ static void chase_wait(struct chase *chase, int64_t until_us, struct orphan_swee
     }
 }
 
-void orphan_sweep(const char *marker, struct orphan_sweep *ret_sweep)
+void orphan_sweep(uint64_t mark, bool folder, struct orphan_sweep *ret_sweep)
 {
-    AUTO_BUF text = BUF_INIT(ENVIRON_MAX_BYTES);
     AUTO_FREE struct chase *chase = mem_alloc(sizeof(*chase));
     int64_t until_us = clock_mono_us() + SWEEP_LIMIT_MS * INT64_C(1000);
     *ret_sweep = (struct orphan_sweep){0};
     do {
         ret_sweep->stubborn = 0;
-        chase_find(chase, marker, &text, ret_sweep);
+        chase_find(chase, mark, folder, ret_sweep);
         chase_wait(chase, until_us, ret_sweep);
-        if (chase->unsure)
-            (void)poll(NULL, 0, LOOK_AGAIN_MS);
-    } while ((chase->count > 0 || chase->unsure) && clock_mono_us() < until_us);
+    } while (chase->count > 0 && clock_mono_us() < until_us);
 }
 
-void orphan_sweep_done(struct orphan_sweep *sweep)
+int orphan_children(pid_t *pids, int max)
 {
-    mem_clear(&sweep->zombies);
-    sweep->zombie_count = sweep->zombie_cap = 0;
+    AUTO_BUF text = BUF_INIT(CHILDREN_MAX_BYTES);
+    char path[64], *room;
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = 0;
+    while ((room = buf_room(&text, 4096)) && (n = read(fd, room, 4096)) > 0)
+        text.n += (size_t)n;
+    (void)close(fd);
+    int count = 0;
+    for (struct str rest = buf_str(&text); rest.n > 0 && count < max;) {
+        int64_t pid;
+        if (str_to_int(str_cut(&rest, ' '), 1, INT32_MAX, &pid))
+            pids[count++] = (pid_t)pid;
+    }
+    return n < 0 ? -1 : count;
 }

@@ -1,25 +1,45 @@
-/* orphan.h: processes that a command left behind, found by what is in their environment.
+/* orphan.h: processes that a command left behind, found by a mark that they cannot shake off.
  *
- * A process group is left by setsid(), a parent by exiting; the environment that a program was
- * started with stays. So every command carries a marker ("TAILRACE_TASK=<id>"), and who has it
- * belongs to the task. Whoever is just executing a program has none for a moment, and is looked
- * at again. A signal goes through a pidfd that was opened before the environment was
- * read: it can never hit another process that got the same number. Linux only (/proc).
+ * A process group is left by setsid(), a parent by exiting, an environment by clearing it.
+ * Limits on resources stay with the whole family, whatever it executes, and Linux keeps one
+ * that limits nothing: RLIMIT_LOCKS, without effect since 2.4.25. Each command gets a number of
+ * its own there; its upper bits stand for the data folder, so the next server knows it too. Who
+ * wants to can change that limit (the soft one); no program does so by chance.
  *
- * Blocking: for the pool or for the start of the program. Thread: any. */
+ * A signal goes through a pidfd whose process has been looked at: it can never hit another one
+ * that got the same number. Thread: any. */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "base/text.h"
+
+enum { ORPHAN_TASK_BITS = 20 };
+
+/* The mark of a folder's commands, its lowest ORPHAN_TASK_BITS zero. */
+uint64_t orphan_mark(struct str folder);
+
+/* Children that are started from now on have this mark; 0: none. It is the server's own limit
+ * that they inherit. Thread: the one that starts them. */
+void orphan_mark_set(uint64_t mark);
+
+/* The mark of a process, also of one that waits to be reaped; 0: there is no such process, or
+ * it is somebody else's. */
+uint64_t orphan_mark_of(pid_t pid);
 
 struct orphan_sweep {
     int killed;     /* how many got a SIGKILL */
     pid_t stubborn; /* one that did not end within the time limit, or 0 */
-    pid_t *zombies; /* children of this process that wait to be reaped; may be the caller's own
-                       processes too: only the loop knows which */
-    int zombie_count, zombie_cap;
 };
 
-/* Kills every process with `marker` ("NAME=value") in its environment, except this one, until
- * there is none left or a second has passed. */
-void orphan_sweep(const char *marker, struct orphan_sweep *ret_sweep);
-void orphan_sweep_done(struct orphan_sweep *sweep);
+/* Kills every process with the mark, except this one, until there is none left or a second has
+ * passed; `folder`: with the mark of any task of its folder. Blocks: for the pool or for the
+ * start of the program. */
+void orphan_sweep(uint64_t mark, bool folder, struct orphan_sweep *ret_sweep);
+
+/* The children of this process's first thread: those that it started, and orphans that it
+ * adopted, also those that wait to be reaped. At most `max`. Returns how many, or -1 when this
+ * kernel cannot tell. */
+int orphan_children(pid_t *pids, int max);

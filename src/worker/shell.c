@@ -1,22 +1,27 @@
 /* The happy path of a command: spawned in its own session, its two pipes are read line by line,
- * it exits, nobody of its group is left, a look at /proc finds no escaped descendant, both
- * pipes are at their end, the handles are closed, done().
+ * it exits, nobody of its group is left, this process has adopted no orphan of it, both pipes
+ * are at their end, the handles are closed, done().
  *
  *     COMMAND   the shell runs                       → it exited
- *     REST      the rest of its group may end        → nobody is left, or the time is over
- *     SWEEP     on the pool: kill escaped ones       → there are none, or it came back
+ *     REST      the rest of its group may end, or must → nobody is left
+ *     SWEEP     on the pool: kill escaped ones       → none is left (or there was none)
  *     DRAIN     read what is in the pipes            → both have nothing more
  *     CLOSE     handles close                        → done(), freed
  *
  * Stopping only sends signals; the end comes by the same road. A descendant that got away all
- * the same (by clearing its environment) cannot keep a task alive by holding a pipe: DRAIN
- * reads what was in the pipe when it began, no more.
+ * the same cannot keep a task alive by holding a pipe: DRAIN reads what was in the pipe when it
+ * began, no more.
  *
- * The pipes are pipes and not the socket pairs that libuv makes: a socket cannot be opened as
- * /dev/stdout, and scripts do that. */
+ * Whatever outlives its parent becomes a child of this process. So when the shell has exited,
+ * all that is left of its family hangs below children of this process that are no shells: who
+ * has none needs no look at /proc.
+ *
+ * The pipes are pipes and not socket pairs: a socket cannot be opened as /dev/stdout, and
+ * scripts do that. */
 #include "worker/shell.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/limits.h"
@@ -33,15 +39,17 @@
 #include "worker/child.h"
 #include "worker/environment.h"
 #include "worker/orphan.h"
+#include "worker/splitter.h"
 
 enum {
     STOP_GRACE_MS = 5000, /* between SIGTERM and SIGKILL */
     REST_GRACE_MS = 250,  /* for background processes to end with the shell, as `tee` does */
     REST_CHECK_MS = 20,
+    KILL_WAIT_MS = 1000, /* for those that got SIGKILL to be gone */
     READ_BYTES = 64 * 1024,
-    GATHER_BYTES = 16 * LIMIT_LINE_BYTES, /* a longer line is handed on in pieces */
     KEY_BYTES = 120,
-    PROGRESS_EVERY_MS = 50,
+    CHILDREN_MAX = 4096,
+    SWEEPS_MAX = 50,
 };
 
 enum run_phase { RUN_COMMAND, RUN_REST, RUN_SWEEP, RUN_DRAIN, RUN_CLOSE };
@@ -49,109 +57,37 @@ enum run_phase { RUN_COMMAND, RUN_REST, RUN_SWEEP, RUN_DRAIN, RUN_CLOSE };
 struct stream {
     struct run *run;
     uv_pipe_t pipe;
-    enum event_level level;
-    struct buf line;      /* what came since the last newline */
-    uint64_t progress_ms; /* uv_now() when the newest progress was told */
-    bool ended;           /* nothing more will be read */
-    int64_t to_drain;     /* bytes still to be read, from DRAIN on */
+    struct splitter splitter;
+    bool ended;       /* nothing more will be read */
+    int64_t to_drain; /* bytes still to be read, from DRAIN on */
 };
 
 struct run {
     struct list link; /* in `runs` */
     struct worker_task *task;
     enum run_phase phase;
+    pid_t group; /* and pid of the shell; 0: there is none */
+    uint64_t mark;
     struct child child;
-    pid_t group; /* 0: it could not be started */
-    int exit_status, term_signal;
-    bool exited, stopped, swept;
+    int status; /* as wait4() tells it */
+    bool exited, stopped;
     struct stream streams[2];
     uv_timer_t timer;
     uint64_t rest_until_ms; /* uv_now() */
     uv_work_t sweep_work;
     struct orphan_sweep sweep;
-    char marker[sizeof("TAILRACE_TASK=") + ID_TEXT_LEN];
+    bool sweeping; /* on the pool */
+    int sweeps;
+    struct cost cost;
     int handles; /* not yet closed */
 };
 
 static struct list runs = {&runs, &runs}; /* all commands there are */
-static char *data_marker;                 /* "TAILRACE_COMMAND_OF=<folder>", or NULL */
+static uint64_t folder_mark = UINT64_C(1) << ORPHAN_TASK_BITS;
 
 static void run_advance(struct run *run);
 
-/* ---- lines ---- */
-
-static void stream_line(struct stream *s, struct str line)
-{
-    if (line.n > 0 && line.p[line.n - 1] == '\r')
-        line.n--;
-    struct worker_task *task = s->run->task;
-    task->step->host->log(task->step, task, s->level, line);
-}
-
-/* Keeps the beginning of a line until the rest comes. A line that never ends must not fill the
- * memory: it is handed on in pieces, the later ones marked. */
-static void stream_gather(struct stream *s, struct str part)
-{
-    while (part.n > 0) {
-        size_t n = MIN(part.n, GATHER_BYTES - s->line.n);
-        buf_add(&s->line, part.p, n);
-        part.p += n;
-        part.n -= n;
-        if (s->line.n == GATHER_BYTES) {
-            size_t whole = utf8_cut(buf_str(&s->line), GATHER_BYTES - 1);
-            stream_line(s, (struct str){s->line.p, whole});
-            AUTO_FREE char *rest = mem_copy(s->line.p + whole, s->line.n - whole);
-            size_t rest_n = s->line.n - whole;
-            buf_clear(&s->line);
-            buf_add_c(&s->line, "…");
-            buf_add(&s->line, rest, rest_n);
-        }
-    }
-}
-
-/* Programs show progress by writing over a line: "41 %\r42 %\r". Such a text is a line that
- * ends with the carriage return, as soon as something else than a newline follows it. They come
- * fast, and only the newest matters: those between are left out. */
-static void stream_progress(struct stream *s)
-{
-    struct str text = buf_str(&s->line);
-    const char *last = text.n ? memrchr(text.p, '\r', text.n - 1) : NULL;
-    if (!last)
-        return;
-    const char *before = memrchr(text.p, '\r', (size_t)(last - text.p));
-    const char *from = before ? before + 1 : text.p;
-    struct worker_task *task = s->run->task;
-    uint64_t now_ms = uv_now(task->step->loop);
-    if (now_ms - s->progress_ms >= PROGRESS_EVERY_MS) {
-        s->progress_ms = now_ms;
-        task->step->host->log(task->step, task, s->level,
-                              (struct str){from, (size_t)(last + 1 - from)});
-    }
-    size_t rest_n = text.n - (size_t)(last + 1 - text.p);
-    AUTO_FREE char *rest = mem_copy(last + 1, rest_n);
-    buf_clear(&s->line);
-    buf_add(&s->line, rest, rest_n);
-}
-
-static void stream_text(struct stream *s, struct str text)
-{
-    while (text.n > 0) {
-        const char *newline = memchr(text.p, '\n', text.n);
-        struct str part = {text.p, newline ? (size_t)(newline - text.p) : text.n};
-        text.p += part.n + (newline ? 1 : 0);
-        text.n -= part.n + (newline ? 1 : 0);
-        if (newline && s->line.n == 0 && part.n < GATHER_BYTES) {
-            stream_line(s, part); /* whole in one read, as most are: no copy */
-            continue;
-        }
-        stream_gather(s, part);
-        if (newline) {
-            stream_line(s, buf_str(&s->line));
-            buf_clear(&s->line);
-        }
-    }
-    stream_progress(s);
-}
+/* ---- what it writes ---- */
 
 static void stream_end(struct stream *s)
 {
@@ -159,9 +95,7 @@ static void stream_end(struct stream *s)
         return;
     s->ended = true;
     (void)uv_read_stop((uv_stream_t *)&s->pipe);
-    if (s->line.n > 0)
-        stream_line(s, buf_str(&s->line));
-    buf_done(&s->line);
+    splitter_end(&s->splitter);
 }
 
 static void on_pipe_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -176,7 +110,7 @@ static void on_pipe_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *buf)
     struct stream *s = container_of((uv_pipe_t *)pipe, struct stream, pipe);
     struct run *run = s->run;
     if (n > 0) {
-        stream_text(s, (struct str){buf->base, (size_t)n});
+        splitter_add(&s->splitter, (struct str){buf->base, (size_t)n});
         s->to_drain -= n;
     }
     if (n < 0 || (run->phase == RUN_DRAIN && s->to_drain <= 0))
@@ -200,11 +134,69 @@ static void run_read(struct run *run)
 
 /* ---- the end ---- */
 
-/* Orphans of the group that this process adopted must be reaped, or they count as members. */
-static bool run_has_rest(const struct run *run)
+/* What is told of a process includes those that it has waited for. Linux counts as memory of a
+ * process also what the server has, whose memory it had until it executed: it is known only
+ * when it is more than that. */
+static void run_add_cost(struct run *run, const struct rusage *used)
 {
-    while (waitpid(-run->group, NULL, WNOHANG) > 0)
-        ;
+    struct rusage own;
+    (void)getrusage(RUSAGE_SELF, &own);
+    run->cost.is_known = true;
+    run->cost.cpu_us += (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * INT64_C(1000000) +
+                        used->ru_utime.tv_usec + used->ru_stime.tv_usec;
+    cost_add_memory(&run->cost, used->ru_maxrss * INT64_C(1024),
+                    used->ru_maxrss <= own.ru_maxrss);
+}
+
+static struct run *run_of_pid(pid_t pid)
+{
+    LIST_EACH (&runs, struct run, link, run)
+        if (run->group == pid && !run->exited)
+            return run;
+    return NULL;
+}
+
+static struct run *run_of_mark(uint64_t mark)
+{
+    LIST_EACH (&runs, struct run, link, run)
+        if (run->mark == mark)
+            return run;
+    return NULL;
+}
+
+/* Reaps the orphans that have ended, of all commands. True: one of this command lives, or
+ * nobody can tell. One that belongs to no command is of one that is over, if not of another
+ * that runs: with the last command it goes. (The first process of a container adopts anyone's.)
+ */
+static bool run_has_orphans(struct run *run)
+{
+    static pid_t pids[CHILDREN_MAX];
+    bool has = false;
+    if (!child_strangers())
+        return false;
+    int count = orphan_children(pids, CHILDREN_MAX);
+    for (int i = 0; i < count; i++) {
+        struct rusage used;
+        if (run_of_pid(pids[i]))
+            continue;
+        struct run *owner = run_of_mark(orphan_mark_of(pids[i]));
+        if (wait4(pids[i], NULL, WNOHANG, &used) == pids[i]) {
+            if (owner)
+                run_add_cost(owner, &used);
+        } else if (!owner && run->link.next == run->link.prev && getpid() != 1) {
+            has = kill(pids[i], SIGKILL) == 0 || has;
+        } else
+            has = owner == run || has;
+    }
+    return has || (count < 0 && (run->sweeps == 0 || run->sweep.killed));
+}
+
+/* Orphans of the group that this process adopted must be reaped, or they count as members. */
+static bool run_has_rest(struct run *run)
+{
+    struct rusage used;
+    while (wait4(-run->group, NULL, WNOHANG, &used) > 0)
+        run_add_cost(run, &used);
     return kill(-run->group, 0) == 0 || errno == EPERM;
 }
 
@@ -216,31 +208,33 @@ static void on_rest_timer(uv_timer_t *timer)
 static void on_sweep_work(uv_work_t *work)
 {
     struct run *run = container_of(work, struct run, sweep_work);
-    orphan_sweep(run->marker, &run->sweep);
-}
-
-static bool pid_is_run(pid_t pid)
-{
-    LIST_EACH (&runs, struct run, link, run)
-        if (run->group == pid)
-            return true;
-    return false;
+    orphan_sweep(run->mark, false, &run->sweep);
 }
 
 static void on_sweep_after(uv_work_t *work, int status)
 {
     struct run *run = container_of(work, struct run, sweep_work);
     (void)status;
-    for (int i = 0; i < run->sweep.zombie_count; i++)
-        if (!pid_is_run(run->sweep.zombies[i])) /* those are libuv's to reap */
-            (void)waitpid(run->sweep.zombies[i], NULL, WNOHANG);
     if (run->sweep.stubborn)
         worker_log(run->task->step, run->task, LEVEL_WARN,
                    "process %ld of this command does not end, not even by SIGKILL",
                    (long)run->sweep.stubborn);
-    orphan_sweep_done(&run->sweep);
-    run->swept = true;
+    run->sweeping = false;
     run_advance(run);
+}
+
+/* True when there is nobody to be looked for any more. */
+static bool run_sweep(struct run *run)
+{
+    if (run->sweeping)
+        return false;
+    if (!run_has_orphans(run) || run->sweep.stubborn || run->sweeps == SWEEPS_MAX)
+        return true;
+    run->sweeping = true;
+    run->sweeps++;
+    ASSERT(uv_queue_work(run->timer.loop, &run->sweep_work, on_sweep_work, on_sweep_after) ==
+           0);
+    return false;
 }
 
 /* From here on only what is in the pipes already counts. That is little, so it is read even
@@ -270,15 +264,16 @@ static void run_done(struct run *run)
     if (run->stopped) {
         outcome = JOB_CANCELLED;
         (void)snprintf(cause, sizeof(cause), "the command was stopped");
-    } else if (run->term_signal) {
-        (void)snprintf(cause, sizeof(cause), "killed by signal %d (%s)", run->term_signal,
-                       strsignal(run->term_signal));
-    } else if (run->exit_status != 0) {
-        (void)snprintf(cause, sizeof(cause), "exit code %d", run->exit_status);
+    } else if (WIFSIGNALED(run->status)) {
+        (void)snprintf(cause, sizeof(cause), "killed by signal %d (%s)", WTERMSIG(run->status),
+                       strsignal(WTERMSIG(run->status)));
+    } else if (WEXITSTATUS(run->status) != 0) {
+        (void)snprintf(cause, sizeof(cause), "exit code %d", WEXITSTATUS(run->status));
     } else {
         outcome = JOB_COMPLETED;
     }
-    task->state = task->step->state = NULL;
+    host->cost(task, &run->cost);
+    task->state = NULL;
     free(run);
     host->done(task, outcome, cause[0] ? cause : NULL);
 }
@@ -332,20 +327,20 @@ static void run_advance(struct run *run)
         __attribute__((fallthrough));
     case RUN_REST:
         if (run_has_rest(run)) {
-            if (uv_now(loop) < run->rest_until_ms) {
-                (void)uv_timer_start(&run->timer, on_rest_timer, REST_CHECK_MS, 0);
+            uint64_t now_ms = uv_now(loop);
+            if (now_ms >= run->rest_until_ms)
+                (void)kill(-run->group, SIGKILL);
+            if (now_ms < run->rest_until_ms + KILL_WAIT_MS) {
+                (void)uv_timer_start(&run->timer, on_rest_timer,
+                                     now_ms < run->rest_until_ms ? REST_CHECK_MS : 1, 0);
                 return;
             }
-            (void)kill(-run->group, SIGKILL);
         }
         (void)uv_timer_stop(&run->timer);
         run->phase = RUN_SWEEP;
-        run->swept = !child_strangers();
-        if (!run->swept)
-            ASSERT(uv_queue_work(loop, &run->sweep_work, on_sweep_work, on_sweep_after) == 0);
         __attribute__((fallthrough));
     case RUN_SWEEP:
-        if (!run->swept)
+        if (!run_sweep(run))
             return;
         FAULT_KILLS(WORKER_SHELL_SWEPT);
         (void)run_has_rest(run); /* reaps */
@@ -368,11 +363,10 @@ static void run_advance(struct run *run)
 static void on_child_exit(struct child *child, int status, const struct rusage *used)
 {
     struct run *run = container_of(child, struct run, child);
-    (void)used;
     FAULT_KILLS(WORKER_SHELL_EXITED);
-    run->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    run->term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    run->status = status;
     run->exited = true;
+    run_add_cost(run, used);
     run_advance(run);
 }
 
@@ -381,8 +375,7 @@ static uv_file stream_open(struct stream *s, struct run *run, enum event_level l
 {
     uv_file ends[2];
     s->run = run;
-    s->level = level;
-    s->line = (struct buf)BUF_INIT(GATHER_BYTES + 16);
+    splitter_init(&s->splitter, run->task, level);
     ASSERT(uv_pipe_init(run->task->step->loop, &s->pipe, 0) == 0);
     if (uv_pipe(ends, UV_NONBLOCK_PIPE, 0) < 0)
         return -1;
@@ -390,21 +383,28 @@ static uv_file stream_open(struct stream *s, struct run *run, enum event_level l
     return ends[1];
 }
 
+static uint64_t mark_new(void)
+{
+    static uint64_t last;
+    do
+        last = folder_mark | ((last + 1) & ((UINT64_C(1) << ORPHAN_TASK_BITS) - 1));
+    while (run_of_mark(last));
+    return last;
+}
+
 static int run_spawn(struct run *run, const uv_file write_ends[2])
 {
     if (write_ends[0] < 0 || write_ends[1] < 0)
         return UV_EMFILE;
     const struct settings *settings = run->task->step->settings;
+    const char *cwd = settings_text(settings, "cwd");
     AUTO_ENVIRONMENT env;
     environment_init(&env, run->task->step);
-    environment_set(&env, "TAILRACE_TASK", strchr(run->marker, '=') + 1);
-    if (data_marker)
-        environment_set(&env, "TAILRACE_COMMAND_OF", strchr(data_marker, '=') + 1);
+    environment_set(&env, "TAILRACE_TASK", ID_TEXT(run->task->id));
     char *argv[4] = {NULL};
     const char *const texts[] = {"/bin/sh", "-c", settings_text(settings, "command")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         argv[i] = (char *)(uintptr_t)arena_strdup(&env.arena, texts[i]);
-    const char *cwd = settings_text(settings, "cwd");
     struct child_options options = {
         .file = argv[0],
         .argv = argv,
@@ -414,7 +414,9 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     };
     if (FAULT(WORKER_SHELL_SPAWN))
         return UV_EAGAIN;
+    orphan_mark_set(run->mark);
     int r = child_start(&run->child, run->task->step->loop, &options, on_child_exit);
+    orphan_mark_set(0);
     run->group = r < 0 ? 0 : run->child.pid;
     if (r >= 0)
         FAULT_KILLS(WORKER_SHELL_SPAWNED);
@@ -430,7 +432,7 @@ static int shell_task_start(struct worker_task *task, struct err *e)
 
     struct run *run = mem_alloc(sizeof(*run));
     run->task = task;
-    (void)snprintf(run->marker, sizeof(run->marker), "TAILRACE_TASK=%s", ID_TEXT(task->id));
+    run->mark = mark_new();
     ASSERT(uv_timer_init(task->step->loop, &run->timer) == 0);
     uv_file write_ends[2] = {stream_open(&run->streams[0], run, LEVEL_INFO),
                              stream_open(&run->streams[1], run, LEVEL_WARN)};
@@ -438,12 +440,12 @@ static int shell_task_start(struct worker_task *task, struct err *e)
     for (int i = 0; i < 2; i++)
         if (write_ends[i] >= 0)
             (void)close(write_ends[i]);
-    list_add(&runs, &run->link);
     if (r < 0) {
         run_close(run);
         return fail(e, E_IO, "the command cannot be started: %s", uv_strerror(r));
     }
-    task->state = task->step->state = run;
+    task->state = run;
+    list_add(&runs, &run->link);
     run_read(run);
     return 0;
 }
@@ -470,9 +472,9 @@ static void shell_task_stop(struct worker_task *task)
 
 static void shell_step_resume(struct worker_step *step)
 {
-    struct run *run = step->state;
-    if (run && run->phase < RUN_CLOSE)
-        run_read(run);
+    LIST_EACH (&runs, struct run, link, run)
+        if (run->task->step == step && run->group && run->phase < RUN_CLOSE)
+            run_read(run);
 }
 
 static int shell_step_open(struct worker_step *step, struct err *e)
@@ -498,24 +500,19 @@ static void shell_step_plan(struct worker_step *step)
 
 static void shell_step_close(struct worker_step *step)
 {
-    ASSERT(!step->state);
+    LIST_EACH (&runs, struct run, link, run)
+        ASSERT(run->task->step != step);
 }
 
-/* The marker is no variable that people set, as TAILRACE_DATA is: their shell must not be
- * found. */
 int shell_init(const char *data_folder)
 {
     char path[PATH_MAX];
-    mem_clear(&data_marker);
-    data_marker =
-        mem_printf("TAILRACE_COMMAND_OF=%s", realpath(data_folder, path) ? path : data_folder);
+    folder_mark = orphan_mark(str_of(realpath(data_folder, path) ? path : data_folder));
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     struct orphan_sweep sweep;
-    orphan_sweep(data_marker, &sweep);
+    orphan_sweep(folder_mark, true, &sweep);
     FAULT_KILLS(WORKER_SHELL_LEFTOVERS);
-    int killed = sweep.killed;
-    orphan_sweep_done(&sweep);
-    return killed;
+    return sweep.killed;
 }
 
 static const struct setting_spec shell_settings[] = {

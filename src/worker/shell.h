@@ -6,8 +6,9 @@
  * group and SIGKILL five seconds later.
  *
  * Nothing outlives a task: when the command has ended, what is left of its group and every
- * process that carries the task's marker in its environment (so also one that made a session of
- * its own) is killed before done() is called. Thread: loop. */
+ * process that carries the task's mark (orphan.h; so also one that made a session of its own
+ * and cleared its environment) is killed before done() is called, and what all of them used is
+ * told. Thread: loop. */
 #pragma once
 
 #include "worker/worker.h"
@@ -15,7 +16,7 @@
 extern const struct worker_type shell_worker;
 
 /* For the server, once, before the first step: makes this process the parent of its orphaned
- * descendants, remembers the folder as marker of the commands to come, and kills the commands
+ * descendants, remembers the folder as mark of the commands to come, and kills the commands
  * that an earlier server of this folder left behind when it died. Returns how many those were.
  * Blocks for some milliseconds. Not calling it only costs the protection. */
 int shell_init(const char *data_folder);

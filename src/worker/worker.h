@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "job/event.h"
 #include "job/settings.h"
+#include "worker/cost.h"
 
 struct worker_task {
     struct worker_step *step;
@@ -86,6 +87,9 @@ struct worker_host {
 
     /* Says in words how far the step is ("62/100 pages"). */
     void (*progress)(struct worker_step *s, const char *text);
+
+    /* Adds to what the step has used; the line that ends it tells. Before done(). */
+    void (*cost)(struct worker_task *task, const struct cost *cost);
 
     /* Ends a task: JOB_COMPLETED, JOB_FAILED or JOB_CANCELLED, and why (NULL when completed).
      */

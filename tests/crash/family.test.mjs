@@ -17,6 +17,7 @@ const members = {
     "daemon, forked twice": "setsid sh -c '(. $FAMILY/note; exec >/dev/null 2>&1 </dev/null; cd /; trap \"\" TERM HUP; note; while :; do sleep 1; done) &'",
     "grandchild that holds the pipe": "(setsid sh -c '. $FAMILY/note; note; sleep 1000; true' &)",
     "process that executes itself without end": "exec setsid $FAMILY/again",
+    "daemon that clears its environment": "(exec env -i PATH=$PATH FAMILY=$FAMILY setsid sh -c '. $FAMILY/note; note; exec sleep 1000' >/dev/null 2>&1 &)",
     "halted child": "note; kill -STOP $$",
 };
 const COUNT = Object.keys(members).length;

@@ -15,6 +15,7 @@
 #include "job/definition.h"
 #include "test.h"
 #include "test_host.h"
+#include "worker/orphan.h"
 
 static struct test_host *command_run(const char *json_command)
 {
@@ -342,11 +343,9 @@ TEST(a_process_in_a_session_of_its_own_does_not_outlive_its_task)
     test_host_free(h);
 }
 
-/* While a program is executed its process has no environment to be known by. The moment in
- * which it says of itself that it has none is short: without the look at code_start one in
- * thirty runs of this test failed, with two more beside it on two cores. */
 TEST(a_process_that_always_executes_something_new_does_not_outlive_its_task)
 {
+    CHECK_INT(shell_init(test_folder()), 0);
     AUTO_FREE char *script = mem_printf("%s/again", test_folder());
     FILE *f = fopen(script, "w");
     CHECK(f && fputs("#!/bin/sh\nexec \"$0\"\n", f) > 0 && fchmod(fileno(f), 0755) == 0);
@@ -362,35 +361,43 @@ TEST(a_process_that_always_executes_something_new_does_not_outlive_its_task)
     }
 }
 
-TEST(a_process_that_hides_cannot_hold_a_task_by_its_pipe)
+TEST(a_process_that_clears_its_environment_does_not_outlive_its_task)
 {
+    CHECK_INT(shell_init(test_folder()), 0);
     struct test_host *h =
         background_run("env -i setsid sh -c 'echo $$; echo ready; exec sleep 1000'");
-    CHECK(!pid_is_gone(h->lines[0].text)); /* the one thing that gets away: known, documented */
-    kill((pid_t)atol(h->lines[0].text), SIGKILL);
+    CHECK(pid_is_gone(h->lines[0].text));
+    test_host_free(h);
+}
+
+/* Nobody does so by chance. As the last command's it is found all the same, because nothing
+ * else can be a child of this process. */
+TEST(a_process_that_shakes_off_its_mark_goes_with_the_last_command)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h = background_run(
+        "(prlimit --locks=5: setsid sh -c 'echo $$; echo ready; exec sleep 1000' &)");
+    CHECK(pid_is_gone(h->lines[0].text));
+    CHECK_INT(waitpid(-1, NULL, WNOHANG), -1);
     test_host_free(h);
 }
 
 TEST(a_server_that_starts_kills_what_its_predecessor_left)
 {
-    AUTO_FREE char *mine = mem_printf("TAILRACE_COMMAND_OF=%s", test_folder());
-    AUTO_FREE char *other = mem_printf("TAILRACE_COMMAND_OF=%s-2", test_folder());
-    AUTO_FREE char *persons =
-        mem_printf("TAILRACE_DATA=%s", test_folder()); /* as serve reads */
+    AUTO_FREE char *neighbour = mem_printf("%s-2", test_folder());
+    const uint64_t marks[2] = {orphan_mark(str_of(test_folder())) | 7,
+                               orphan_mark(str_of(neighbour)) | 7};
+    char *argv[] = {(char[]){"/bin/sleep"}, (char[]){"1000"}, NULL};
     pid_t pids[2];
     for (int i = 0; i < 2; i++) {
-        int ready[2];
-        char *argv[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
-        char *envp[] = {persons, i == 0 ? mine : other, NULL};
-        CHECK_INT(pipe2(ready, O_CLOEXEC), 0);
+        orphan_mark_set(marks[i]);
         pids[i] = fork();
         if (pids[i] == 0) {
-            execve("/bin/sleep", argv, envp);
+            (void)execv(argv[0], argv);
             _exit(127);
         }
-        close(ready[1]);
-        CHECK_INT(read(ready[0], &(char){0}, 1), 0); /* closed by the exec */
-        close(ready[0]);
+        orphan_mark_set(0);
+        CHECK(orphan_mark_of(pids[i]) == marks[i]);
     }
     CHECK_INT(shell_init(test_folder()), 1);
     int status;
@@ -400,4 +407,47 @@ TEST(a_server_that_starts_kills_what_its_predecessor_left)
     kill(pids[1], SIGKILL);
     waitpid(pids[1], &status, 0);
     CHECK_INT(shell_init(test_folder()), 0);
+}
+
+/* ---- what a command used ---- */
+
+TEST(the_time_of_the_processor_counts_children_and_orphans)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    fifo_make();
+    const char *burn = "while read -r a b c d e f g h i j k l m user rest </proc/self/stat &&"
+                       " [ $user -lt 20 ]; do :; done"; /* hundredths of a second */
+    AUTO_FREE char *command = mem_printf("(setsid sh -c '%s; echo > %s' &); sh -c '%s'; cat %s",
+                                         burn, fifo, burn, fifo);
+    struct test_host *h = command_run(command);
+    mem_clear(&fifo);
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    CHECK(h->cost.cpu_us >= 390000 && h->cost.cpu_us < 30 * 1000000);
+    test_host_free(h);
+}
+
+TEST(the_largest_process_is_the_peak_memory)
+{
+    struct test_host *h = command_run("true");
+    CHECK(h->cost.is_known && h->cost.memory_is_at_most);
+    test_host_free(h);
+    h = command_run("head -c 100000000 /dev/zero | tail -n 1 | wc -c");
+    CHECK(!h->cost.memory_is_at_most);
+    CHECK(h->cost.memory_bytes > 100000000 && h->cost.memory_bytes < 400000000);
+    test_host_free(h);
+}
+
+TEST(costs_of_several_tasks_are_one_text)
+{
+    struct cost c = {0};
+    char text[COST_TEXT_MAX];
+    CHECK_TEXT(cost_text(&c, text), "");
+    cost_add(&c, &(struct cost){true, 1500000, 20000000, true});
+    CHECK_TEXT(cost_text(&c, text), ", CPU 1.500 s, peak memory under 20.0 MB");
+    cost_add(&c, &(struct cost){true, 2000, 3000000, false});
+    CHECK_TEXT(cost_text(&c, text), ", CPU 1.502 s, peak memory 3.0 MB");
+    cost_add(&c, &(struct cost){true, 0, 30000000, true});
+    CHECK_TEXT(cost_text(&c, text), ", CPU 1.502 s, peak memory 3.0 MB");
+    cost_add(&c, &(struct cost){true, 0, 4000000, false});
+    CHECK_TEXT(cost_text(&c, text), ", CPU 1.502 s, peak memory 4.0 MB");
 }

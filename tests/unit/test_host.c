@@ -63,6 +63,11 @@ static void on_progress(struct worker_step *step, const char *text)
     h->progress = mem_strdup(text);
 }
 
+static void on_cost(struct worker_task *task, const struct cost *cost)
+{
+    cost_add(&host_of(task->step)->cost, cost);
+}
+
 static void on_done(struct worker_task *task, enum job_state outcome, const char *cause)
 {
     struct test_host *h = host_of(task->step);
@@ -111,6 +116,7 @@ static const struct worker_host test_worker_host = {
     .spawn = on_spawn,
     .keep = on_keep,
     .progress = on_progress,
+    .cost = on_cost,
     .done = on_done,
     .may_write = on_may_write,
     .output = on_output,

@@ -37,6 +37,7 @@ struct test_host {
     int running, most_running;
     char *progress;
     char *outputs;         /* "name=value\n", in the order in which they were said */
+    struct cost cost;
     char start_error[512]; /* of the last task that could not be started */
 
     /* For a test to set before the run. */

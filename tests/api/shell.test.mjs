@@ -1,0 +1,29 @@
+// Commands, as the engine runs them: what they used, how they are stopped, what they may say.
+import assert from "node:assert/strict";
+import nodeTest from "node:test";
+import { serve } from "./server.mjs";
+
+const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
+
+const definition = (config, more = {}) => ({ "d.json": JSON.stringify({ id: "d", name: "D", ...more.job, steps: [
+    { name: "s", type: "shell", config, ...more.step }] }) });
+
+async function ran(t, config, more) {
+    const server = await serve(t, { definitions: definition(config, more) });
+    const job = await server.run("d");
+    const { body } = await server.get(`/api/jobs/${job}/tree`);
+    return { server, job, step: body.steps[0], texts: body.steps[0].logs.map(({ message }) => message) };
+}
+
+test("the last line of a step says what its command used, and its cause does not", async (t) => {
+    const { step, texts } = await ran(t, { command: "head -c 200000000 /dev/zero | tail -n 1 | wc -c; exit 3" });
+    assert.equal(step.cause, "exit code 3");
+    const [, cpu, memory] = texts.at(-1).match(/^failed after \d+\.\d{3} s, CPU (\d+\.\d{3}) s, peak memory ([\d.]+) MB: exit code 3$/);
+    assert.ok(Number(cpu) > 0.01 && Number(cpu) < 30, cpu);
+    assert.ok(Number(memory) > 190 && Number(memory) < 600, memory);
+});
+
+test("less memory than the server's own is told as a bound", async (t) => {
+    const { texts } = await ran(t, { command: "true" });
+    assert.match(texts.at(-1), /^completed after \d+\.\d{3} s, CPU 0\.\d{3} s, peak memory under [\d.]+ MB$/);
+});
