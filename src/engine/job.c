@@ -125,6 +125,7 @@ static void step_done(struct step *step)
     free(step->last_failure);
     free(step->stop_cause);
     outputs_done(step);
+    supply_done(step);
 }
 
 void job_free(struct job *job)

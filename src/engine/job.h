@@ -13,6 +13,7 @@
  *     retention.c  which jobs that have ended are deleted, and when
  *     retry.c    tasks that try again later, and how long anything may take
  *     output.c   values that a step says for those after it
+ *     supply.c   what a step gets from those before it
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
  *     secrets.c  what a step's secrets are, while it is open
@@ -76,7 +77,9 @@ struct step {
     struct keyset keys;  /* every task's key */
     struct list link_dirty, link_due, link_monitored, link_counted;
     struct worker_secret *secrets; /* secrets.c */
-    bool opened;                   /* the worker has state */
+    struct settings *settings;     /* with the outputs of others; NULL: the definition's */
+    struct worker_parameter *variables;
+    bool opened;      /* the worker has state */
     bool stopping;    /* no further task is started; running ones were asked to end */
     char *stop_cause; /* why */
     enum job_state stop_state;
@@ -208,6 +211,14 @@ CHECKED int output_set(struct step *step, const struct task *task, struct str na
 const char *output_get(const struct step *step, const char *name); /* NULL: was never set */
 void outputs_adopt(struct step *step, const char *text);           /* those of a row */
 void outputs_done(struct step *step);
+
+/* ---- supply.c ---- */
+
+/* Fills outputs of other steps into the settings and makes the worker's variables of them.
+ * E_INVAL: a setting asks for an output that was not set, or is wrong with its value. */
+CHECKED int supply_take(struct step *step, struct err *e);
+void supply_done(struct step *step);
+struct filler supply_filler(const struct step *step); /* knows all but the item */
 
 /* ---- monitor.c ---- */
 

@@ -10,18 +10,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
+#include "job/parameter.h"
 
-enum { NAME_MAX_BYTES = 64, JSON_MAX_BYTES = 8 * LIMIT_OUTPUTS_BYTES };
-
-static bool is_name(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (!(c >= 'a' && c <= 'z') && (i == 0 || (c != '_' && !(c >= '0' && c <= '9'))))
-            return false;
-    }
-    return s.n > 0 && s.n <= NAME_MAX_BYTES;
-}
+enum { JSON_MAX_BYTES = 8 * LIMIT_OUTPUTS_BYTES };
 
 static bool is_text(struct str s)
 {
@@ -77,11 +68,11 @@ int output_set(struct step *step, const struct task *task, struct str name, stru
 {
     struct output *old = output_find(step, name);
     size_t bytes = name.n + value.n;
-    if (!is_name(name))
+    if (!parameter_is_name(name))
         return fail(e, E_INVAL,
                     "an output's name is lower-case letters, digits and '_', the first a "
                     "letter, at most %d, not '%.*s'",
-                    NAME_MAX_BYTES, (int)MIN(name.n, (size_t)NAME_MAX_BYTES), name.p);
+                    PARAMETER_NAME_MAX, (int)MIN(name.n, (size_t)PARAMETER_NAME_MAX), name.p);
     if (!is_text(value))
         return fail(e, E_INVAL, "output '%.*s' is no text in UTF-8", STR_ARG(name));
     if (!old && step->output_count == LIMIT_OUTPUTS)

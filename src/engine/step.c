@@ -64,7 +64,9 @@ int step_open(struct step *step, struct err *e)
     ASSERT(step->worker.type);
     if (FAULT(ENGINE_STEP_STARTED))
         return fault_fail(e);
-    int r = secrets_open(step, e);
+    int r = supply_take(step, e);
+    if (r >= 0)
+        r = secrets_open(step, e);
     if (r >= 0)
         r = step->worker.type->step_open(&step->worker, e);
     step->opened = r >= 0;

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "job/filler.h"
 #include "job/node.h"
 #include "job/parameter.h"
 #include "job/schedule.h"
@@ -202,9 +203,12 @@ static int root_read(const struct definition_input *in, const struct node *root,
         return r;
     struct filler filler = {.parameters = d->parameters,
                             .count = d->parameter_count,
+                            .max_bytes = LIMIT_DEFINITION_BYTES,
                             .secrets = d->secrets,
                             .secret_count = d->secret_count};
-    return steps_read(steps, in->schemas, &filler, d, e);
+    r = steps_read(steps, in->schemas, &filler, d, e);
+    filler_done(&filler);
+    return r;
 }
 
 int definition_parse(const struct definition_input *in, struct definition **ret_definition,

@@ -8,8 +8,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { PARAMETER_NAME_MAX = 64 };
-
 bool parameter_is_name(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -197,7 +195,7 @@ void parameters_free(struct definition *d)
     free(d->parameters);
 }
 
-static int parameter_index(const struct parameter *list, int count, struct str name)
+int parameter_index(const struct parameter *list, int count, struct str name)
 {
     int i = 0;
     while (i < count && !str_eq_c(name, list[i].name))
@@ -253,56 +251,5 @@ int parameters_give(struct definition *d, const struct definition_input *in, str
                           "%s: parameter '%s' has no default and needs a value", in->origin,
                           d->parameters[i].name);
     }
-    return 0;
-}
-
-/* The parameter whose "{name}" stands at the beginning of `s`, or NULL. */
-static const struct parameter *reference_at(const struct filler *f, struct str s,
-                                            size_t *ret_length)
-{
-    struct str inside = {s.p + 1, s.n - 1};
-    inside.n = MIN(inside.n, (size_t)PARAMETER_NAME_MAX + 1);
-    ptrdiff_t end = str_find(inside, STR("}"));
-    if (end < 0)
-        return NULL;
-    int i = parameter_index(f->parameters, f->count, (struct str){inside.p, (size_t)end});
-    *ret_length = (size_t)end + 2;
-    return i < 0 ? NULL : &f->parameters[i];
-}
-
-int filler_fill(struct filler *f, const struct node *n, char **ret_text, bool *ret_open,
-                struct err *e)
-{
-    AUTO_BUF out = BUF_INIT(LIMIT_DEFINITION_BYTES - f->bytes);
-    struct str rest = str_of(n->text);
-    bool is_escaped = false,
-         open = false; /* escaped: behind '$', the shell's own way to say it */
-    while (rest.n) {
-        const struct parameter *p = NULL;
-        size_t length = 1;
-        if (rest.p[0] == '{' && !is_escaped)
-            p = reference_at(f, rest, &length);
-        if (p && p->value) {
-            buf_add_c(&out, p->value);
-        } else {
-            open = open || p;
-            length = 1;
-            buf_add_byte(&out, rest.p[0]);
-        }
-        is_escaped = rest.p[0] == '$';
-        rest.p += length;
-        rest.n -= length;
-    }
-    if (out.overflow) {
-        (void)node_fail(n, e,
-                        "the settings have more than %d bytes with their parameters filled in",
-                        LIMIT_DEFINITION_BYTES);
-        if (e)
-            e->code = E_TOOBIG;
-        return E_TOOBIG;
-    }
-    f->bytes += out.n;
-    *ret_text = buf_take(&out);
-    *ret_open = open;
     return 0;
 }

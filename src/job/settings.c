@@ -10,8 +10,8 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "job/filler.h"
 #include "job/node.h"
-#include "job/parameter.h"
 #include "job/secret.h"
 
 struct setting_item {
@@ -153,14 +153,12 @@ static int item_read(const struct setting_spec *spec, const struct node *n,
     item->key = spec->kind == SETTING_PAIRS ? mem_strdup(n->key) : NULL;
     v->count++;
     v->open = v->open || open;
-    if (open)
-        return 0;
     if (strcmp(item->text, n->text) != 0) {
         item->written = mem_strdup(n->text);
         filled.text = item->text;
         filled.quoted = false;
     }
-    return value_check(spec, &filled, v, e);
+    return open ? 0 : value_check(spec, &filled, v, e);
 }
 
 static int value_read(const struct setting_spec *spec, const struct node *n,
@@ -252,6 +250,70 @@ int settings_read(const struct node *config, const struct node *step,
             return r;
     }
     *ret_settings = TAKE(s);
+    return 0;
+}
+
+/* Filling in later */
+
+bool settings_are_open(const struct settings *s)
+{
+    for (size_t i = 0; s->schema->settings[i].name; i++)
+        if (s->values[i].open)
+            return true;
+    return false;
+}
+
+static void value_copy(const struct setting_value *from, struct setting_value *to)
+{
+    *to = *from;
+    to->items = mem_alloc(from->count * sizeof(*to->items));
+    for (size_t i = 0; i < from->count; i++)
+        to->items[i] = (struct setting_item){.key = mem_strdup(from->items[i].key),
+                                             .text = mem_strdup(from->items[i].text),
+                                             .written = mem_strdup(from->items[i].written)};
+}
+
+/* Each item is read once more, from its text as it was written. There is no text of a
+ * definition here whose lines could be told, so messages name the setting. */
+static int value_fill(const struct setting_spec *spec, const struct setting_value *from,
+                      struct filler *filler, struct setting_value *to, struct err *e)
+{
+    int r = 0;
+    to->given = from->given;
+    to->items = mem_alloc(from->count * sizeof(*to->items));
+    for (size_t i = 0; i < from->count && r == 0; i++) {
+        const struct setting_item *item = &from->items[i];
+        AUTO_FREE char *place = item->key ? mem_printf("config.%s.%s", spec->name, item->key)
+                                : spec->kind == SETTING_TEXTS
+                                    ? mem_printf("config.%s[%zu]", spec->name, i)
+                                    : mem_printf("config.%s", spec->name);
+        struct node n = {.kind = NODE_SCALAR,
+                         .quoted = true,
+                         .origin = place,
+                         .key = item->key,
+                         .text = item->written ? item->written : item->text};
+        r = item_read(spec, &n, filler, to, e);
+    }
+    return r;
+}
+
+int settings_fill(const struct settings *s, struct filler *filler,
+                  struct settings **ret_settings, struct err *e)
+{
+    AUTO_SETTINGS *filled = mem_alloc(sizeof(*filled));
+    filled->schema = s->schema;
+    filled->values = mem_alloc(spec_count(s->schema) * sizeof(*filled->values));
+    for (size_t i = 0; s->schema->settings[i].name; i++) {
+        if (!s->values[i].open) {
+            value_copy(&s->values[i], &filled->values[i]);
+            continue;
+        }
+        int r =
+            value_fill(&s->schema->settings[i], &s->values[i], filler, &filled->values[i], e);
+        if (r < 0)
+            return r;
+    }
+    *ret_settings = TAKE(filled);
     return 0;
 }
 

@@ -73,6 +73,14 @@ CHECKED int settings_read(const struct node *config, const struct node *step,
                           const struct worker_schema *schema, struct filler *filler,
                           struct settings **ret_settings, struct err *e);
 
+/* Does any setting ask for a value that is not known when a definition is read (filler.h)? */
+bool settings_are_open(const struct settings *s);
+
+/* A copy in which open settings have the values of `filler`, and are checked. E_INVAL with the
+ * setting: a value is wrong, or `filler` knows none. */
+CHECKED int settings_fill(const struct settings *s, struct filler *filler,
+                          struct settings **ret_settings, struct err *e);
+
 /* Writes one object: every setting, as it was written or with its default. */
 struct json;
 void settings_json(const struct settings *s, struct json *j);

@@ -125,6 +125,7 @@ static int step_read(const struct node *n, const struct worker_schema *const *sc
     static const char *const keys[] = {"name",    "type",         "description", "depends",
                                        "when",    "on_error",     "always_run",  "retry",
                                        "timeout", "task_timeout", "config",      NULL};
+    filler->step = d->step_count;
     struct step_definition *s = &d->steps[d->step_count++];
     const char *description = "";
     int r = node_check_map(n, keys, e);
@@ -229,6 +230,39 @@ static int order_find(const struct node *steps, struct definition *d, struct err
     return length ? fail_circle(steps, d, length, e) : 0;
 }
 
+/* Does `step` wait for `other`, directly or not? `seen` spares a graph's many roads. */
+static bool waits_for(const struct definition *d, int step, int other, bool *seen)
+{
+    if (step == other)
+        return true;
+    if (seen[step])
+        return false;
+    seen[step] = true;
+    for (int i = 0; i < d->steps[step].depends_count; i++)
+        if (waits_for(d, d->steps[step].depends[i], other, seen))
+            return true;
+    return false;
+}
+
+/* An output can only be asked for where it is sure that its step has ended. */
+static int references_check(const struct filler *f, const struct map *indexes,
+                            const struct definition *d, struct err *e)
+{
+    for (size_t i = 0; i < f->reference_count; i++) {
+        const struct reference *ref = &f->references[i];
+        bool seen[LIMIT_DEFINITION_STEPS] = {false};
+        int other = 0;
+        int r = step_index(ref->n, ref->of, indexes, d, NULL, &other, e);
+        if (r < 0)
+            return r;
+        if (ref->step == other || !waits_for(d, ref->step, other, seen))
+            return node_fail(ref->n, e,
+                             "step '%s' does not depend on step '%s', whose output it asks for",
+                             d->steps[ref->step].name, ref->of);
+    }
+    return 0;
+}
+
 int steps_read(const struct node *steps, const struct worker_schema *const *schemas,
                struct filler *filler, struct definition *d, struct err *e)
 {
@@ -259,5 +293,6 @@ int steps_read(const struct node *steps, const struct worker_schema *const *sche
         if (r < 0)
             return r;
     }
-    return order_find(steps, d, e);
+    r = order_find(steps, d, e);
+    return r < 0 ? r : references_check(filler, &indexes, d, e);
 }

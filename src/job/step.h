@@ -3,8 +3,8 @@
 
 #include "base/map.h"
 #include "job/definition.h"
+#include "job/filler.h"
 #include "job/node.h"
-#include "job/parameter.h"
 
 /* Reads the list `steps` into d->steps and d->order. */
 CHECKED int steps_read(const struct node *steps, const struct worker_schema *const *schemas,

@@ -66,6 +66,8 @@ void environment_init(struct environment *env, const struct worker_step *step)
         named_set(env, "PARAM_", step->parameters[i].name, step->parameters[i].value);
     for (size_t i = 0; i < step->secret_count; i++)
         named_set(env, "SECRET_", step->secrets[i].name, step->secrets[i].value);
+    for (size_t i = 0; i < step->variable_count; i++)
+        environment_set(env, step->variables[i].name, step->variables[i].value);
     environment_set(env, "TAILRACE_JOB", step->job_id_text);
     environment_set(env, "TAILRACE_STEP", step->name);
     environment_set(env, "TAILRACE_STEP_ID", step->step_id_text);

@@ -16,8 +16,8 @@ struct environment {
 #define AUTO_ENVIRONMENT AUTO(environment_done) struct environment
 
 /* PATH, HOME and the like of the server, PARAM_<NAME> for each parameter of the job,
- * SECRET_<NAME> for each secret, TAILRACE_JOB, TAILRACE_STEP, TAILRACE_STEP_ID, and what the
- * step's `env` says. */
+ * SECRET_<NAME> for each secret, STEP_<NAME>_<OUTPUT> of steps before, TAILRACE_JOB,
+ * TAILRACE_STEP, TAILRACE_STEP_ID, and what the step's `env` says. */
 void environment_init(struct environment *env, const struct worker_step *step);
 void environment_done(struct environment *env);
 void environment_set(struct environment *env, const char *name, const char *value);

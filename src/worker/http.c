@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/secret.h"
+#include "worker/http_output.h"
 #include "worker/web/fetch.h"
 #include "worker/web/status.h"
 #include "worker/web/url.h"
@@ -241,6 +242,12 @@ static void answer_end(struct request *r)
     const char *reason = http_status_reason(status);
     AUTO_FREE char *cause = mem_printf("HTTP %d%s%s", status, *reason ? " " : "", reason);
     bool good = is_expected(r->task->step->state, status);
+    struct err e;
+    if (good && http_outputs_say(r->task, status, buf_str(&r->fetch.body), &e) < 0) {
+        worker_log(r->task->step, r->task, LEVEL_ERROR, "%s", e.text);
+        request_end(r, JOB_FAILED, e.text);
+        return;
+    }
     request_end(r, good ? JOB_COMPLETED : JOB_FAILED, cause);
 }
 
@@ -509,6 +516,10 @@ static const struct setting_spec http_settings[] = {
      .kind = SETTING_BOOL,
      .fallback = "true",
      .help = "the text of the answer becomes lines"},
+    {.name = "outputs",
+     .kind = SETTING_PAIRS,
+     .check = http_output_check,
+     .help = "of the step: status, body or a path in the answer's JSON"},
     {0},
 };
 

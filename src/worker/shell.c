@@ -39,6 +39,7 @@
 #include "worker/child.h"
 #include "worker/environment.h"
 #include "worker/orphan.h"
+#include "worker/output_file.h"
 #include "worker/splitter.h"
 
 enum {
@@ -71,6 +72,7 @@ struct run {
     struct child child;
     int status; /* as wait4() tells it */
     bool exited, stopped;
+    char *outputs; /* path of the file in which the command says them, or NULL */
     struct stream streams[2];
     uv_timer_t timer;
     uint64_t rest_until_ms; /* uv_now() */
@@ -259,7 +261,11 @@ static void run_done(struct run *run)
 {
     struct worker_task *task = run->task;
     const struct worker_host *host = task->step->host;
-    char cause[96] = "";
+    char cause[ERR_TEXT_MAX] = "";
+    struct err e;
+    int said = output_file_take(task, run->outputs, &e);
+    if (said < 0)
+        worker_log(task->step, task, LEVEL_ERROR, "%s", e.text);
     enum job_state outcome = JOB_FAILED;
     if (run->stopped) {
         outcome = JOB_CANCELLED;
@@ -269,13 +275,24 @@ static void run_done(struct run *run)
                        strsignal(WTERMSIG(run->status)));
     } else if (WEXITSTATUS(run->status) != 0) {
         (void)snprintf(cause, sizeof(cause), "exit code %d", WEXITSTATUS(run->status));
+    } else if (said < 0) {
+        text_copy(cause, sizeof(cause), e.text);
     } else {
         outcome = JOB_COMPLETED;
     }
+    free(run->outputs);
     host->cost(task, &run->cost);
     task->state = NULL;
     free(run);
     host->done(task, outcome, cause[0] ? cause : NULL);
+}
+
+static void run_forget(struct run *run)
+{
+    if (run->outputs)
+        (void)unlink(run->outputs);
+    free(run->outputs);
+    free(run);
 }
 
 static void run_closed(struct run *run)
@@ -286,7 +303,7 @@ static void run_closed(struct run *run)
     if (run->phase == RUN_CLOSE)
         run_done(run);
     else
-        free(run); /* it never started; the engine knows from task_start() */
+        run_forget(run); /* it never started; the engine knows from task_start() */
 }
 
 static void on_run_close(uv_handle_t *handle)
@@ -401,6 +418,9 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     AUTO_ENVIRONMENT env;
     environment_init(&env, run->task->step);
     environment_set(&env, "TAILRACE_TASK", ID_TEXT(run->task->id));
+    run->outputs = output_file_new(run->task);
+    if (run->outputs)
+        environment_set(&env, "TAILRACE_OUTPUT", run->outputs);
     char *argv[4] = {NULL};
     const char *const texts[] = {"/bin/sh", "-c", settings_text(settings, "command")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -508,6 +528,7 @@ int shell_init(const char *data_folder)
 {
     char path[PATH_MAX];
     folder_mark = orphan_mark(str_of(realpath(data_folder, path) ? path : data_folder));
+    output_files_init(data_folder);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     struct orphan_sweep sweep;
     orphan_sweep(folder_mark, true, &sweep);

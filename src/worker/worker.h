@@ -57,6 +57,8 @@ struct worker_step {
     size_t parameter_count;
     const struct worker_secret *secrets;
     size_t secret_count;
+    const struct worker_parameter *variables; /* for commands: outputs of steps before */
+    size_t variable_count;
     int concurrency; /* how many tasks run at once; 1 unless step_open() sets it */
     void *state;     /* the worker's, from step_open() to step_close() */
 };

@@ -1,5 +1,7 @@
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/limits.h"
+#include "job/filler.h"
 #include "job/graph.h"
 #include "job/node.h"
 #include "job/parameter.h"
@@ -37,7 +39,9 @@ static struct parameter parameters[] = {
 static struct settings *config_read(const char *yaml, struct err *e)
 {
     AUTO_NODE_TREE tree = NODE_TREE_OF("x.yaml");
-    struct filler filler = {.parameters = parameters, .count = ARRAY_LEN(parameters)};
+    struct filler filler = {.parameters = parameters,
+                            .count = ARRAY_LEN(parameters),
+                            .max_bytes = LIMIT_DEFINITION_BYTES};
     struct settings *s = NULL;
     *e = (struct err){0};
     if (node_read_yaml(&tree, str_of(yaml), e) < 0)

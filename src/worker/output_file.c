@@ -1,0 +1,119 @@
+#include "worker/output_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+enum { FILE_MAX_BYTES = 2 * LIMIT_OUTPUTS_BYTES };
+
+static const char prefix[] = "output-";
+static char *folder; /* NULL: there is none, as in a test of a worker alone */
+
+void output_files_init(const char *data_folder)
+{
+    mem_clear(&folder);
+    folder = realpath(data_folder, NULL);
+    DIR *dir = folder ? opendir(folder) : NULL;
+    for (const struct dirent *entry; dir && (entry = readdir(dir));)
+        if (str_starts(str_of(entry->d_name), str_of(prefix)))
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        (void)closedir(dir);
+}
+
+char *output_file_new(const struct worker_task *task)
+{
+    if (!folder)
+        return NULL;
+    char *path = mem_printf("%s/%s%s", folder, prefix, ID_TEXT(task->id));
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        mem_clear(&path);
+    else
+        (void)close(fd);
+    return path;
+}
+
+/* A command can put anything in its place: what is no file has nothing to say. */
+static int file_read(const char *path, struct buf *out, struct err *e)
+{
+    struct stat st;
+    char piece[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return 0;
+    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    for (ssize_t n; is_file && !out->overflow && (n = read(fd, piece, sizeof(piece))) > 0;)
+        buf_add(out, piece, (size_t)n);
+    (void)close(fd);
+    return out->overflow ? fail(e, E_TOOBIG, "TAILRACE_OUTPUT has more than %d KiB",
+                                FILE_MAX_BYTES / 1024)
+                         : 0;
+}
+
+/* The lines up to `word`, without the last newline; *rest goes behind it. */
+static int block_cut(struct str *rest, struct str word, int *line, struct str *ret_value,
+                     struct err *e)
+{
+    const char *begin = rest->p;
+    int first = *line;
+    while (rest->p) {
+        struct str text = str_cut(rest, '\n');
+        ++*line;
+        if (!str_eq(text, word))
+            continue;
+        size_t n = (size_t)(text.p - begin);
+        *ret_value = (struct str){begin, n ? n - 1 : 0};
+        return 0;
+    }
+    return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: the line '%.*s' that ends it is missing",
+                first, (int)MIN(word.n, (size_t)64), word.p);
+}
+
+/* The line `text` and, of a block, those after it. */
+static int output_read(struct worker_task *task, struct str text, struct str *rest, int *line,
+                       struct err *e)
+{
+    struct err why;
+    int first = *line, r = 0;
+    ptrdiff_t block = str_find(text, STR("<<")), equals = str_find(text, STR("="));
+    bool is_block = block >= 0 && (equals < 0 || block < equals);
+    struct str name = text, value = {0};
+    if (is_block) {
+        name.n = (size_t)block;
+        struct str word = {text.p + block + 2, text.n - (size_t)block - 2};
+        r = block_cut(rest, word, line, &value, e);
+    } else if (equals >= 0) {
+        name.n = (size_t)equals;
+        value = (struct str){text.p + equals + 1, text.n - (size_t)equals - 1};
+    } else {
+        return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: expected name=value, found '%.*s'",
+                    first, (int)MIN(text.n, (size_t)64), text.p);
+    }
+    if (r == 0 && task->step->host->output(task, name, value, &why) < 0)
+        return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: %s", first, why.text);
+    return r;
+}
+
+int output_file_take(struct worker_task *task, const char *path, struct err *e)
+{
+    AUTO_BUF text = BUF_INIT(FILE_MAX_BYTES);
+    if (!path)
+        return 0;
+    int r = file_read(path, &text, e), line = 0;
+    (void)unlink(path);
+    for (struct str rest = buf_str(&text); r == 0 && rest.p;) {
+        struct str one = str_cut(&rest, '\n');
+        line++;
+        if (one.n > 0)
+            r = output_read(task, one, &rest, &line, e);
+    }
+    return r;
+}
