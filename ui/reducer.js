@@ -113,6 +113,8 @@ const jobOf = (job) => ({
     completed_at: job.completed_at || null,
     error: job.error || "",
     cause: job.cause || "",
+    priority: job.priority || 0,
+    waits_for: job.waits_for || "",
     steps: (job.steps || []).map(stepOf),
 });
 
@@ -148,7 +150,7 @@ const treeOf = (job) => ({
     ...jobOf(job),
     ...linesOf(job),
     total_logs: job.total_logs || 0,
-    steps: (job.steps || []).map((step) => ({ ...stepOf(step), ...linesOf(step) })),
+    steps: (job.steps || []).map((step) => ({ ...stepOf(step), ...linesOf(step), outputs: step.outputs || {} })),
 });
 
 const lineOf = (line) => ({
@@ -163,6 +165,7 @@ const lineOf = (line) => ({
 
 const FOLDS = {
     job_log: lineFold,
+    step_output: outputFold,
     step_progress: progressFold,
     job_status_change: statusFold,
     // crawler_job_log is a line's companion for machines: nothing of it is painted here.
@@ -200,6 +203,12 @@ function levelCount(draft, step, { level, line }) {
     step.last_error = line;
 }
 
+function outputFold(draft, topic, { manager_id, step_id, name, value }) {
+    const job = jobAt(draft, topic, { manager_id });
+    const step = job && draft.step(job, step_id);
+    if (step?.outputs) draft.at(step, "outputs")[name] = value;
+}
+
 function progressFold(draft, topic, payload) {
     const job = jobAt(draft, topic, payload);
     const step = job && draft.step(job, payload.step_id);
@@ -220,6 +229,7 @@ function statusFold(draft, topic, payload, event) {
     if (!moved) return;
     if (topic === JOBS && payload.kind === "job") statsMove(draft, moved.status, payload.status);
     moved.status = payload.status;
+    if (payload.kind === "job") moved.waits_for = payload.waits_for || "";
     if (payload.status === "running") moved.started_at = time;
     if (isFinal(payload.status)) {
         moved.completed_at = time;

@@ -1,6 +1,6 @@
 // words.js: what a job and a step say of themselves. Pure.
 
-import { plural } from "./format.js";
+import { count, plural } from "./format.js";
 import { isFinal } from "./reducer.js";
 
 export const linesOf = (job) => job.steps.reduce((sum, step) => sum + step.total_logs, 0);
@@ -12,7 +12,13 @@ export function whyText(of) {
     return of.error || of.cause;
 }
 
-export function jobNote(job) {
+// place: in the line of those that wait for the same (places.js), if it is known.
+export function waitText({ waits_for: what }, place) {
+    return what && "waits for " + what + (place ? ", number " + count(place) + " in line" : "");
+}
+
+export function jobNote(job, place) {
+    if (job.status === "pending" && job.waits_for) return waitText(job, place);
     const active = job.steps.find((step) => step.status === "running");
     if (active) return active.progress_text || active.name;
     const done = job.steps.filter((step) => isFinal(step.status)).length;

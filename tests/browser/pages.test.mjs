@@ -2,6 +2,7 @@
 // is read but what a reader sees.
 
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test } from "node:test";
 
@@ -168,6 +169,38 @@ story("a step that tries again says which attempt it is at", async (t) => {
     const reader = await page(t, server, { path: "/jobs/" + job });
     await until(reader, () => document.querySelector(".timeline-progress")?.checkVisibility() && document.querySelector(".timeline-progress").innerText === "attempt 2 of 4");
     await until(reader, () => [...document.querySelectorAll(".tree-log-text")].some((el) => el.innerText.startsWith("attempt 1 of 4 failed: exit code 3")));
+    clean(reader);
+});
+
+story("what a step says for those after it is shown with it, whole when it is opened", async (t) => {
+    const says = `id: says
+name: Says
+parameters: { go: }
+steps:
+  - name: look
+    type: shell
+    config:
+      command: |
+        echo "version=1.4.2" >> "$TAILRACE_OUTPUT"
+        echo "hostile=<img src=x onerror=alert(1)>" >> "$TAILRACE_OUTPUT"
+        until test -e $PARAM_GO; do sleep 0.02; done
+        { echo "files<<END"; echo one.txt; echo two.txt; echo END; } >> "$TAILRACE_OUTPUT"
+`;
+    const server = await serve(t, { definitions: { "says.yaml": says } });
+    const go = path.join(await folder(t), "go");
+    const job = await server.execute("says", { go });
+    const reader = await page(t, server, { path: "/jobs/" + job });
+    await until(reader, () => document.querySelector(".timeline-step"));
+    assert.equal(await reader.isVisible(".timeline-outputs"), false);
+    await writeFile(go, "");
+    const line = "version = 1.4.2 · hostile = <img src=x onerror=alert(1)> · files = one.txt …";
+    await until(reader, (line) => document.querySelector(".timeline-outputs summary").innerText === line, line);
+    await reader.focus(".timeline-outputs summary");
+    await reader.keyboard.press("Enter");
+    await until(reader, () => document.querySelector(".timeline-outputs dl").innerText.includes("one.txt\ntwo.txt"));
+    assert.equal(await reader.evaluate(() => document.querySelectorAll(".timeline-outputs img").length), 0);
+    const fresh = await page(t, server, { path: "/jobs/" + job });
+    await until(fresh, (line) => document.querySelector(".timeline-outputs summary")?.innerText === line, line);
     clean(reader);
 });
 

@@ -6,6 +6,7 @@ import { attributeSet, childrenSet, hiddenSet, make, shape, shapeSet, textSet } 
 import { count, duration, elapsed } from "../format.js";
 import { stepNote } from "../words.js";
 import { barOf, scaleOf } from "./chart.js";
+import { Outputs } from "./outputs.js";
 
 class Timeline extends HTMLElement {
     #rows = new Map();
@@ -63,7 +64,8 @@ class Row {
         this.track.append(this.bar, this.note);
         this.button.append(this.shape, this.name, this.status, this.track, this.progress, this.counts, this.time);
         this.why = make("p", "timeline-why");
-        this.el.append(this.button, this.why);
+        this.outputs = new Outputs();
+        this.el.append(this.button, this.why, this.outputs.el);
         this.button.addEventListener("click", () => choose(step.step_id));
     }
 
@@ -84,6 +86,7 @@ class Row {
         const why = step.status === "completed" ? "" : step.error || step.cause;
         hiddenSet(this.why, !why);
         textSet(this.why, why);
+        this.outputs.show(step.outputs);
     }
 
     #place(bar) {

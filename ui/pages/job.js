@@ -13,11 +13,12 @@ import "../job/timeline.js";
 import "../log/log.js";
 import { ROW } from "../log/window.js";
 import { keysAdd } from "../keys.js";
+import { placesOf } from "../places.js";
 import { Question } from "../question.js";
 import { isFinal, jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, live, onLive, onPaint, paintSoon } from "../state.js";
-import { whyText } from "../words.js";
+import { waitText, whyText } from "../words.js";
 
 const TYPING_MS = 150; // a search begins when the reader pauses so long
 const AFTER_MS = 100; // when the first lines are there, for what is not in the live state
@@ -99,7 +100,7 @@ start(() => ({
         const job = state.trees[jobId];
         if (!job) return;
         this.shown = !this.missing;
-        this.header(job, now);
+        this.header(job, now, state.list && placesOf(state.list)[jobId]);
         this.stepSet(job);
         at("tailrace-graph").render(job, this.stepId);
         at("tailrace-timeline").render(job, this.stepId, now);
@@ -123,10 +124,10 @@ start(() => ({
         }, AFTER_MS);
     },
 
-    header(job, now) {
+    header(job, now, place) {
         const { status } = job;
         const name = job.job_name || job.definition_id || jobId;
-        const why = isFinal(status) ? whyText(job) : waitText(job);
+        const why = isFinal(status) ? whyText(job) : waitsFor(job, place);
         assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status) });
         const begun = job.started_at || job.created_at;
         this.begun = Date.parse(begun);
@@ -418,9 +419,10 @@ start(() => ({
     },
 }));
 
-function waitText(job) {
-    if (job.status === "pending") return "Waits to be started.";
-    return "";
+function waitsFor(job, place) {
+    if (job.status !== "pending") return "";
+    const text = waitText(job, place);
+    return text ? text[0].toUpperCase() + text.slice(1) + "." : "Waits to be started.";
 }
 
 function noneText(job, step) {

@@ -108,8 +108,9 @@ export class Card {
         return isTime || this.#opened || job !== this.#painted;
     }
 
-    render(job, detailed, now, idle, choices) {
+    render(job, detailed, now, idle, choices, place) {
         this.#times(job, now);
+        textSet(this.said, jobNote(job, place));
         this.cancel.disabled = this.again.disabled = idle;
         this.cancel.title = idle ? "Not while the server cannot be reached" : "";
         if (job !== this.#painted) {
@@ -136,7 +137,6 @@ export class Card {
         textSet(this.word, job.status);
         shapeSet(this.shape, job.status);
         textSet(this.button, job.job_name || job.definition_id || job.job_id);
-        textSet(this.said, jobNote(job));
         attributeSet(this.link, "aria-label", "Log: " + this.button.textContent);
         attributeSet(this.again, "aria-label", "Run again: " + this.button.textContent);
         attributeSet(this.cancel, "aria-label", "Cancel: " + this.button.textContent);

@@ -15,6 +15,7 @@ import { childrenSet, make, textSet } from "../dom.js";
 import { count } from "../format.js";
 import "../log/log.js";
 import { isFinal, jobState } from "../reducer.js";
+import { placesOf } from "../places.js";
 import { Card } from "./card.js";
 import { grouped, isWanted } from "./filter.js";
 
@@ -51,6 +52,7 @@ export class TailraceQueue extends HTMLElement {
     render(state, now, idle) {
         if (!state.list) return;
         this.#place(this.#listed(state), state);
+        const places = placesOf(state.list);
         let running = 0;
         this.ids.forEach((id, i) => {
             const card = this.#cards.get(id);
@@ -58,7 +60,7 @@ export class TailraceQueue extends HTMLElement {
             const byItself = (!isFinal(job.status) && running++ < OPEN_BY_THEMSELVES) || i === 0;
             card.open(this.#choices.get(id) ?? (byItself || card.touched()));
             if (card.isDue(job, now, idle, this.ids.length > MANY))
-                card.render(job, id in state.trees, now, idle, this.#choices);
+                card.render(job, id in state.trees, now, idle, this.#choices, places[id]);
         });
         this.#keep();
     }

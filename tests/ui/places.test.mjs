@@ -1,0 +1,24 @@
+// Which place a job that waits has: the highest priority is the next, then who was asked for first.
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { placesOf } from "../../ui/places.js";
+import { waitText } from "../../ui/words.js";
+
+const job = (job_id, created_at, more) => ({ job_id, created_at, status: "pending", priority: 0, waits_for: "a place", ...more });
+const listOf = (...jobs) => ({ order: jobs.map((each) => each.job_id), jobs: Object.fromEntries(jobs.map((each) => [each.job_id, each])) });
+
+test("places are those of the line, each line by itself", () => {
+    const list = listOf(
+        job("newest", "4"), job("urgent", "3", { priority: 10 }), job("other", "2", { waits_for: "another place" }),
+        job("first", "1"), job("runs", "0", { status: "running", waits_for: "" }), job("idle", "0", { waits_for: "" }),
+    );
+    assert.deepEqual(placesOf(list), { urgent: 1, first: 2, newest: 3, other: 1 });
+    assert.equal(placesOf(list), placesOf(list), "found once for each list");
+});
+
+test("what a job waits for is said with its place, if that is known", () => {
+    assert.equal(waitText({ waits_for: "a place of pool db (2 at once)" }, 1200), "waits for a place of pool db (2 at once), number 1,200 in line");
+    assert.equal(waitText({ waits_for: "a place" }), "waits for a place");
+    assert.equal(waitText({ waits_for: "" }, 1), "");
+});
