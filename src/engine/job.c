@@ -124,6 +124,7 @@ static void step_done(struct step *step)
     free(step->depends);
     free(step->last_failure);
     free(step->stop_cause);
+    secrets_free_streams(&step->masked);
     outputs_done(step);
     supply_done(step);
 }
@@ -142,6 +143,7 @@ void job_free(struct job *job)
     free(job->error);
     free(job->cause);
     free(job->started_by);
+    mask_free(job->mask);
     definition_free(job->definition);
     free(job);
 }

@@ -16,7 +16,7 @@
  *     supply.c   what a step gets from those before it
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
- *     secrets.c  what a step's secrets are, while it is open
+ *     secrets.c  what a step's secrets are, while it is open; keeping them out of what is told
  *     host.c     what workers may ask for (worker.h)
  *     recover.c  jobs that an earlier server left behind */
 #pragma once
@@ -24,6 +24,7 @@
 #include "base/deadline.h"
 #include "base/keyset.h"
 #include "base/list.h"
+#include "base/mask.h"
 #include "engine/engine.h"
 
 struct engine {
@@ -77,6 +78,7 @@ struct step {
     struct keyset keys;  /* every task's key */
     struct list link_dirty, link_due, link_monitored, link_counted;
     struct worker_secret *secrets; /* secrets.c */
+    struct mask_stream *masked;    /* of what the step itself says */
     struct settings *settings;     /* with the outputs of others; NULL: the definition's */
     struct worker_parameter *variables;
     bool opened;      /* the worker has state */
@@ -101,10 +103,11 @@ struct step {
 struct task {
     struct worker_task worker;
     struct step *step;
-    struct list link;         /* in ready, running or waiting */
-    struct deadline deadline; /* of this attempt, or when to try again */
-    bool expired;             /* it took too long and was asked to end */
-    struct task_row row;      /* key and payload: the worker's texts, owned here */
+    struct list link;           /* in ready, running or waiting */
+    struct deadline deadline;   /* of this attempt, or when to try again */
+    bool expired;               /* it took too long and was asked to end */
+    struct mask_stream *masked; /* of what it says, one for each level; NULL: no secrets */
+    struct task_row row;        /* key and payload: the worker's texts, owned here */
     char *key, *payload, *cause;
 };
 
@@ -120,8 +123,9 @@ struct job {
     struct event_source source;
     struct step *steps; /* as in the definition, one for one */
     int step_count;
-    bool cancelling; /* its cause says by whom */
-    bool waits;      /* it was told that it has no place yet */
+    struct mask *mask; /* NULL: no secret was read yet; all that were, while it is there */
+    bool cancelling;   /* its cause says by whom */
+    bool waits;        /* it was told that it has no place yet */
     struct deadline deadline;
 };
 
@@ -229,15 +233,33 @@ void monitor_init(struct engine *g);
 
 /* ---- secrets.c ---- */
 
+enum { SECRETS_ROOM = 16 * 1024 * 1024 }; /* of a masked text: three times the longest */
+
 /* Reads the job's secrets for a step that is being opened. E_INVAL, E_NOTFOUND, E_IO. */
 CHECKED int secrets_open(struct step *step, struct err *e);
 void secrets_close(struct step *step); /* wipes and forgets them */
+
+/* Frees the streams of a task or a step. */
+void secrets_free_streams(struct mask_stream **streams);
+
+/* A worker's next line of a level, masked: *line becomes what is in *room when a secret is in
+ * it. `task` NULL: the step's own. */
+void secrets_mask_line(struct step *step, struct task *task, enum event_level level,
+                       struct str *line, struct buf *room);
+
+/* The same for a text that stands alone, and for one in JSON. */
+void secrets_mask(const struct job *job, struct str *text, struct buf *room);
+void secrets_mask_json(const struct job *job, struct str *text, struct buf *room);
+
+/* NULL stays NULL; else a text that lives as *room. */
+const char *secrets_mask_c(const struct job *job, const char *text, struct buf *room);
+bool secrets_are_in(const struct job *job, struct str text);
 
 /* ---- record.c ---- */
 
 /* Writes a line of the job (step and task NULL), a step, or a task. Splits at newlines and at
  * LIMIT_LINE_BYTES. */
-void record_line(struct job *job, struct step *step, const struct task *task,
+void record_line(struct job *job, struct step *step, struct task *task,
                  enum event_originator originator, enum event_level level, struct str message);
 void record_linef(struct job *job, struct step *step, enum event_level level, const char *fmt,
                   ...) PRINTF(4, 5);

@@ -66,6 +66,12 @@ static void output_put(struct step *step, struct output *old, struct str name, s
 int output_set(struct step *step, const struct task *task, struct str name, struct str value,
                struct err *e)
 {
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
+    if (secrets_are_in(step->job, name))
+        return fail(e, E_INVAL, "an output's name holds a secret");
+    if (secrets_are_in(step->job,
+                       value)) /* one that only ends as one begins is used as it is */
+        secrets_mask(step->job, &value, &room);
     struct output *old = output_find(step, name);
     size_t bytes = name.n + value.n;
     if (!parameter_is_name(name))

@@ -51,6 +51,7 @@ void task_free(struct task *t)
     free(t->key);
     free(t->payload);
     free(t->cause);
+    secrets_free_streams(&t->masked);
     free(t);
 }
 
@@ -83,6 +84,8 @@ int queue_add(struct step *step, struct str key, struct str payload, struct err 
     if (key.n > LIMIT_TASK_KEY_BYTES)
         return fail(e, E_TOOBIG, "a task's key has %zu bytes, at most %d are allowed", key.n,
                     LIMIT_TASK_KEY_BYTES);
+    if (secrets_are_in(step->job, key) || secrets_are_in(step->job, payload))
+        return fail(e, E_INVAL, "it holds a secret, and a task is stored");
     if (!keyset_add(&step->keys, hash_of(key)))
         return fail(e, E_EXISTS, "step '%s' has the task '%.*s' already", step->row.name,
                     STR_ARG(key));

@@ -78,7 +78,7 @@ static void remember_error(struct step *step, enum event_level level, struct str
     step->error = mem_copy(message.p, utf8_cut(message, ERROR_SHOWN_BYTES));
 }
 
-void record_line(struct job *job, struct step *step, const struct task *task,
+void record_line(struct job *job, struct step *step, struct task *task,
                  enum event_originator originator, enum event_level level, struct str message)
 {
     struct event event = {.type = EVENT_JOB_LOG,
@@ -86,6 +86,11 @@ void record_line(struct job *job, struct step *step, const struct task *task,
                           .task_id = task ? task->row.id : ID_NONE,
                           .level = level,
                           .originator = originator};
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
+    if (originator == ORIGINATOR_WORKER && step)
+        secrets_mask_line(step, task, level, &message, &room);
+    else
+        secrets_mask(job, &message, &room);
     if (originator == ORIGINATOR_WORKER) /* the step's own line says what its cause says */
         remember_error(step, level, message);
     do {
@@ -119,6 +124,9 @@ void record_companion(const struct task *task, enum event_level level, struct st
                           .level = level,
                           .originator = ORIGINATOR_WORKER};
     struct step *step = task->step;
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM), members_room = BUF_INIT(SECRETS_ROOM);
+    secrets_mask(step->job, &message, &room);
+    secrets_mask_json(step->job, &members, &members_room);
     message.n = utf8_cut(message, LIMIT_LINE_BYTES);
     add_event(step->job, step, &event, message, members);
 }
@@ -160,7 +168,8 @@ void record_progress(struct step *step)
     json_key_int(&j, "total_jobs", total);
     for (int i = 0; i < TASK_COUNTS; i++)
         json_key_int(&j, names[i], step->counts[i]);
-    text_set(&step->told_text, step->progress_text);
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
+    text_set(&step->told_text, secrets_mask_c(step->job, step->progress_text, &room));
     step->row.progress_text = step->told_text;
     step->row.documents = step->documents;
     json_key_c(&j, "progress_text", step->told_text ? step->told_text : "");
@@ -186,24 +195,35 @@ void record_output(struct step *step, const struct task *task, struct str name,
     step_dirty(step);
 }
 
+/* A text of a document for its row, which lives in the arena when it had to be masked. */
+static const char *document_text(const struct job *job, const char *text, struct arena *a)
+{
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
+    const char *masked = secrets_mask_c(job, text, &room);
+    return masked == text ? text : arena_strdup(a, masked);
+}
+
 void record_document(const struct task *task, const struct worker_document *document)
 {
     struct step *step = task->step;
+    const struct job *job = step->job;
+    AUTO_ARENA a = ARENA_INIT;
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
+    struct str metadata = document->metadata;
+    secrets_mask_json(job, &metadata, &room);
     struct document_row row = {.id = task->row.id,
                                .job_id = step->row.job_id,
                                .step_id = step->row.id,
-                               .url = document->url,
-                               .title = document->title,
-                               .description = document->description,
-                               .published = document->published,
-                               .markdown = document->markdown,
+                               .url = document_text(job, document->url, &a),
+                               .title = document_text(job, document->title, &a),
+                               .description = document_text(job, document->description, &a),
+                               .published = document_text(job, document->published, &a),
+                               .markdown = document_text(job, document->markdown, &a),
+                               .metadata = arena_str(&a, metadata),
                                .created_at_us = clock_wall_us()};
-    AUTO_FREE char *metadata = mem_copy(document->metadata.p, document->metadata.n);
-    row.metadata = metadata;
-    batch_put_document(batch_of(step->job), &row);
+    batch_put_document(batch_of(job), &row);
     step->documents++;
-    step->row.bytes += (int64_t)(document->markdown ? strlen(document->markdown) : 0) +
-                       (int64_t)document->metadata.n;
+    step->row.bytes += (int64_t)(row.markdown ? strlen(row.markdown) : 0) + (int64_t)metadata.n;
     monitor_changed(step);
 }
 
@@ -247,8 +267,9 @@ static void set_times(enum job_state to, int64_t now_us, int64_t *started_us,
 void record_job_move(struct job *job, enum job_state to, const char *cause)
 {
     int64_t now_us = clock_wall_us();
-    AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES);
+    AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES), room = BUF_INIT(SECRETS_ROOM);
     struct json j = {&more, true};
+    cause = secrets_mask_c(job, cause, &room);
     text_set(&job->cause, cause);
     for (int i = 0; i < job->step_count && to == JOB_FAILED && !job->error; i++)
         job->error = mem_strdup(job->steps[i].error);
@@ -268,7 +289,8 @@ void record_job_move(struct job *job, enum job_state to, const char *cause)
 
 void record_job_cause(struct job *job, const char *cause)
 {
-    text_set(&job->cause, cause);
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
+    text_set(&job->cause, secrets_mask_c(job, cause, &room));
     job->row.cause = job->cause;
     job_dirty(job);
 }
@@ -276,8 +298,9 @@ void record_job_cause(struct job *job, const char *cause)
 void record_step_move(struct step *step, enum job_state to, const char *cause)
 {
     int64_t now_us = clock_wall_us();
-    AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES);
+    AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES), room = BUF_INIT(SECRETS_ROOM);
     struct json j = {&more, true};
+    cause = secrets_mask_c(step->job, cause, &room);
     if (job_state_is_final(to))
         monitor_tell(step); /* all of its lines are there now, and nothing may come after */
     text_set(&step->cause, cause);
@@ -297,8 +320,9 @@ void record_task_move(struct task *t, enum job_state to, const char *cause)
 {
     int64_t now_us = clock_wall_us();
     struct step *step = t->step;
-    AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES);
+    AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES), room = BUF_INIT(SECRETS_ROOM);
     struct json j = {&more, true};
+    cause = secrets_mask_c(step->job, cause, &room);
     text_set(&t->cause, cause);
     if (to == JOB_RUNNING)
         t->worker.attempt = ++t->row.attempt;

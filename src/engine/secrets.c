@@ -1,7 +1,10 @@
 /* secrets.c: what the secrets of a job are.
  *
  * They are read when a step is opened, so a secret that was changed counts from the next step
- * on, and are held in memory as long as that step is open. Nothing of this is ever stored. */
+ * on, and are held in memory as long as that step is open. Nothing of this is ever stored:
+ * record.c and output.c, through which everything goes that is kept or told of a job, let all
+ * texts of a job that has secrets pass here. What was read once is looked for until the job's
+ * end, so an old value does not come out either. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -115,6 +118,9 @@ int secrets_open(struct step *step, struct err *e)
             break;
         step->secrets[i] = (struct worker_secret){d->secrets[i].name, value};
         step->worker.secret_count++;
+        if (!step->job->mask)
+            step->job->mask = mask_new();
+        mask_add(step->job->mask, str_of(value));
     }
     if (r < 0)
         secrets_close(step);
@@ -131,4 +137,59 @@ void secrets_close(struct step *step)
     free(step->secrets);
     step->worker.secrets = step->secrets = NULL;
     step->worker.secret_count = 0;
+}
+
+/* ---- keeping them out ---- */
+
+void secrets_free_streams(struct mask_stream **streams)
+{
+    for (int i = 0; *streams && i < LEVEL_COUNT; i++)
+        mask_stream_done(&(*streams)[i]);
+    free(*streams);
+    *streams = NULL;
+}
+
+/* A command's two outputs are two levels. */
+static struct mask_stream *stream_of(struct mask_stream **streams, enum event_level level)
+{
+    if (*streams)
+        return &(*streams)[level];
+    *streams = mem_alloc(LEVEL_COUNT * sizeof(**streams));
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        (*streams)[i] = (struct mask_stream)MASK_STREAM_INIT;
+    return &(*streams)[level];
+}
+
+void secrets_mask_line(struct step *step, struct task *task, enum event_level level,
+                       struct str *line, struct buf *room)
+{
+    struct mask *mask = step->job->mask;
+    if (!mask)
+        return;
+    struct mask_stream *s = stream_of(task ? &task->masked : &step->masked, level);
+    if (mask_apply(mask, s, *line, room))
+        *line = buf_str(room);
+}
+
+void secrets_mask(const struct job *job, struct str *text, struct buf *room)
+{
+    if (job->mask && text->n && mask_apply(job->mask, NULL, *text, room))
+        *text = buf_str(room);
+}
+
+void secrets_mask_json(const struct job *job, struct str *text, struct buf *room)
+{
+    if (job->mask && text->n && mask_apply_json(job->mask, *text, room))
+        *text = buf_str(room);
+}
+
+const char *secrets_mask_c(const struct job *job, const char *text, struct buf *room)
+{
+    bool any = job->mask && text && mask_apply(job->mask, NULL, str_of(text), room);
+    return any ? buf_text(room) : text;
+}
+
+bool secrets_are_in(const struct job *job, struct str text)
+{
+    return job->mask && mask_finds(job->mask, text);
 }

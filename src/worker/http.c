@@ -469,7 +469,9 @@ static void http_step_plan(struct worker_step *step)
     const struct http *h = step->state;
     const char *url = settings_text(step->settings, "url");
     bool is_secret = secret_is_in(url); /* a key is stored: then it is the text as written */
-    (void)step->host->spawn(step, is_secret ? str_of(url) : buf_str(&h->url), STR(""), NULL);
+    struct str key = is_secret ? str_of(url) : buf_str(&h->url);
+    if (step->host->spawn(step, key, STR(""), NULL) == E_INVAL) /* or without a name */
+        (void)step->host->spawn(step, STR("request"), STR(""), NULL);
 }
 
 static const struct setting_spec http_settings[] = {

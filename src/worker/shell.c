@@ -515,7 +515,8 @@ static void shell_step_plan(struct worker_step *step)
     struct str rest = str_trim(str_of(settings_text(step->settings, "command")));
     struct str key = str_cut(&rest, '\n');
     key.n = utf8_cut(key, KEY_BYTES);
-    (void)step->host->spawn(step, key.n ? key : STR("command"), STR(""), NULL);
+    if (key.n == 0 || step->host->spawn(step, key, STR(""), NULL) == E_INVAL) /* a secret? */
+        (void)step->host->spawn(step, STR("command"), STR(""), NULL);
 }
 
 static void shell_step_close(struct worker_step *step)

@@ -80,7 +80,8 @@ struct worker_host {
     void (*companion)(struct worker_task *task, enum event_level level, struct str message,
                       struct str members);
 
-    /* Queues a task. E_EXISTS when the step has the key already, E_TOOBIG for the key. */
+    /* Queues a task. E_EXISTS when the step has the key already, E_TOOBIG for the key, E_INVAL
+     * when a secret is in key or payload, which are stored. */
     int (*spawn)(struct worker_step *s, struct str key, struct str payload, struct err *e);
 
     /* Keeps a document. At most one per task; it is durable together with the task's outcome,
