@@ -28,6 +28,10 @@ enum {
     LIMIT_SEARCH_LINES = 10000,  /* numbers of lines in the answer of a search: 400 above */
     LIMIT_SEARCH_MS = 80,        /* a search has worked so long: answered with what it has */
     LIMIT_SEARCH_STEPS = 200000, /* of a regular expression on one line: 400 */
+    LIMIT_STEP_LINES =
+        10 * 1000 * 1000,           /* of a step without `max_lines`: the newest are held */
+    LIMIT_HELD_LINES = 1000,        /* newest lines of a step that has too many */
+    LIMIT_HELD_BYTES = 1024 * 1024, /* of these: fewer are held */
     LIMIT_IN_FLIGHT_BYTES = 16 * 1024 * 1024, /* not yet committed: producers are not read */
     LIMIT_TASKS_WINDOW = 4096,       /* queued tasks of a step in memory; further: the store */
     LIMIT_TASK_KEY_BYTES = 8 * 1024, /* a task's key (a URL): refused */

@@ -136,6 +136,20 @@ void text_bytes(uint64_t bytes, char to[32])
         (void)snprintf(to, 32, "%.1f MB", (double)bytes / 1e6);
 }
 
+const char *text_count(int64_t n, char to[COUNT_TEXT_MAX])
+{
+    char digits[COUNT_TEXT_MAX / 4 * 3];
+    int length = snprintf(digits, sizeof(digits), "%lld", (long long)n), at = 0;
+    int sign = n < 0;
+    for (int i = 0; i < length; i++) {
+        if (i > sign && (length - i) % 3 == 0)
+            to[at++] = ',';
+        to[at++] = digits[i];
+    }
+    to[at] = 0;
+    return to;
+}
+
 char text_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;

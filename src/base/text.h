@@ -42,6 +42,11 @@ void text_copy(char *to, size_t size, const char *from);
 /* A number of bytes for people: "312 B", "4.9 KB", "1.2 MB". */
 void text_bytes(uint64_t bytes, char to[32]);
 
+/* A number for people: "1,234,567". Returns `to`. */
+#define COUNT_TEXT_MAX 32
+const char *text_count(int64_t n, char to[COUNT_TEXT_MAX]);
+#define COUNT_TEXT(n) text_count((n), (char[COUNT_TEXT_MAX]){0})
+
 /* ASCII only: what protocols call letters, whatever the locale is. */
 char text_lower(char c);
 bool text_is_space(char c);

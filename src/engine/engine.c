@@ -156,6 +156,10 @@ void engine_check_stopped(struct engine *g)
             if (job->steps[i].opened)
                 return;
     }
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        for (int i = 0; i < job->step_count; i++)
+            cap_flush(&job->steps[i]);
+    }
     LIST_EACH (&g->monitored, struct step, link_monitored, step)
         monitor_tell(step);
     LIST_EACH (&g->counted, struct step, link_counted, step)

@@ -116,6 +116,7 @@ static void step_done(struct step *step)
     list_remove(&step->link_counted);
     deadline_clear(&step->job->engine->deadlines, &step->deadline);
     keyset_done(&step->keys);
+    cap_done(step);
     free(step->error);
     free(step->cause);
     free(step->progress_text);

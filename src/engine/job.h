@@ -10,6 +10,7 @@
  *     step.c     step manager: opens the worker, hands out tasks, how the step ends
  *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
  *     schedules.c  which jobs start by themselves, and when
+ *     cap.c      steps that write too many lines
  *     retention.c  which jobs that have ended are deleted, and when
  *     retry.c    tasks that try again later, and how long anything may take
  *     output.c   values that a step says for those after it
@@ -54,6 +55,16 @@ struct output {
     char *name, *value;
 };
 
+/* What is held of a step that has too many lines. */
+struct cap {
+    struct held_line **held; /* a ring; NULL: it has not too many */
+    size_t first, count, bytes;
+    int64_t left_out; /* that came before the held ones */
+    int64_t tell_at;  /* how many are left out when it is said next */
+    int64_t passing;  /* so many lines are written as they come */
+    bool writing;     /* lines are those of cap.c */
+};
+
 struct step {
     struct worker_step worker; /* what the worker sees */
     struct job *job;
@@ -86,6 +97,8 @@ struct step {
     char *stop_cause; /* why */
     enum job_state stop_state;
     struct deadline deadline;
+
+    struct cap cap; /* cap.c */
 
     /* retry.c */
     struct list waiting; /* tasks that try again later */
@@ -166,6 +179,15 @@ void step_end(struct step *step, enum job_state state, const char *cause);
 
 /* Starts no more tasks, asks the running ones to end, and ends the step as `state`. */
 void step_stop(struct step *step, enum job_state state, const char *cause);
+
+/* ---- cap.c ---- */
+
+/* A line of the step is to be written: true when it was held instead, or left out. */
+bool cap_takes(struct step *step, const struct event *event, struct str line);
+bool cap_is_over(const struct step *step); /* it has too many */
+void cap_flush(struct step *step);         /* writes what is held */
+void cap_pass(struct step *step);          /* the next lines are not held */
+void cap_done(struct step *step);
 
 /* ---- again.c ---- */
 
@@ -261,6 +283,8 @@ bool secrets_are_in(const struct job *job, struct str text);
  * LIMIT_LINE_BYTES. */
 void record_line(struct job *job, struct step *step, struct task *task,
                  enum event_originator originator, enum event_level level, struct str message);
+/* One line that cap.c has held. */
+void record_held(struct step *step, struct event *event, struct str line);
 void record_linef(struct job *job, struct step *step, enum event_level level, const char *fmt,
                   ...) PRINTF(4, 5);
 

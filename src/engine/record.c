@@ -54,6 +54,8 @@ static void add_event(struct job *job, struct step *step, const struct event *ev
 static void add_line(struct job *job, struct step *step, struct event *event,
                      struct str message)
 {
+    if (step && cap_takes(step, event, message))
+        return;
     event->line = step ? ++step->row.lines : ++job->row.lines;
     add_event(job, step, event, message, (struct str){NULL, 0});
     if (!step) {
@@ -103,6 +105,11 @@ void record_line(struct job *job, struct step *step, struct task *task,
     } while (message.p);
 }
 
+void record_held(struct step *step, struct event *event, struct str line)
+{
+    add_line(step->job, step, event, line);
+}
+
 void record_linef(struct job *job, struct step *step, enum event_level level, const char *fmt,
                   ...)
 {
@@ -125,6 +132,8 @@ void record_companion(const struct task *task, enum event_level level, struct st
                           .originator = ORIGINATOR_WORKER};
     struct step *step = task->step;
     AUTO_BUF room = BUF_INIT(SECRETS_ROOM), members_room = BUF_INIT(SECRETS_ROOM);
+    if (cap_is_over(step)) /* so is its line */
+        return;
     secrets_mask(step->job, &message, &room);
     secrets_mask_json(step->job, &members, &members_room);
     message.n = utf8_cut(message, LIMIT_LINE_BYTES);

@@ -126,6 +126,7 @@ static int recover_step(struct step *step, struct store_reader *r, struct err *e
 {
     struct err why;
     int64_t interrupted = 0;
+    cap_pass(step);
     if (step_open(step, &why) < 0) {
         AUTO_FREE char *cause = mem_printf("cannot go on after a restart: %s", why.text);
         return abandon_step(step, r, cause, e);

@@ -86,6 +86,7 @@ void step_end(struct step *step, enum job_state state, const char *cause)
 {
     FAULT_KILLS(ENGINE_STEP_END);
     step_close(step);
+    cap_flush(step);
     deadline_clear(&step->job->engine->deadlines, &step->deadline);
     int64_t ms = (clock_wall_us() - step->row.started_at_us) / 1000;
     enum event_level level = state == JOB_FAILED      ? LEVEL_ERROR
@@ -117,6 +118,7 @@ void step_stop(struct step *step, enum job_state state, const char *cause)
 {
     if (step->stopping || step->row.status != JOB_RUNNING)
         return;
+    cap_flush(step);
     step->stopping = true;
     step->stop_state = state;
     step->stop_cause = mem_strdup(cause);
@@ -186,12 +188,22 @@ static void stop_when_too_many_failed(struct step *step)
     step_stop(step, JOB_FAILED, cause);
 }
 
+static void stop_when_too_many_lines(struct step *step)
+{
+    if (!cap_is_over(step) || !step->definition->max_lines_fail)
+        return;
+    AUTO_FREE char *cause =
+        mem_printf("it wrote more than %s lines", COUNT_TEXT(step->definition->max_lines));
+    step_stop(step, JOB_FAILED, cause);
+}
+
 void step_advance(struct step *step)
 {
     struct task *t;
     if (step->row.status != JOB_RUNNING || !step->opened)
         return;
     stop_when_too_many_failed(step);
+    stop_when_too_many_lines(step);
     while (step->stopping && ((t = queue_take(step)) || (t = retry_take(step)))) {
         record_task_move(t, JOB_CANCELLED, step->stop_cause);
         task_free(t);

@@ -90,6 +90,11 @@ static void step_json(const struct definition *d, const struct step_definition *
     retry_json(s, j);
     key_duration(j, "timeout", s->timeout_ms);
     key_duration(j, "task_timeout", s->task_timeout_ms);
+    json_key(j, "max_lines");
+    json_begin_object(j);
+    json_key_int(j, "lines", s->max_lines);
+    json_key_c(j, "then", max_lines_names[s->max_lines_fail]);
+    json_end_object(j);
     json_key(j, "config");
     settings_json(s->settings, j);
     json_end_object(j);

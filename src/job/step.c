@@ -12,12 +12,13 @@
 #include "job/condition.h"
 #include "job/graph.h"
 
-enum { STEP_NAME_MAX = 64, STEP_ATTEMPTS_MAX = 100 };
+enum { STEP_NAME_MAX = 64, STEP_ATTEMPTS_MAX = 100, STEP_LINES_MIN = 10 };
 
 #define AUTO_MAP AUTO(map_done) struct map
 
 enum { RETRY_ATTEMPTS = 3, RETRY_BACKOFF_MS = 1000, RETRY_BACKOFF_MAX_MS = 5 * 60 * 1000 };
 
+const char *const max_lines_names[] = {"cut", "fail", NULL};
 const char *const on_error_names[] = {"fail", "continue", "retry", NULL};
 
 void steps_free(struct definition *d)
@@ -93,6 +94,26 @@ static int retry_read(const struct node *n, struct step_definition *s, struct er
     return r;
 }
 
+/* A number, or a map that also says what happens then. */
+static int max_lines_read(const struct node *n, struct step_definition *s, struct err *e)
+{
+    static const char *const keys[] = {"lines", "then", NULL};
+    const struct node *lines = n, *then = node_get(n, "then");
+    int r = 0, choice = 0;
+    s->max_lines = LIMIT_STEP_LINES;
+    if (n && n->kind == NODE_MAP) {
+        r = node_check_map(n, keys, e);
+        if (r >= 0)
+            r = node_need(n, "lines", "a number of lines", &lines, e);
+    }
+    if (r >= 0 && lines)
+        r = node_int(lines, STEP_LINES_MIN, INT64_MAX / 2, &s->max_lines, e);
+    if (r >= 0 && then)
+        r = node_choice(then, max_lines_names, &choice, e);
+    s->max_lines_fail = choice != 0;
+    return r;
+}
+
 /* on_error, always_run, retry and the timeouts. */
 static int policy_read(const struct node *step, struct step_definition *s, struct err *e)
 {
@@ -116,15 +137,17 @@ static int policy_read(const struct node *step, struct step_definition *s, struc
         r = node_duration(timeout, 0, 0, &s->timeout_ms, e);
     if (r >= 0 && task_timeout)
         r = node_duration(task_timeout, 0, 0, &s->task_timeout_ms, e);
+    if (r >= 0)
+        r = max_lines_read(node_get(step, "max_lines"), s, e);
     return r;
 }
 
 static int step_read(const struct node *n, const struct worker_schema *const *schemas,
                      struct filler *filler, struct definition *d, struct err *e)
 {
-    static const char *const keys[] = {"name",    "type",         "description", "depends",
-                                       "when",    "on_error",     "always_run",  "retry",
-                                       "timeout", "task_timeout", "config",      NULL};
+    static const char *const keys[] = {
+        "name",  "type",    "description",  "depends",   "when",   "on_error", "always_run",
+        "retry", "timeout", "task_timeout", "max_lines", "config", NULL};
     filler->step = d->step_count;
     struct step_definition *s = &d->steps[d->step_count++];
     const char *description = "";

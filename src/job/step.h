@@ -17,5 +17,7 @@ CHECKED int step_index(const struct node *n, const char *name, const struct map 
                        const struct definition *d, const struct step_definition *s,
                        int *ret_index, struct err *e);
 
-/* The words of enum on_error and enum failure_action, NULL at the end. */
-extern const char *const on_error_names[], *const failure_action_names[];
+/* The words of enum on_error and enum failure_action, and what comes after max_lines; NULL at
+ * the end. */
+extern const char *const on_error_names[], *const failure_action_names[],
+                                               *const max_lines_names[];

@@ -36,6 +36,7 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["cleanup.yaml"].tidy, /tidied up/);
     assert.doesNotMatch(lines["cleanup.yaml"].publish, /never printed/);
     assert.match(lines["health.yaml"].ask, /\/api\/health 200 OK, application\/json/);
+    assert.match(lines["many-lines.yaml"].copy, /copied file 49999\ncopied file 50000\n/);
     assert.match(lines["outputs.yaml"].release, /release 1\.4\.2\n- one\.txt\n- two\.txt/);
     assert.match(lines["parameters.yaml"].greet, /hello, world\nhello, world/);
     assert.match(lines["plan-b.yaml"].second, /the other way/);

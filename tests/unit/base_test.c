@@ -201,3 +201,13 @@ TEST(a_word_is_found_whatever_its_case_and_wherever_it_is)
     CHECK_INT(str_find_nocase(str_of(NULL), STR("a")), -1);
     CHECK_INT(str_find_nocase(str_of(NULL), STR("")), 0);
 }
+
+TEST(a_count_for_people_has_its_thousands_apart)
+{
+    CHECK_TEXT(COUNT_TEXT(0), "0");
+    CHECK_TEXT(COUNT_TEXT(999), "999");
+    CHECK_TEXT(COUNT_TEXT(1000), "1,000");
+    CHECK_TEXT(COUNT_TEXT(1234567), "1,234,567");
+    CHECK_TEXT(COUNT_TEXT(-123456), "-123,456");
+    CHECK_TEXT(COUNT_TEXT(INT64_MIN), "-9,223,372,036,854,775,808");
+}
