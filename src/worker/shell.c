@@ -40,6 +40,7 @@
 #include "worker/environment.h"
 #include "worker/orphan.h"
 #include "worker/output_file.h"
+#include "worker/plain.h"
 #include "worker/splitter.h"
 
 enum {
@@ -409,6 +410,33 @@ static uint64_t mark_new(void)
     return last;
 }
 
+static int program_start(struct run *run, struct environment *env, struct child_options *o,
+                         char **argv)
+{
+    o->file = argv[0];
+    o->argv = argv;
+    o->env = env->entries;
+    return child_start(&run->child, run->task->step->loop, o, on_child_exit);
+}
+
+/* A program that cannot be started has a shell say why. */
+static int command_start(struct run *run, struct environment *env, struct child_options *o)
+{
+    const char *command = settings_text(run->task->step->settings, "command");
+    char **words = plain_words(&env->arena, command);
+    char folder[PATH_MAX];
+    if (words && realpath(o->cwd ? o->cwd : ".", folder)) {
+        environment_set(env, "PWD", folder); /* as a shell does */
+        if (program_start(run, env, o, words) == 0)
+            return 0;
+    }
+    char *argv[4] = {NULL};
+    const char *const texts[] = {"/bin/sh", "-c", command};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        argv[i] = (char *)(uintptr_t)arena_strdup(&env->arena, texts[i]);
+    return program_start(run, env, o, argv);
+}
+
 static int run_spawn(struct run *run, const uv_file write_ends[2])
 {
     if (write_ends[0] < 0 || write_ends[1] < 0)
@@ -421,21 +449,14 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     run->outputs = output_file_new(run->task);
     if (run->outputs)
         environment_set(&env, "TAILRACE_OUTPUT", run->outputs);
-    char *argv[4] = {NULL};
-    const char *const texts[] = {"/bin/sh", "-c", settings_text(settings, "command")};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        argv[i] = (char *)(uintptr_t)arena_strdup(&env.arena, texts[i]);
     struct child_options options = {
-        .file = argv[0],
-        .argv = argv,
-        .env = env.entries,
         .cwd = *cwd ? cwd : NULL,
         .files = {-1, write_ends[0], write_ends[1]},
     };
     if (FAULT(WORKER_SHELL_SPAWN))
         return UV_EAGAIN;
     orphan_mark_set(run->mark);
-    int r = child_start(&run->child, run->task->step->loop, &options, on_child_exit);
+    int r = command_start(run, &env, &options);
     orphan_mark_set(0);
     run->group = r < 0 ? 0 : run->child.pid;
     if (r >= 0)

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/definition.h"
@@ -104,6 +105,65 @@ TEST(the_environment_is_small_and_says_where_the_command_runs)
     CHECK_HAS(all, "\nPATH=");
     CHECK(!strstr(all, "/nowhere"));
     CHECK(!strstr(all, "OF_THE_SERVER_ALONE"));
+    test_host_free(h);
+}
+
+/* All but what differs from task to task, each line between two newlines. */
+static char *environment_of(const char *command)
+{
+    AUTO_FREE char *config =
+        mem_printf("{\"command\":\"%s\",\"cwd\":\"/usr/../usr\"}", command);
+    struct test_host *h = test_host_new(&shell_worker, config);
+    test_host_run(h);
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    AUTO_BUF all = BUF_INIT(100000);
+    for (size_t i = 0; i < h->line_count; i++)
+        if (strncmp(h->lines[i].text, "TAILRACE_", 9) != 0)
+            buf_printf(&all, "\n%s\n", h->lines[i].text);
+    test_host_free(h);
+    return buf_take(&all);
+}
+
+TEST(a_program_that_needs_no_shell_sees_what_it_sees_under_one)
+{
+    setenv("PWD", "/nowhere", 1);
+    AUTO_FREE char *alone = environment_of("/usr/bin/env"),
+                   *shell = environment_of("/usr/bin/env;");
+    CHECK_INT(strlen(alone), strlen(shell));
+    CHECK_HAS(alone, "\nPWD=/usr\n");
+    for (struct str rest = str_of(alone); rest.p;) {
+        struct str line = str_cut(&rest, '\n');
+        AUTO_FREE char *whole = mem_printf("\n%.*s\n", STR_ARG(line));
+        CHECK(line.n == 0 || strstr(shell, whole));
+    }
+}
+
+TEST(a_program_that_needs_no_shell_is_the_command)
+{
+    struct test_host *h = command_run("/bin/readlink /proc/self/exe");
+    CHECK_HAS(h->lines[0].text, "readlink");
+    test_host_free(h);
+    AUTO_FREE char *script = mem_printf("%s/dies", test_folder());
+    FILE *f = fopen(script, "w");
+    CHECK(f && fputs("#!/bin/sh\nkill -9 $$\n", f) >= 0 && fclose(f) == 0);
+    CHECK_INT(chmod(script, 0755), 0);
+    h = command_run(script);
+    CHECK_TEXT(h->tasks[0]->cause, "killed by signal 9 (Killed)");
+    test_host_free(h);
+}
+
+TEST(a_program_that_cannot_be_started_is_told_by_a_shell)
+{
+    struct test_host *h = command_run("/nowhere/program with words");
+    CHECK_TEXT(h->tasks[0]->cause, "exit code 127");
+    CHECK_HAS(h->lines[0].text, "/nowhere/program: not found");
+    test_host_free(h);
+    AUTO_FREE char *script = mem_printf("%s/no-first-line", test_folder());
+    FILE *f = fopen(script, "w");
+    CHECK(f && fputs("echo run by $0\n", f) >= 0 && fclose(f) == 0);
+    CHECK_INT(chmod(script, 0755), 0);
+    h = command_run(script);
+    CHECK_HAS(h->lines[0].text, "run by ");
     test_host_free(h);
 }
 
