@@ -309,7 +309,8 @@ TEST(a_stopped_command_may_say_goodbye)
     /* The shell may say "Terminated" of its sleep, on stderr: before or after, nobody knows. */
     struct test_host *h = command_stop("exec 2>/dev/null; trap 'echo bye; exit 0' TERM;"
                                        " echo ready; while :; do sleep 0.02; done");
-    CHECK_TEXT(h->lines[h->line_count - 1].text, "bye");
+    CHECK_TEXT(h->lines[h->line_count - 2].text, "bye");
+    CHECK_HAS(h->lines[h->line_count - 1].text, ": all processes are gone");
     test_host_free(h);
 }
 
@@ -325,15 +326,54 @@ TEST(a_child_of_a_stopped_shell_has_time_to_say_goodbye)
     struct test_host *h =
         command_stop("sh -c \\\"trap 'sleep 0.3; echo bye; exit' TERM; echo ready;"
                      " while :; do sleep 0.02; done\\\"; true");
-    CHECK_TEXT(h->lines[h->line_count - 1].text, "bye");
+    CHECK_TEXT(h->lines[h->line_count - 2].text, "bye");
+    CHECK_HAS(h->lines[h->line_count - 1].text, ": all processes are gone");
     test_host_free(h);
 }
 
-TEST(a_command_that_ignores_sigterm_is_killed)
+TEST(a_command_that_ignores_sigterm_is_counted_down_and_named_and_killed)
 {
-    struct test_host *h =
-        command_stop("trap '' TERM; echo $$; echo ready; while :; do sleep 1; done");
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h = test_host_new(
+        &shell_worker, "{\"grace\":\"2s\",\"command\":\"trap '' TERM; echo $$; setsid sh -c "
+                       "'trap \\\"\\\" TERM; echo ready; while :; do sleep 0.01; done'\"}");
+    h->on_line = stop_when_ready;
+    test_host_run(h);
+    CHECK_INT(h->tasks[0]->outcome, JOB_CANCELLED);
     CHECK(pid_is_gone(h->lines[0].text));
+    CHECK_TEXT(h->lines[2].text, "stopping: SIGTERM sent, SIGKILL in 2s");
+    CHECK_HAS(h->lines[3].text, "SIGKILL in 1s: ");
+    CHECK_HAS(h->lines[3].text, " processes are left");
+    AUTO_FREE char *name = mem_printf("%s (sh)", h->lines[0].text);
+    CHECK_HAS(h->lines[4].text, "survived SIGTERM: ");
+    CHECK_HAS(h->lines[4].text, name);
+    CHECK_HAS(h->lines[4].text, "; SIGKILL sent");
+    CHECK_HAS(h->lines[5].text, "stopped after ");
+    CHECK_INT(h->line_count, 6);
+    test_host_free(h);
+}
+
+TEST(without_grace_a_command_is_killed_at_once)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h = test_host_new(
+        &shell_worker,
+        "{\"grace\":0,\"command\":\"trap 'echo bye' TERM; echo ready; sleep 1000\"}");
+    h->on_line = stop_when_ready;
+    test_host_run(h);
+    CHECK_INT(h->line_count, 3);
+    CHECK_TEXT(h->lines[1].text, "stopping: SIGKILL sent");
+    CHECK_HAS(h->lines[2].text, "stopped after 0.");
+    test_host_free(h);
+}
+
+TEST(a_daemon_of_a_stopped_command_may_say_goodbye)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h =
+        command_stop("exec 2>/dev/null; env -i setsid sh -c 'trap \\\"echo bye; exit\\\" TERM; "
+                     "echo ready; while :; do sleep 0.02; done' & wait");
+    CHECK_TEXT(h->lines[h->line_count - 2].text, "bye");
     test_host_free(h);
 }
 
