@@ -36,13 +36,13 @@ export async function command(args, options = {}) {
 }
 
 export class Server {
-    constructor(child, url) {
+    constructor(child, url, quiet = false) {
         this.child = child;
         this.url = url;
         this.pid = child.pid;
         this.stderr = "";
         this.ended = once(child, "close").then(([code, signal]) => {
-            if (code !== 0 && signal !== this.asked) console.error(`server ${this.pid} ended with ${code ?? signal}:\n${this.stderr}`);
+            if (code !== 0 && signal !== this.asked && !quiet) console.error(`server ${this.pid} ended with ${code ?? signal}:\n${this.stderr}`);
             return { code, signal };
         });
     }
@@ -174,7 +174,8 @@ export class Socket {
 }
 
 // Starts a server and stops it when the test `t` ends. options: definitions {file: text}, args,
-// env, cwd, data (a folder that outlives it), binary (another program).
+// env, cwd, data (a folder that outlives it), binary (another program), quiet (it is to die),
+// spawned (is given the process, which does not listen yet).
 export async function serve(t, options = {}) {
     const home = await folder(t);
     const definitions = path.join(home, "definitions");
@@ -187,7 +188,8 @@ export async function serve(t, options = {}) {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...options.env },
     });
-    const server = new Server(child, "");
+    options.spawned?.(child);
+    const server = new Server(child, "", options.quiet);
     child.stderr.on("data", (data) => (server.stderr += data));
     t.after(() => server.stop());
     for await (const line of createInterface({ input: child.stdout })) {

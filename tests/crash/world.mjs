@@ -1,0 +1,231 @@
+// world.mjs: a data folder, one server after the other on it, and a mixed load that goes on through all
+// of them: commands (some fork into sessions of their own), generators, requests, attempts, timeouts,
+// cancels, schedules, deletes, viewers.
+//
+//     const world = await World.open(t, { seed });
+//     await world.start("engine.retry:2");     // null when it died before it listened
+//     await world.play();                      // until the fault has struck, or it took too long
+//     await world.server.stop("SIGKILL");
+//     await world.settle();                    // a server without a fault; until all jobs are over
+//     assert.deepEqual(await world.check(), []);
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import http from "node:http";
+import path from "node:path";
+
+import { folder, serve } from "../api/server.mjs";
+import { dice } from "../faults/soak.mjs";
+import { Scope } from "../faults/stage.mjs";
+import { alive, examine, processesOf } from "./invariants.mjs";
+
+const ACTIVE = 6; // jobs at once
+const SCHEDULES = 40;
+const HANG_MS = 60000; // a job that takes longer has been forgotten
+
+const shell = (name, command, more = {}) => ({ name, type: "shell", ...more, config: { command, env: { HOME_OF: "{home}" } } });
+const note = "read -r line </proc/self/stat; set -- $line; echo $1 ${22} >>$HOME_OF/pids";
+const generator = (name, config, more = {}) => ({ name, type: "generator", config, ...more });
+
+// What runs. Most take some tenths of a second; `endless` and `family` until they are cancelled.
+const definitions = {
+    mixed: { steps: [
+        shell("say", "i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo say $i of 40; done"),
+        shell("flaky", "echo once >>$HOME_OF/$TAILRACE_STEP_ID; test $(wc -l <$HOME_OF/$TAILRACE_STEP_ID) -ge 3", { retry: { attempts: 50, backoff: "10ms", backoff_max: "20ms" } }),
+        { name: "ask", type: "http", config: { url: "{url}/flaky/$" }, retry: { attempts: 50, backoff: "10ms", backoff_max: "20ms" } },
+        generator("make", { worker_count: 8, log_count: 20, log_delay_ms: 1, concurrency: 3, failure_rate: 0.2 }, { on_error: "continue", retry: { attempts: 2, backoff: "10ms" } }),
+        shell("breaks", "echo no >&2; exit 3"),
+        shell("never", "echo never", { depends: ["breaks"] }),
+        shell("tidy", "i=0; while [ $i -lt 5 ]; do i=$((i+1)); echo say $i of 5; done", { depends: ["never", "make", "say", "ask", "flaky"], always_run: true }),
+    ] },
+    good: { steps: [
+        generator("one", { worker_count: 4, log_count: 10, concurrency: 2 }),
+        shell("two", "echo say 1 of 2; sleep 0.05; echo say 2 of 2", { depends: ["one"] }),
+        shell("three", "echo say 1 of 1", { depends: ["one"] }),
+        shell("four", "echo say 1 of 1", { depends: ["two", "three"] }),
+    ] },
+    late: { timeout: "600ms", steps: [
+        shell("task", "echo begun; sleep 1000", { task_timeout: "100ms", retry: { attempts: 2, backoff: "10ms" }, on_error: "continue" }),
+        shell("step", "echo begun; sleep 1000", { timeout: "200ms", on_error: "continue" }),
+        shell("job", "echo begun; sleep 1000", { depends: ["task", "step"] }),
+    ] },
+    endless: { steps: [
+        shell("wait", `${note}; echo begun; exec sleep 1000`),
+        generator("make", { worker_count: 2, log_count: 100000, log_delay_ms: 5, concurrency: 1 }),
+        shell("after", "echo never", { depends: ["wait"] }),
+    ] },
+    family: { steps: [
+        shell("leaves", `${note}; (setsid sh -c '${note}; exec sleep 1000' >/dev/null 2>&1 &); (sh -c 'trap "" TERM HUP; ${note}; sleep 1000; true' &); until [ $(wc -l <$HOME_OF/pids) -ge 3 ]; do sleep 0.01; done; echo say 1 of 1`),
+    ] },
+    many: { steps: [generator("make", { worker_count: 4500, log_count: 0, concurrency: 64 })] },
+    flood: { steps: [generator("make", { worker_count: 4, log_count: 3000 })] },
+};
+for (let i = 0; i < SCHEDULES; i++) // due at each New Year; World.scheduleBack() lets one of them be late
+    definitions[`timed-${i}`] = { schedule: { cron: "0 0 1 1 *", missed: "run-all", overlap: "allow" }, steps: [shell("s", "echo say 1 of 1")] };
+const USUAL = ["mixed", "mixed", "good", "late", "endless", "family"];
+
+export class World {
+    accepted = new Set();
+    cancelled = new Set(); // answered
+    checked = new Set();
+    counts = { jobs: 0, tasks: 0, attempts: 0, lines: 0 }; // of all that was looked at
+    late = 0; // schedules that were set back
+    server = null;
+
+    // t: a test, or anything else with after(run)
+    static async open(t, { seed = 1 } = {}) {
+        const world = new World();
+        Object.assign(world, { data: await folder(t), home: await folder(t), random: dice(seed), asked: new Map() });
+        await writeFile(path.join(world.home, "pids"), "");
+        world.site = http.createServer((request, response) => {
+            const count = (world.asked.get(request.url) ?? 0) + 1;
+            world.asked.set(request.url, count);
+            response.writeHead(count % 2 ? 503 : 200, { "Content-Type": "text/plain" }).end("say 1 of 2\nsay 2 of 2\n");
+        }).listen(0, "127.0.0.1");
+        await once(world.site, "listening");
+        t.after(() => (world.site.closeAllConnections(), world.site.close()));
+        t.after(() => world.kill());
+        const url = `http://127.0.0.1:${world.site.address().port}`;
+        world.files = Object.fromEntries(Object.entries(definitions).map(([id, definition]) => {
+            const whole = { id, name: id, ...definition };
+            return [`${id}.json`, JSON.stringify(whole).replaceAll("{home}", world.home).replaceAll("{url}", url)];
+        }));
+        return world;
+    }
+
+    // A server on the folder, which the load has not reached yet. fault: NAME:N[:ACTION]
+    async start(fault = "", options = {}) {
+        this.fault = fault;
+        this.scope = new Scope();
+        this.struck = false;
+        this.server = await serve(this.scope, { data: this.data, definitions: this.files, quiet: true, env: { TAILRACE_FAULT: fault }, ...options })
+            .catch((e) => { this.refusal = e.message; return null; });
+        const wrong = /.*left out.*/.exec(this.server?.stderr ?? "");
+        if (wrong) {
+            await this.kill();
+            throw new Error(wrong[0]);
+        }
+        if (!this.server) await this.scope.end();
+        else if (/^[^:]+:\d+(:kill)?$/.test(fault)) this.server.asked = "SIGKILL";
+        return this.server;
+    }
+
+    // Waits for the end of one that somebody else has killed.
+    async died() {
+        await this.server?.ended;
+        return this.kill();
+    }
+
+    // Ends the server that there is.
+    async kill(signal = "SIGKILL") {
+        if (!this.server) return null;
+        const ended = await this.server.stop(signal);
+        await this.scope.end();
+        this.server = null;
+        return ended;
+    }
+
+    // The next schedule was looked at so many years ago: so many jobs of it are due at the next start.
+    scheduleBack(years) {
+        if (this.late === SCHEDULES || !this.beginning) return; // or no server has listened yet
+        execFileSync("sqlite3", [path.join(this.data, "tailrace.db"), ".timeout 5000", `UPDATE schedules SET decided_at = decided_at - ${years * 365.25 * 86400e6} WHERE definition_id = 'timed-${this.late++}'`]);
+    }
+
+    /* ---- the load ---- */
+
+    // An answer, or null when there is none, or the server says that it is in trouble.
+    async ask(method, target, body) {
+        try {
+            const answer = await this.server.fetch(target, { method, ...(body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }), signal: AbortSignal.timeout(20000) });
+            return answer.status < 500 ? answer : null;
+        } catch {
+            return null;
+        }
+    }
+
+    async submit(definition) {
+        const answer = await this.ask("POST", `/api/job-definitions/${definition}/execute`, {});
+        if (answer?.status !== 202) return null;
+        this.accepted.add(answer.body.job_id);
+        return answer.body.job_id;
+    }
+
+    async cancel(id) {
+        const answer = await this.ask("POST", `/api/jobs/${id}/cancel`, {});
+        if (answer?.status === 200) this.cancelled.add(id);
+    }
+
+    async active() {
+        return (await this.ask("GET", "/api/jobs?status=pending,running&limit=1000"))?.body.jobs ?? null;
+    }
+
+    look(topic) { // one that reads, and one that does not
+        const socket = this.server.socket(["tailrace.v1"]);
+        socket.opened.then(() => socket.send({ op: "sub", topic, since: this.beginning }), () => {});
+        return socket;
+    }
+
+    // One thing somebody does.
+    async turn() {
+        const active = await this.active();
+        if (!active) return;
+        if (active.length < ACTIVE) await this.submit(USUAL[this.random(USUAL.length)]);
+        const endless = active.filter((job) => job.definition_id === "endless" && job.status === "running");
+        if (endless.length && this.random(3) === 0) await this.cancel(endless[0].id);
+        if (this.random(40) === 0) {
+            const ended = (await this.ask("GET", "/api/jobs?status=completed,failed,cancelled&limit=20"))?.body.jobs ?? [];
+            const victim = ended[this.random(ended.length || 1)];
+            if (victim) await this.ask("DELETE", `/api/jobs/${victim.id}`);
+        }
+        if (this.random(4) === 0 && active.length) this.look("job:" + active[0].id);
+    }
+
+    // Keeps the load up until the fault has struck (a server that is to die is dead then), or for so long.
+    async play({ ms = 15000, more } = {}) {
+        const until = Date.now() + ms, server = this.server;
+        let over = false;
+        server.ended.then(() => (over = true));
+        this.beginning = (await this.ask("GET", "/api/status"))?.body.cursor.replace(/:.*/, ":0") ?? this.beginning;
+        await more?.(this);
+        while (!over && !this.strikes() && Date.now() < until) await this.turn();
+        if (over || (this.strikes() && /^[^:]+:\d+(:kill)?$/.test(this.fault))) await server.ended;
+        return this.strikes();
+    }
+
+    strikes() {
+        return /fault point/.test(this.server?.stderr ?? "");
+    }
+
+    /* ---- the end ---- */
+
+    // Waits until nothing is active; says which jobs do not end.
+    async settle() {
+        const server = this.server ?? (await this.start());
+        const until = Date.now() + HANG_MS;
+        for (;;) {
+            const active = await this.active();
+            if (!active) throw new Error("the server does not say what is active\n" + server.stderr);
+            for (const job of active) if (["endless"].includes(job.definition_id) && !this.cancelled.has(job.id)) await this.cancel(job.id);
+            if (!active.length) return [];
+            const beginning = await server.beginning();
+            const over = await Promise.race([
+                Promise.all(active.map((job) => server.events(`job:${job.id}?min=none`, beginning).catch(() => {}))),
+                new Promise((resolve) => setTimeout(resolve, until - Date.now(), "late").unref()),
+            ]);
+            if (over === "late") return active.map((job) => `hangs: job ${job.id} (${job.definition_id}) is ${job.status}`);
+        }
+    }
+
+    // All the invariants, at the end of a server that has settled.
+    async check() {
+        const found = [...(await this.settle())];
+        found.push(...await examine(this.server, this));
+        const { code, signal } = await this.kill("SIGTERM");
+        if (code !== 0) found.push(`stop: the server ended with ${code ?? signal}`);
+        const pids = readFileSync(path.join(this.home, "pids"), "utf8").split("\n").filter(Boolean);
+        for (const line of alive(pids)) found.push(`orphan: process ${line}`);
+        for (const pid of processesOf(`TAILRACE_COMMAND_OF=${this.data}`)) found.push(`orphan: process ${pid}: ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`);
+        return found;
+    }
+}
