@@ -61,23 +61,63 @@ static bool mark_fits(pid_t pid, uint64_t mark, bool folder)
     return its && (folder ? its >> ORPHAN_TASK_BITS == mark >> ORPHAN_TASK_BITS : its == mark);
 }
 
-static void process_look(pid_t pid, uint64_t mark, bool folder, struct chase *chase,
-                         struct orphan_sweep *sweep)
+/* A pidfd of a process with the mark that has not ended, or -1. */
+static int process_open(pid_t pid, uint64_t mark, bool folder)
 {
-    if (!mark_fits(pid, mark, folder) || chase->count == CHASED_MAX)
-        return;
-    int fd = pidfd_open(pid, 0);
+    int fd = mark_fits(pid, mark, folder) ? pidfd_open(pid, 0) : -1;
     if (fd < 0)
-        return;
+        return -1;
     struct pollfd ended = {.fd = fd, .events = POLLIN};
-    if (mark_fits(pid, mark, folder) && poll(&ended, 1, 0) == 0 &&
-        pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0) {
-        chase->watches[chase->count] = ended;
-        chase->pids[chase->count++] = pid;
-        sweep->killed++;
-        return;
-    }
+    if (mark_fits(pid, mark, folder) && poll(&ended, 1, 0) == 0)
+        return fd;
     (void)close(fd);
+    return -1;
+}
+
+/* The next process's number of a listing of /proc, without this one's; 0 at the end. */
+static pid_t proc_next(DIR *proc)
+{
+    int64_t pid;
+    for (struct dirent *entry; (entry = readdir(proc));)
+        if (str_to_int(str_of(entry->d_name), 1, INT32_MAX, &pid) && pid != getpid())
+            return (pid_t)pid;
+    return 0;
+}
+
+static void name_read(pid_t pid, char *to, size_t size)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, to, size - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    n = MAX(n, 0);
+    to[n > 0 && to[n - 1] == '\n' ? n - 1 : n] = '\0';
+}
+
+void orphan_look(uint64_t mark, struct orphan_look *look)
+{
+    look->count = look->named = 0;
+    DIR *proc = opendir("/proc");
+    for (pid_t pid; proc && (pid = proc_next(proc));) {
+        int fd = process_open(pid, mark, false);
+        if (fd < 0)
+            continue;
+        if (look->named < ORPHANS_NAMED) {
+            look->who[look->named].pid = pid;
+            name_read(pid, look->who[look->named].name, sizeof(look->who[0].name));
+            look->named++;
+        }
+        look->count++;
+        if (look->signal && getpgid(pid) != look->but) {
+            (void)pidfd_send_signal(fd, look->signal, NULL, 0);
+            (void)pidfd_send_signal(fd, SIGCONT, NULL, 0);
+        }
+        (void)close(fd);
+    }
+    if (proc)
+        (void)closedir(proc);
 }
 
 static void chase_find(struct chase *chase, uint64_t mark, bool folder,
@@ -85,14 +125,20 @@ static void chase_find(struct chase *chase, uint64_t mark, bool folder,
 {
     chase->count = 0;
     DIR *proc = opendir("/proc");
-    if (!proc)
-        return;
-    for (struct dirent *entry; (entry = readdir(proc));) {
-        int64_t pid;
-        if (str_to_int(str_of(entry->d_name), 1, INT32_MAX, &pid) && pid != getpid())
-            process_look((pid_t)pid, mark, folder, chase, sweep);
+    for (pid_t pid; proc && chase->count < CHASED_MAX && (pid = proc_next(proc));) {
+        int fd = process_open(pid, mark, folder);
+        if (fd < 0)
+            continue;
+        if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0) {
+            (void)close(fd);
+            continue;
+        }
+        chase->watches[chase->count] = (struct pollfd){.fd = fd, .events = POLLIN};
+        chase->pids[chase->count++] = pid;
+        sweep->killed++;
     }
-    (void)closedir(proc);
+    if (proc)
+        (void)closedir(proc);
 }
 
 /* A pidfd becomes readable when its process has ended. */

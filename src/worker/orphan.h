@@ -29,6 +29,22 @@ void orphan_mark_set(uint64_t mark);
  * it is somebody else's. */
 uint64_t orphan_mark_of(pid_t pid);
 
+enum { ORPHANS_NAMED = 8 };
+
+/* Who has a mark and has not ended. */
+struct orphan_look {
+    int signal; /* to send to each that is not in the group `but`, and then SIGCONT; 0: none */
+    pid_t but;
+    int count, named;
+    struct {
+        pid_t pid;
+        char name[16]; /* as Linux has it: the program's, cut */
+    } who[ORPHANS_NAMED];
+};
+
+/* One look at /proc, with `signal` and `but` as they were set. Blocks: for the pool. */
+void orphan_look(uint64_t mark, struct orphan_look *look);
+
 struct orphan_sweep {
     int killed;     /* how many got a SIGKILL */
     pid_t stubborn; /* one that did not end within the time limit, or 0 */

@@ -32,13 +32,7 @@ char *output_file_new(const struct worker_task *task)
 {
     if (!folder)
         return NULL;
-    char *path = mem_printf("%s/%s%s", folder, prefix, ID_TEXT(task->id));
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        mem_clear(&path);
-    else
-        (void)close(fd);
-    return path;
+    return mem_printf("%s/%s%s", folder, prefix, ID_TEXT(task->id));
 }
 
 /* A command can put anything in its place: what is no file has nothing to say. */

@@ -7,7 +7,9 @@
  *     END
  *
  * It lies in the data folder while the command runs, is named by TAILRACE_OUTPUT, and is read
- * when all of the command has ended. Thread: loop; it is short, and was just written. */
+ * when all of the command has ended. It is not there before the command writes it: most never
+ * do, and a file costs as much as a commit's share of a command. Thread: loop; it is short, and
+ * was just written. */
 #pragma once
 
 #include "worker/worker.h"
@@ -15,8 +17,7 @@
 /* Removes those that an earlier server left, and says where new ones lie. */
 void output_files_init(const char *folder);
 
-/* Makes the file of a task; NULL when there is no folder or it cannot be made. The caller frees
- * the path. */
+/* Where the file of a task is to be; NULL when there is no folder. The caller frees it. */
 char *output_file_new(const struct worker_task *task);
 
 /* Says what is in it, and removes it. E_INVAL with the line: what it says is no output; those

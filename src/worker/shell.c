@@ -38,19 +38,21 @@
 #include "base/mem.h"
 #include "worker/child.h"
 #include "worker/environment.h"
+#include "worker/farewell.h"
 #include "worker/orphan.h"
 #include "worker/output_file.h"
+#include "worker/plain.h"
 #include "worker/splitter.h"
 
 enum {
-    STOP_GRACE_MS = 5000, /* between SIGTERM and SIGKILL */
-    REST_GRACE_MS = 250,  /* for background processes to end with the shell, as `tee` does */
+    REST_GRACE_MS = 250, /* for background processes to end with the shell, as `tee` does */
     REST_CHECK_MS = 20,
     KILL_WAIT_MS = 1000, /* for those that got SIGKILL to be gone */
     READ_BYTES = 64 * 1024,
     KEY_BYTES = 120,
     CHILDREN_MAX = 4096,
     SWEEPS_MAX = 50,
+    GRACE_MAX_MS = 60 * 60 * 1000,
 };
 
 enum run_phase { RUN_COMMAND, RUN_REST, RUN_SWEEP, RUN_DRAIN, RUN_CLOSE };
@@ -75,7 +77,8 @@ struct run {
     char *outputs; /* path of the file in which the command says them, or NULL */
     struct stream streams[2];
     uv_timer_t timer;
-    uint64_t rest_until_ms; /* uv_now() */
+    uint64_t rest_until_ms, killed_ms; /* uv_now() */
+    struct farewell farewell;
     uv_work_t sweep_work;
     struct orphan_sweep sweep;
     bool sweeping; /* on the pool */
@@ -222,13 +225,16 @@ static void on_sweep_after(uv_work_t *work, int status)
                    "process %ld of this command does not end, not even by SIGKILL",
                    (long)run->sweep.stubborn);
     run->sweeping = false;
-    run_advance(run);
+    if (run->sweep.killed)
+        run_advance(run);
+    else /* somebody without the mark has SIGKILL, and is given time to end */
+        (void)uv_timer_start(&run->timer, on_rest_timer, REST_CHECK_MS, 0);
 }
 
 /* True when there is nobody to be looked for any more. */
 static bool run_sweep(struct run *run)
 {
-    if (run->sweeping)
+    if (run->sweeping || uv_is_active((uv_handle_t *)&run->timer))
         return false;
     if (!run_has_orphans(run) || run->sweep.stubborn || run->sweeps == SWEEPS_MAX)
         return true;
@@ -318,7 +324,8 @@ static void on_child_close(struct child *child)
 
 static void run_close(struct run *run)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&run->timer, (uv_handle_t *)&run->streams[0].pipe,
+    uv_handle_t *handles[] = {(uv_handle_t *)&run->timer, (uv_handle_t *)&run->farewell.timer,
+                              (uv_handle_t *)&run->streams[0].pipe,
                               (uv_handle_t *)&run->streams[1].pipe};
     run->handles = (int)ARRAY_LEN(handles);
     for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
@@ -331,6 +338,28 @@ static void run_close(struct run *run)
     }
 }
 
+/* True when it has had its rest: nobody is left of its group (of its family, when it was
+ * stopped), or the time for that is over and SIGKILL did not help. */
+static bool run_rests(struct run *run)
+{
+    uint64_t now_ms = uv_now(run->timer.loop);
+    bool stops = run->stopped && !run->farewell.over;
+    bool kills = run->stopped ? run->farewell.over : now_ms >= run->rest_until_ms;
+    bool has_rest = run_has_rest(run);
+    if (stops)
+        has_rest = run_has_orphans(run) || has_rest;
+    if (!has_rest)
+        return true;
+    if (kills) {
+        (void)kill(-run->group, SIGKILL);
+        run->killed_ms = run->killed_ms ? run->killed_ms : now_ms;
+        if (now_ms >= run->killed_ms + KILL_WAIT_MS)
+            return true;
+    }
+    (void)uv_timer_start(&run->timer, on_rest_timer, kills ? 1 : REST_CHECK_MS, 0);
+    return false;
+}
+
 static void run_advance(struct run *run)
 {
     uv_loop_t *loop = run->timer.loop;
@@ -338,26 +367,18 @@ static void run_advance(struct run *run)
     case RUN_COMMAND:
         if (!run->exited)
             return;
-        if (!run->stopped)
-            run->rest_until_ms = uv_now(loop) + REST_GRACE_MS;
+        run->rest_until_ms = uv_now(loop) + REST_GRACE_MS;
         run->phase = RUN_REST;
         __attribute__((fallthrough));
     case RUN_REST:
-        if (run_has_rest(run)) {
-            uint64_t now_ms = uv_now(loop);
-            if (now_ms >= run->rest_until_ms)
-                (void)kill(-run->group, SIGKILL);
-            if (now_ms < run->rest_until_ms + KILL_WAIT_MS) {
-                (void)uv_timer_start(&run->timer, on_rest_timer,
-                                     now_ms < run->rest_until_ms ? REST_CHECK_MS : 1, 0);
-                return;
-            }
-        }
+        if (!run_rests(run))
+            return;
         (void)uv_timer_stop(&run->timer);
+        (void)uv_timer_stop(&run->farewell.timer);
         run->phase = RUN_SWEEP;
         __attribute__((fallthrough));
     case RUN_SWEEP:
-        if (!run_sweep(run))
+        if (!run_sweep(run) || run->farewell.looking)
             return;
         FAULT_KILLS(WORKER_SHELL_SWEPT);
         (void)run_has_rest(run); /* reaps */
@@ -368,6 +389,8 @@ static void run_advance(struct run *run)
         if (!run->streams[0].ended || !run->streams[1].ended)
             return;
         run->phase = RUN_CLOSE;
+        if (run->farewell.task && !run->sweep.stubborn)
+            farewell_end(&run->farewell);
         run_close(run);
         return;
     case RUN_CLOSE:
@@ -409,6 +432,33 @@ static uint64_t mark_new(void)
     return last;
 }
 
+static int program_start(struct run *run, struct environment *env, struct child_options *o,
+                         char **argv)
+{
+    o->file = argv[0];
+    o->argv = argv;
+    o->env = env->entries;
+    return child_start(&run->child, run->task->step->loop, o, on_child_exit);
+}
+
+/* A program that cannot be started has a shell say why. */
+static int command_start(struct run *run, struct environment *env, struct child_options *o)
+{
+    const char *command = settings_text(run->task->step->settings, "command");
+    char **words = plain_words(&env->arena, command);
+    char folder[PATH_MAX];
+    if (words && realpath(o->cwd ? o->cwd : ".", folder)) {
+        environment_set(env, "PWD", folder); /* as a shell does */
+        if (program_start(run, env, o, words) == 0)
+            return 0;
+    }
+    char *argv[4] = {NULL};
+    const char *const texts[] = {"/bin/sh", "-c", command};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        argv[i] = (char *)(uintptr_t)arena_strdup(&env->arena, texts[i]);
+    return program_start(run, env, o, argv);
+}
+
 static int run_spawn(struct run *run, const uv_file write_ends[2])
 {
     if (write_ends[0] < 0 || write_ends[1] < 0)
@@ -421,21 +471,14 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     run->outputs = output_file_new(run->task);
     if (run->outputs)
         environment_set(&env, "TAILRACE_OUTPUT", run->outputs);
-    char *argv[4] = {NULL};
-    const char *const texts[] = {"/bin/sh", "-c", settings_text(settings, "command")};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        argv[i] = (char *)(uintptr_t)arena_strdup(&env.arena, texts[i]);
     struct child_options options = {
-        .file = argv[0],
-        .argv = argv,
-        .env = env.entries,
         .cwd = *cwd ? cwd : NULL,
         .files = {-1, write_ends[0], write_ends[1]},
     };
     if (FAULT(WORKER_SHELL_SPAWN))
         return UV_EAGAIN;
     orphan_mark_set(run->mark);
-    int r = child_start(&run->child, run->task->step->loop, &options, on_child_exit);
+    int r = command_start(run, &env, &options);
     orphan_mark_set(0);
     run->group = r < 0 ? 0 : run->child.pid;
     if (r >= 0)
@@ -454,6 +497,7 @@ static int shell_task_start(struct worker_task *task, struct err *e)
     run->task = task;
     run->mark = mark_new();
     ASSERT(uv_timer_init(task->step->loop, &run->timer) == 0);
+    farewell_init(&run->farewell, task->step->loop);
     uv_file write_ends[2] = {stream_open(&run->streams[0], run, LEVEL_INFO),
                              stream_open(&run->streams[1], run, LEVEL_WARN)};
     int r = run_spawn(run, write_ends);
@@ -470,9 +514,9 @@ static int shell_task_start(struct worker_task *task, struct err *e)
     return 0;
 }
 
-static void on_stop_timer(uv_timer_t *timer)
+static void on_farewell_news(struct farewell *f)
 {
-    (void)kill(-container_of(timer, struct run, timer)->group, SIGKILL);
+    run_advance(container_of(f, struct run, farewell));
 }
 
 static void shell_task_stop(struct worker_task *task)
@@ -481,13 +525,9 @@ static void shell_task_stop(struct worker_task *task)
     if (run->stopped)
         return;
     run->stopped = true;
-    if (run->phase > RUN_REST)
-        return;
-    run->rest_until_ms = uv_now(run->timer.loop) + STOP_GRACE_MS;
-    (void)kill(-run->group, SIGTERM);
-    (void)kill(-run->group, SIGCONT); /* one that is halted could not end */
-    if (run->phase == RUN_COMMAND)
-        (void)uv_timer_start(&run->timer, on_stop_timer, STOP_GRACE_MS, 0);
+    if (run->phase <= RUN_REST)
+        farewell_begin(&run->farewell, task, run->group, run->mark,
+                       settings_int(task->step->settings, "grace"), on_farewell_news);
 }
 
 static void shell_step_resume(struct worker_step *step)
@@ -548,6 +588,11 @@ static const struct setting_spec shell_settings[] = {
      .secrets = true,
      .help = "further environment variables"},
     {.name = "cwd", .kind = SETTING_TEXT, .help = "folder to run in; default: the server's"},
+    {.name = "grace",
+     .kind = SETTING_DURATION,
+     .fallback = "5s",
+     .max = GRACE_MAX_MS,
+     .help = "between SIGTERM and SIGKILL, when it is stopped"},
     {0},
 };
 

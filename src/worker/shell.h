@@ -2,8 +2,8 @@
  *
  * A step of type `shell` is one task: /bin/sh -c COMMAND in a session of its own, stdin empty.
  * Lines of stdout are level info, lines of stderr warn. Exit code 0 completes the task; any
- * other code, or a signal, fails it and is its cause. Stopping sends SIGTERM to the process
- * group and SIGKILL five seconds later.
+ * other code, or a signal, fails it and is its cause. Stopping sends SIGTERM to all of
+ * its processes and SIGKILL when its `grace` is over (farewell.h).
  *
  * Nothing outlives a task: when the command has ended, what is left of its group and every
  * process that carries the task's mark (orphan.h; so also one that made a session of its own

@@ -27,3 +27,24 @@ test("less memory than the server's own is told as a bound", async (t) => {
     const { texts } = await ran(t, { command: "true" });
     assert.match(texts.at(-1), /^completed after \d+\.\d{3} s, CPU 0\.\d{3} s, peak memory under [\d.]+ MB$/);
 });
+
+test("a cancel can be watched: a countdown, who survived, and that all are gone", async (t) => {
+    const server = await serve(t, { definitions: definition({ grace: "3s", command: "trap '' TERM; echo ready; while :; do sleep 0.05; done" }) });
+    const job = await server.execute("d");
+    const says = (text) => ({ payload }) => payload.message?.startsWith(text);
+    await server.event(job, says("ready"));
+    await server.post(`/api/jobs/${job}/cancel`);
+    await server.event(job, says("stopping: SIGTERM sent, SIGKILL in 3s"));
+    await server.event(job, says("SIGKILL in 2s: "));
+    assert.equal((await server.get(`/api/jobs/${job}`)).body.status, "running");
+    await server.event(job, says("survived SIGTERM: "));
+    await server.event(job, says("stopped after "));
+    await server.events(`job:${job}?min=none`, await server.beginning());
+    const { body } = await server.get(`/api/jobs/${job}/tree`);
+    assert.equal(body.status, "cancelled");
+    const texts = body.steps[0].logs.map(({ message }) => message);
+    assert.match(texts.at(-4), /^SIGKILL in 1s: \d process(es are| is) left$/);
+    assert.match(texts.at(-3), /^survived SIGTERM: .*\d+ \(sh\).*; SIGKILL sent$/);
+    assert.match(texts.at(-2), /^stopped after 3\.\d s: all processes are gone$/);
+    assert.match(texts.at(-1), /^cancelled after /);
+});

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/definition.h"
@@ -104,6 +105,65 @@ TEST(the_environment_is_small_and_says_where_the_command_runs)
     CHECK_HAS(all, "\nPATH=");
     CHECK(!strstr(all, "/nowhere"));
     CHECK(!strstr(all, "OF_THE_SERVER_ALONE"));
+    test_host_free(h);
+}
+
+/* All but what differs from task to task, each line between two newlines. */
+static char *environment_of(const char *command)
+{
+    AUTO_FREE char *config =
+        mem_printf("{\"command\":\"%s\",\"cwd\":\"/usr/../usr\"}", command);
+    struct test_host *h = test_host_new(&shell_worker, config);
+    test_host_run(h);
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    AUTO_BUF all = BUF_INIT(100000);
+    for (size_t i = 0; i < h->line_count; i++)
+        if (strncmp(h->lines[i].text, "TAILRACE_", 9) != 0)
+            buf_printf(&all, "\n%s\n", h->lines[i].text);
+    test_host_free(h);
+    return buf_take(&all);
+}
+
+TEST(a_program_that_needs_no_shell_sees_what_it_sees_under_one)
+{
+    setenv("PWD", "/nowhere", 1);
+    AUTO_FREE char *alone = environment_of("/usr/bin/env"),
+                   *shell = environment_of("/usr/bin/env;");
+    CHECK_INT(strlen(alone), strlen(shell));
+    CHECK_HAS(alone, "\nPWD=/usr\n");
+    for (struct str rest = str_of(alone); rest.p;) {
+        struct str line = str_cut(&rest, '\n');
+        AUTO_FREE char *whole = mem_printf("\n%.*s\n", STR_ARG(line));
+        CHECK(line.n == 0 || strstr(shell, whole));
+    }
+}
+
+TEST(a_program_that_needs_no_shell_is_the_command)
+{
+    struct test_host *h = command_run("/bin/readlink /proc/self/exe");
+    CHECK_HAS(h->lines[0].text, "readlink");
+    test_host_free(h);
+    AUTO_FREE char *script = mem_printf("%s/dies", test_folder());
+    FILE *f = fopen(script, "w");
+    CHECK(f && fputs("#!/bin/sh\nkill -9 $$\n", f) >= 0 && fclose(f) == 0);
+    CHECK_INT(chmod(script, 0755), 0);
+    h = command_run(script);
+    CHECK_TEXT(h->tasks[0]->cause, "killed by signal 9 (Killed)");
+    test_host_free(h);
+}
+
+TEST(a_program_that_cannot_be_started_is_told_by_a_shell)
+{
+    struct test_host *h = command_run("/nowhere/program with words");
+    CHECK_TEXT(h->tasks[0]->cause, "exit code 127");
+    CHECK_HAS(h->lines[0].text, "/nowhere/program: not found");
+    test_host_free(h);
+    AUTO_FREE char *script = mem_printf("%s/no-first-line", test_folder());
+    FILE *f = fopen(script, "w");
+    CHECK(f && fputs("echo run by $0\n", f) >= 0 && fclose(f) == 0);
+    CHECK_INT(chmod(script, 0755), 0);
+    h = command_run(script);
+    CHECK_HAS(h->lines[0].text, "run by ");
     test_host_free(h);
 }
 
@@ -249,7 +309,8 @@ TEST(a_stopped_command_may_say_goodbye)
     /* The shell may say "Terminated" of its sleep, on stderr: before or after, nobody knows. */
     struct test_host *h = command_stop("exec 2>/dev/null; trap 'echo bye; exit 0' TERM;"
                                        " echo ready; while :; do sleep 0.02; done");
-    CHECK_TEXT(h->lines[h->line_count - 1].text, "bye");
+    CHECK_TEXT(h->lines[h->line_count - 2].text, "bye");
+    CHECK_HAS(h->lines[h->line_count - 1].text, ": all processes are gone");
     test_host_free(h);
 }
 
@@ -265,15 +326,54 @@ TEST(a_child_of_a_stopped_shell_has_time_to_say_goodbye)
     struct test_host *h =
         command_stop("sh -c \\\"trap 'sleep 0.3; echo bye; exit' TERM; echo ready;"
                      " while :; do sleep 0.02; done\\\"; true");
-    CHECK_TEXT(h->lines[h->line_count - 1].text, "bye");
+    CHECK_TEXT(h->lines[h->line_count - 2].text, "bye");
+    CHECK_HAS(h->lines[h->line_count - 1].text, ": all processes are gone");
     test_host_free(h);
 }
 
-TEST(a_command_that_ignores_sigterm_is_killed)
+TEST(a_command_that_ignores_sigterm_is_counted_down_and_named_and_killed)
 {
-    struct test_host *h =
-        command_stop("trap '' TERM; echo $$; echo ready; while :; do sleep 1; done");
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h = test_host_new(
+        &shell_worker, "{\"grace\":\"2s\",\"command\":\"trap '' TERM; echo $$; setsid sh -c "
+                       "'trap \\\"\\\" TERM; echo ready; while :; do sleep 0.01; done'\"}");
+    h->on_line = stop_when_ready;
+    test_host_run(h);
+    CHECK_INT(h->tasks[0]->outcome, JOB_CANCELLED);
     CHECK(pid_is_gone(h->lines[0].text));
+    CHECK_TEXT(h->lines[2].text, "stopping: SIGTERM sent, SIGKILL in 2s");
+    CHECK_HAS(h->lines[3].text, "SIGKILL in 1s: ");
+    CHECK_HAS(h->lines[3].text, " processes are left");
+    AUTO_FREE char *name = mem_printf("%s (sh)", h->lines[0].text);
+    CHECK_HAS(h->lines[4].text, "survived SIGTERM: ");
+    CHECK_HAS(h->lines[4].text, name);
+    CHECK_HAS(h->lines[4].text, "; SIGKILL sent");
+    CHECK_HAS(h->lines[5].text, "stopped after ");
+    CHECK_INT(h->line_count, 6);
+    test_host_free(h);
+}
+
+TEST(without_grace_a_command_is_killed_at_once)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h = test_host_new(
+        &shell_worker,
+        "{\"grace\":0,\"command\":\"trap 'echo bye' TERM; echo ready; sleep 1000\"}");
+    h->on_line = stop_when_ready;
+    test_host_run(h);
+    CHECK_INT(h->line_count, 3);
+    CHECK_TEXT(h->lines[1].text, "stopping: SIGKILL sent");
+    CHECK_HAS(h->lines[2].text, "stopped after 0.");
+    test_host_free(h);
+}
+
+TEST(a_daemon_of_a_stopped_command_may_say_goodbye)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    struct test_host *h =
+        command_stop("exec 2>/dev/null; env -i setsid sh -c 'trap \\\"echo bye; exit\\\" TERM; "
+                     "echo ready; while :; do sleep 0.02; done' & wait");
+    CHECK_TEXT(h->lines[h->line_count - 2].text, "bye");
     test_host_free(h);
 }
 
