@@ -20,11 +20,14 @@ id: mixed
 name: Mixed
 parameters: { site: {} }
 steps:
+  - { name: say, type: shell, retry: { attempts: 2, backoff: 10ms }, config: { command: 'echo "version=1" >> "$TAILRACE_OUTPUT"; exit 3' }, on_error: continue }
   - { name: crawl, type: crawler, config: { start_urls: ["{site}"], max_pages: 5, exclude_patterns: [slow, endless, large] } }
   - { name: bad, type: generator, depends: [crawl], config: { worker_count: 1, log_count: 60, failure_rate: 1.0 } }
   - { name: after, type: shell, depends: [bad], config: { command: "true" } }
 `;
 const HANGS = "id: hangs\nname: Hangs\nsteps:\n  - { name: wait, type: shell, config: { command: 'seq 300; echo careful >&2; exec sleep 1000' } }\n  - { name: then, type: shell, depends: [wait], config: { command: 'true' } }\n";
+
+const DAILY = "id: daily\nname: Daily\nschedule: { cron: 0 6 * * *, timezone: Europe/Berlin }\nsteps:\n  - { name: s, type: shell, config: { command: 'true' } }\n";
 
 // What is wrong, as one line for each element.
 async function violations(reader) {
@@ -62,7 +65,7 @@ const story = (name, run) =>
 
 async function stage(t) {
     const site = await newsroom(t);
-    const server = await serve(t, { definitions: { "mixed.yaml": DEFINITION, "hangs.yaml": HANGS } });
+    const server = await serve(t, { definitions: { "mixed.yaml": DEFINITION, "hangs.yaml": HANGS, "daily.yaml": DAILY } });
     return { site, server };
 }
 
@@ -78,7 +81,7 @@ story("a job that failed, on all pages", async (t) => {
     const { site, server } = await stage(t);
     const id = await server.run("mixed", { site: site.url });
     await look(t, server, "/queue", () => document.querySelectorAll(".tree-log-line").length > 5);
-    await look(t, server, `/jobs/${id}`, () => document.querySelectorAll(".tree-log-line.chosen").length > 0);
+    await look(t, server, `/jobs/${id}`, () => document.querySelectorAll(".tree-log-line.chosen").length > 0, (reader) => reader.click(".timeline-outputs summary"));
     await look(t, server, "/definitions", () => document.querySelectorAll(".definition-runs a").length > 0);
     await look(t, server, "/definitions/mixed", () => /Valid/.test(document.querySelector("#verdict").innerText));
     await look(t, server, "/documents", () => document.querySelectorAll(".document").length > 0);
