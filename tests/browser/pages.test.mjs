@@ -204,6 +204,33 @@ steps:
     clean(reader);
 });
 
+story("the head of a job that is being ended counts down to SIGKILL", async (t) => {
+    const stubborn = `id: stubborn
+name: Stubborn
+parameters: { go: }
+steps:
+  - name: server
+    type: shell
+    config: { grace: 1h, command: 'trap "until test -e $PARAM_GO; do sleep 0.02; done; exit" TERM; echo ready; while :; do sleep 0.02; done' }
+`;
+    const server = await serve(t, { definitions: { "stubborn.yaml": stubborn } });
+    const go = path.join(await folder(t), "go");
+    const job = await server.execute("stubborn", { go });
+    const reader = await page(t, server, { path: "/jobs/" + job });
+    await until(reader, () => window.logRows().some(([, said]) => said === "ready"));
+    await reader.click(".job-actions >> text=Cancel");
+    await reader.click("dialog[open] [type=submit]");
+    const left = (most) => until(reader, (most) => {
+        const [, s] = /^Step server is ending: SIGKILL in (\d+) s\.$/.exec(document.querySelector(".job-why").innerText) || [];
+        return s && s < most && s;
+    }, most);
+    assert.ok((await left(await left(3601))) > 3000, "it counts down");
+    await writeFile(go, "");
+    await until(reader, () => document.querySelector(".job-head .label").dataset.status === "cancelled");
+    assert.match(await reader.innerText(".job-why"), /^cancelled by /);
+    clean(reader);
+});
+
 story("a job is run again from its page, with its parameters, and its page opens", async (t) => {
     const server = await serve(t, { definitions });
     const id = await server.execute("steps", { word: "moin" });

@@ -4,6 +4,7 @@ import { api, post } from "../api.js";
 import { start } from "../app.js";
 import { assign } from "../dom.js";
 import { count, elapsed, when } from "../format.js";
+import { endingText } from "../job/ending.js";
 import { goParse } from "../job/go.js";
 import { placeFormat, placeParse, stepPick } from "../job/places.js";
 import { Runs } from "../job/runs.js";
@@ -127,7 +128,7 @@ start(() => ({
     header(job, now, place) {
         const { status } = job;
         const name = job.job_name || job.definition_id || jobId;
-        const why = isFinal(status) ? whyText(job) : waitsFor(job, place);
+        const why = isFinal(status) ? whyText(job) : nowText(job, now, place);
         assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status) });
         const begun = job.started_at || job.created_at;
         this.begun = Date.parse(begun);
@@ -419,8 +420,9 @@ start(() => ({
     },
 }));
 
-function waitsFor(job, place) {
-    if (job.status !== "pending") return "";
+// What there is to say of a job that has not ended.
+function nowText(job, now, place) {
+    if (job.status === "running") return job.steps.map((step) => endingText(step, now)).filter(Boolean).join(" ");
     const text = waitText(job, place);
     return text ? text[0].toUpperCase() + text.slice(1) + "." : "Waits to be started.";
 }
