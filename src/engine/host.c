@@ -75,7 +75,10 @@ static void task_end(struct task *t, enum job_state outcome, const char *cause)
                           step->definition->retry_attempts);
         cause = last;
     }
+    if (outcome == JOB_FAILED)
+        fan_failed(t, cause);
     record_task_move(t, outcome, cause);
+    fan_tell(step);
     FAULT_KILLS(ENGINE_TASK_ENDED);
     task_free(t);
 }

@@ -15,6 +15,7 @@
  *     retry.c    tasks that try again later, and how long anything may take
  *     output.c   values that a step says for those after it
  *     supply.c   what a step gets from those before it
+ *     fan.c      for_each: one task for each item
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
  *     secrets.c  what a step's secrets are, while it is open; keeping them out of what is told
@@ -119,6 +120,9 @@ struct task {
     struct list link;           /* in ready, running or waiting */
     struct deadline deadline;   /* of this attempt, or when to try again */
     bool expired;               /* it took too long and was asked to end */
+    bool hopeless;              /* to try again would change nothing */
+    char *item;                 /* fan.c */
+    struct settings *settings;  /* with the item; NULL: the step's */
     struct mask_stream *masked; /* of what it says, one for each level; NULL: no secrets */
     struct task_row row;        /* key and payload: the worker's texts, owned here */
     char *key, *payload, *cause;
@@ -176,6 +180,9 @@ void step_close(struct step *step);
 
 /* Closes it, tells its last progress and how it ended, and moves it there. */
 void step_end(struct step *step, enum job_state state, const char *cause);
+
+/* Keeps the cause of the newest failed task. Copied. */
+void step_remember_failure(struct step *step, const char *key, const char *cause);
 
 /* Starts no more tasks, asks the running ones to end, and ends the step as `state`. */
 void step_stop(struct step *step, enum job_state state, const char *cause);
@@ -245,6 +252,20 @@ void outputs_done(struct step *step);
 CHECKED int supply_take(struct step *step, struct err *e);
 void supply_done(struct step *step);
 struct filler supply_filler(const struct step *step); /* knows all but the item */
+
+/* ---- fan.c ---- */
+
+/* Queues a task for each item. E_INVAL, E_TOOBIG: the items cannot be known, or are too many.
+ */
+CHECKED int fan_plan(struct step *step, struct err *e);
+
+/* Gives a task that starts its settings, and of a step with for_each its item; says which it
+ * is. E_INVAL: a setting is wrong with it. */
+CHECKED int fan_take(struct task *t, struct err *e);
+void fan_failed(struct task *t, const char *cause); /* says so, of a task with an item */
+void fan_tell(struct step *step);                   /* "12/40" as progress */
+char *fan_label(const struct task *t); /* "item 'a': ", or ""; the caller frees it */
+void fan_done(struct task *t);
 
 /* ---- monitor.c ---- */
 

@@ -47,6 +47,7 @@ struct task *task_new(struct step *step, const struct task_row *row)
 void task_free(struct task *t)
 {
     deadline_clear(&t->step->job->engine->deadlines, &t->deadline);
+    fan_done(t);
     list_remove(&t->link);
     free(t->key);
     free(t->payload);

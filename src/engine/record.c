@@ -336,7 +336,7 @@ void record_task_move(struct task *t, enum job_state to, const char *cause)
     if (to == JOB_RUNNING)
         t->worker.attempt = ++t->row.attempt;
     if (to == JOB_FAILED)
-        text_set(&step->last_failure, cause);
+        step_remember_failure(step, t->key, cause);
     json_key_c(&j, "key", t->key);
     json_key_int(&j, "number", t->row.number);
     json_key_int(&j, "attempt", t->row.attempt);

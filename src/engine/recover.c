@@ -34,12 +34,6 @@ static void adopt_step(struct step *step, const struct step_row *row)
     step->source.step_id = row->id;
 }
 
-static void last_failure_set(struct step *step, const char *cause)
-{
-    free(step->last_failure);
-    step->last_failure = mem_strdup(cause);
-}
-
 /* The row counts those that were told; more may have been kept before the server died. */
 static int adopt_documents(struct job *job, struct store_reader *r, struct err *e)
 {
@@ -99,7 +93,7 @@ static int adopt_tasks(struct step *step, struct store_reader *r, const char *ab
             if (step->opened && type->step_known)
                 type->step_known(&step->worker, row->key, row->payload, row->status);
             if (row->status == JOB_FAILED)
-                last_failure_set(step, row->cause);
+                step_remember_failure(step, row->key, row->cause);
             if (!job_state_is_final(row->status))
                 adopt_task(step, row, abandon, ret_interrupted);
         }

@@ -40,7 +40,8 @@ static int64_t backoff_ms(const struct step_definition *d, int attempt)
 
 bool retry_is_left(const struct task *t)
 {
-    return t->row.attempt < t->step->definition->retry_attempts && !t->step->stopping;
+    return t->row.attempt < t->step->definition->retry_attempts && !t->step->stopping &&
+           !t->hopeless;
 }
 
 /* A step of one task says how far it is by the attempt; of many tasks the counts say more. */
@@ -57,7 +58,8 @@ void retry_start(const struct task *t)
     struct step *step = t->step;
     if (t->row.attempt < 2 || step->definition->retry_attempts < 2)
         return;
-    record_linef(step->job, step, LEVEL_INFO, "attempt %d of %d", t->row.attempt,
+    AUTO_FREE char *label = fan_label(t);
+    record_linef(step->job, step, LEVEL_INFO, "%sattempt %d of %d", label, t->row.attempt,
                  step->definition->retry_attempts);
     attempt_tell(t, t->row.attempt, "");
 }
@@ -75,8 +77,9 @@ void retry_later(struct task *t, const char *cause)
 {
     struct step *step = t->step;
     int64_t ms = backoff_ms(step->definition, t->row.attempt);
+    AUTO_FREE char *label = fan_label(t);
     AUTO_FREE char *text = mem_printf(
-        "attempt %d of %d failed: %s; the next one in %" PRId64 ".%" PRId64 " s",
+        "%sattempt %d of %d failed: %s; the next one in %" PRId64 ".%" PRId64 " s", label,
         t->row.attempt, step->definition->retry_attempts, cause, ms / 1000, ms % 1000 / 100);
     record_line(step->job, step, t, ORIGINATOR_STEP, LEVEL_WARN, str_of(text));
     attempt_tell(t, t->row.attempt + 1, "waits for ");

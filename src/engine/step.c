@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
+#include "job/node.h"
 
 struct step *step_of(struct worker_step *w)
 {
@@ -64,6 +65,8 @@ int step_open(struct step *step, struct err *e)
     ASSERT(step->worker.type);
     if (FAULT(ENGINE_STEP_STARTED))
         return fault_fail(e);
+    if (step->definition->for_each)
+        step->worker.concurrency = step->definition->parallel;
     int r = supply_take(step, e);
     if (r >= 0)
         r = secrets_open(step, e);
@@ -109,9 +112,22 @@ void step_start(struct step *step)
         step_end(step, JOB_FAILED, e.text);
         return;
     }
-    step->worker.type->step_plan(&step->worker);
+    if (!step->definition->for_each) {
+        step->worker.type->step_plan(&step->worker);
+    } else if (fan_plan(step, &e) < 0) {
+        step_end(step, JOB_FAILED, e.text);
+        return;
+    }
     monitor_changed(step);
     step_is_due(step);
+}
+
+void step_remember_failure(struct step *step, const char *key, const char *cause)
+{
+    free(step->last_failure);
+    step->last_failure = step->definition->for_each && cause
+                             ? mem_printf("'%s': %s", NODE_SHOWN(key), cause)
+                             : mem_strdup(cause);
 }
 
 void step_stop(struct step *step, enum job_state state, const char *cause)
@@ -133,6 +149,7 @@ static void start_task(struct step *step, struct task *t)
     record_task_move(t, JOB_RUNNING, NULL);
     list_add(&step->running, &t->link);
     step->running_count++;
+    int r = fan_take(t, &e);
     retry_start(t);
     timeout_start_task(t);
     if (FAULT(ENGINE_TASK_STARTED)) {
@@ -140,7 +157,9 @@ static void start_task(struct step *step, struct task *t)
         engine_host.done(&t->worker, JOB_FAILED, e.text);
         return;
     }
-    if (step->worker.type->task_start(&t->worker, &e) < 0)
+    if (r >= 0)
+        r = step->worker.type->task_start(&t->worker, &e);
+    if (r < 0)
         engine_host.done(&t->worker, JOB_FAILED, e.text);
 }
 
@@ -166,6 +185,11 @@ static void step_finish(struct step *step)
         else
             (void)snprintf(cause, sizeof(cause), "all %lld tasks failed, the last one: %s",
                            (long long)total, step->last_failure ? step->last_failure : "");
+        step_end(step, JOB_FAILED, cause);
+    } else if (n[JOB_FAILED] > 0 && step->definition->for_each && d->max_child_failures < 0) {
+        (void)snprintf(cause, sizeof(cause), "%lld of %lld items failed, the last one: %s",
+                       (long long)n[JOB_FAILED], (long long)total,
+                       step->last_failure ? step->last_failure : "");
         step_end(step, JOB_FAILED, cause);
     } else {
         if (too_many_failed(step) && d->failure_action == FAILURE_MARK_WARNING)
@@ -211,8 +235,10 @@ void step_advance(struct step *step)
     while (!step->stopping && !step->job->engine->stopping &&
            step->running_count < step->worker.concurrency &&
            step->waiting_count < LIMIT_TASKS_WINDOW &&
-           !writer_is_full(step->job->engine->writer) && (t = queue_take(step)))
+           !writer_is_full(step->job->engine->writer) && (t = queue_take(step))) {
         start_task(step, t);
+        stop_when_too_many_failed(step); /* it may have failed at once */
+    }
     if (step->running_count > 0)
         return;
     if (step->job->engine->stopping)

@@ -28,7 +28,8 @@ struct filler supply_filler(const struct step *step)
                            .secret_count = d->secret_count,
                            .max_bytes = LIMIT_DEFINITION_BYTES,
                            .output = output_of,
-                           .arg = step->job};
+                           .arg = step->job,
+                           .has_item = step->definition->for_each};
 }
 
 /* STEP_<NAME>_<OUTPUT>, in capitals, with '_' for what no variable's name has. */
@@ -89,7 +90,7 @@ int supply_take(struct step *step, struct err *e)
     if (r < 0 || !settings_are_open(step->definition->settings))
         return r;
     struct filler filler = supply_filler(step);
-    r = settings_fill(step->definition->settings, &filler, &step->settings, e);
+    r = settings_fill(step->definition->settings, "config.", &filler, &step->settings, e);
     if (r >= 0)
         step->worker.settings = step->settings;
     filler_done(&filler);

@@ -59,6 +59,9 @@ struct step_definition {
     int64_t timeout_ms, task_timeout_ms; /* 0: none */
     int64_t max_lines;                   /* of further ones the newest are kept; 0: no limit */
     bool max_lines_fail;                 /* and the step fails */
+    struct settings *for_each;           /* for_each.h; NULL: none */
+    bool for_each_lines;                 /* it is one text, whose lines are the items */
+    int parallel;                        /* of its tasks, so many at once */
     struct settings *settings;
     const struct worker_schema *schema;
 };

@@ -3,6 +3,7 @@
 #include "job/definition.h"
 
 #include "job/condition.h"
+#include "job/for_each.h"
 #include "job/quantity.h"
 #include "job/schedule.h"
 #include "job/step.h"
@@ -88,6 +89,7 @@ static void step_json(const struct definition *d, const struct step_definition *
     json_key_c(j, "on_error", on_error_names[s->on_error]);
     json_key_bool(j, "always_run", s->always_run);
     retry_json(s, j);
+    for_each_json(s, j);
     key_duration(j, "timeout", s->timeout_ms);
     key_duration(j, "task_timeout", s->task_timeout_ms);
     json_key(j, "max_lines");

@@ -275,18 +275,19 @@ static void value_copy(const struct setting_value *from, struct setting_value *t
 
 /* Each item is read once more, from its text as it was written. There is no text of a
  * definition here whose lines could be told, so messages name the setting. */
-static int value_fill(const struct setting_spec *spec, const struct setting_value *from,
-                      struct filler *filler, struct setting_value *to, struct err *e)
+static int value_fill(const struct setting_spec *spec, const char *where,
+                      const struct setting_value *from, struct filler *filler,
+                      struct setting_value *to, struct err *e)
 {
     int r = 0;
     to->given = from->given;
     to->items = mem_alloc(from->count * sizeof(*to->items));
     for (size_t i = 0; i < from->count && r == 0; i++) {
         const struct setting_item *item = &from->items[i];
-        AUTO_FREE char *place = item->key ? mem_printf("config.%s.%s", spec->name, item->key)
+        AUTO_FREE char *place = item->key ? mem_printf("%s%s.%s", where, spec->name, item->key)
                                 : spec->kind == SETTING_TEXTS
-                                    ? mem_printf("config.%s[%zu]", spec->name, i)
-                                    : mem_printf("config.%s", spec->name);
+                                    ? mem_printf("%s%s[%zu]", where, spec->name, i)
+                                    : mem_printf("%s%s", where, spec->name);
         struct node n = {.kind = NODE_SCALAR,
                          .quoted = true,
                          .origin = place,
@@ -297,7 +298,7 @@ static int value_fill(const struct setting_spec *spec, const struct setting_valu
     return r;
 }
 
-int settings_fill(const struct settings *s, struct filler *filler,
+int settings_fill(const struct settings *s, const char *where, struct filler *filler,
                   struct settings **ret_settings, struct err *e)
 {
     AUTO_SETTINGS *filled = mem_alloc(sizeof(*filled));
@@ -308,8 +309,8 @@ int settings_fill(const struct settings *s, struct filler *filler,
             value_copy(&s->values[i], &filled->values[i]);
             continue;
         }
-        int r =
-            value_fill(&s->schema->settings[i], &s->values[i], filler, &filled->values[i], e);
+        int r = value_fill(&s->schema->settings[i], where, &s->values[i], filler,
+                           &filled->values[i], e);
         if (r < 0)
             return r;
     }
@@ -370,6 +371,14 @@ const char *settings_item(const struct settings *s, const char *name, size_t i)
         value_of(s, name, 1u << SETTING_TEXTS | 1u << SETTING_PAIRS);
     ASSERT(i < v->count);
     return v->items[i].text;
+}
+
+const char *settings_written(const struct settings *s, const char *name, size_t i)
+{
+    const struct setting_value *v =
+        value_of(s, name, 1u << SETTING_TEXTS | 1u << SETTING_PAIRS);
+    ASSERT(i < v->count);
+    return v->items[i].written ? v->items[i].written : v->items[i].text;
 }
 
 const char *settings_key(const struct settings *s, const char *name, size_t i)

@@ -48,6 +48,7 @@ struct worker_schema {
     const char *type;                    /* as written in `type:` */
     const char *help;                    /* one line */
     const struct setting_spec *settings; /* ends with name == NULL */
+    bool one_task;                       /* a step has one: so it may have for_each */
 };
 
 struct settings;
@@ -61,6 +62,8 @@ bool settings_bool(const struct settings *s, const char *name);
 size_t settings_count(const struct settings *s, const char *name); /* TEXTS, PAIRS */
 /* Value i; key i of PAIRS. */
 const char *settings_item(const struct settings *s, const char *name, size_t i);
+const char *settings_written(const struct settings *s, const char *name,
+                             size_t i); /* with nothing filled in */
 const char *settings_key(const struct settings *s, const char *name, size_t i);
 void settings_free(struct settings *s);
 
@@ -77,8 +80,9 @@ CHECKED int settings_read(const struct node *config, const struct node *step,
 bool settings_are_open(const struct settings *s);
 
 /* A copy in which open settings have the values of `filler`, and are checked. E_INVAL with the
- * setting: a value is wrong, or `filler` knows none. */
-CHECKED int settings_fill(const struct settings *s, struct filler *filler,
+ * setting, `where` before its name: a value is wrong, or `filler` knows none. What asks for
+ * values that are still not known stays open. */
+CHECKED int settings_fill(const struct settings *s, const char *where, struct filler *filler,
                           struct settings **ret_settings, struct err *e);
 
 /* Writes one object: every setting, as it was written or with its default. */

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "job/condition.h"
+#include "job/for_each.h"
 #include "job/graph.h"
 
 enum { STEP_NAME_MAX = 64, STEP_ATTEMPTS_MAX = 100, STEP_LINES_MIN = 10 };
@@ -30,6 +31,7 @@ void steps_free(struct definition *d)
         free(s->description);
         free(s->depends);
         free(s->wanted);
+        settings_free(s->for_each);
         settings_free(s->settings);
     }
     free(d->steps);
@@ -145,9 +147,10 @@ static int policy_read(const struct node *step, struct step_definition *s, struc
 static int step_read(const struct node *n, const struct worker_schema *const *schemas,
                      struct filler *filler, struct definition *d, struct err *e)
 {
-    static const char *const keys[] = {
-        "name",  "type",    "description",  "depends",   "when",   "on_error", "always_run",
-        "retry", "timeout", "task_timeout", "max_lines", "config", NULL};
+    static const char *const keys[] = {"name",      "type",         "description", "depends",
+                                       "when",      "on_error",     "always_run",  "retry",
+                                       "timeout",   "task_timeout", "for_each",    "parallel",
+                                       "max_lines", "config",       NULL};
     filler->step = d->step_count;
     struct step_definition *s = &d->steps[d->step_count++];
     const char *description = "";
@@ -160,8 +163,11 @@ static int step_read(const struct node *n, const struct worker_schema *const *sc
         r = node_text(node_get(n, "description"), &description, e);
     if (r >= 0)
         r = policy_read(n, s, e);
+    if (r >= 0)
+        r = for_each_read(n, filler, s, e);
     if (r < 0)
         return r;
+    filler->has_item = s->for_each;
     s->description = mem_strdup(description);
     return settings_read(node_get(n, "config"), n, s->schema, filler, &s->settings, e);
 }

@@ -11,6 +11,8 @@
  * of a thirtieth of this: the command is not started, and says so. */
 enum { ENVIRONMENT_VALUE_MAX = 4 * 1024 * 1024 };
 
+enum { VARIABLE_MAX = 32 * 4096 }; /* Linux: MAX_ARG_STRLEN, with the name and the NUL */
+
 void environment_set(struct environment *env, const char *name, const char *value)
 {
     size_t n = strlen(name), size = n + strlen(value) + 2;
@@ -45,20 +47,23 @@ static void named_set(struct environment *env, const char *prefix, const char *o
                       const char *value)
 {
     AUTO_FREE char *name = mem_printf("%s%s", prefix, of);
+    if (value && strlen(name) + strlen(value) + 2 > VARIABLE_MAX)
+        return; /* with it no command could be started */
     for (char *c = name; *c; c++)
         *c = (char)toupper((unsigned char)*c);
     environment_set(env, name, value ? value : "");
 }
 
-static void own_set(struct environment *env, const struct worker_step *step, size_t i)
+static void own_set(struct environment *env, const struct worker_task *task, size_t i)
 {
     AUTO_BUF value = BUF_INIT(ENVIRONMENT_VALUE_MAX);
-    worker_fill(step, settings_item(step->settings, "env", i), &value);
-    environment_set(env, settings_key(step->settings, "env", i), buf_text(&value));
+    worker_fill(task->step, settings_item(task->settings, "env", i), &value);
+    environment_set(env, settings_key(task->settings, "env", i), buf_text(&value));
 }
 
-void environment_init(struct environment *env, const struct worker_step *step)
+void environment_init(struct environment *env, const struct worker_task *task)
 {
+    const struct worker_step *step = task->step;
     *env = (struct environment){.arena = ARENA_INIT};
     MEM_GROW(env->entries, env->count, env->cap);
     inherit(env);
@@ -71,8 +76,11 @@ void environment_init(struct environment *env, const struct worker_step *step)
     environment_set(env, "TAILRACE_JOB", step->job_id_text);
     environment_set(env, "TAILRACE_STEP", step->name);
     environment_set(env, "TAILRACE_STEP_ID", step->step_id_text);
-    for (size_t i = 0; i < settings_count(step->settings, "env"); i++)
-        own_set(env, step, i);
+    environment_set(env, "TAILRACE_TASK", ID_TEXT(task->id));
+    if (task->item)
+        environment_set(env, "ITEM", task->item);
+    for (size_t i = 0; i < settings_count(task->settings, "env"); i++)
+        own_set(env, task, i);
 }
 
 void environment_done(struct environment *env)

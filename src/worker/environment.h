@@ -17,7 +17,8 @@ struct environment {
 
 /* PATH, HOME and the like of the server, PARAM_<NAME> for each parameter of the job,
  * SECRET_<NAME> for each secret, STEP_<NAME>_<OUTPUT> of steps before, TAILRACE_JOB,
- * TAILRACE_STEP, TAILRACE_STEP_ID, and what the step's `env` says. */
-void environment_init(struct environment *env, const struct worker_step *step);
+ * TAILRACE_STEP, TAILRACE_STEP_ID, TAILRACE_TASK, ITEM of a step with for_each, and what the
+ * step's `env` says. */
+void environment_init(struct environment *env, const struct worker_task *task);
 void environment_done(struct environment *env);
 void environment_set(struct environment *env, const char *name, const char *value);

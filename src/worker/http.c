@@ -17,6 +17,7 @@
 
 #include "base/fault.h"
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/mem.h"
 #include "job/secret.h"
 #include "worker/http_output.h"
@@ -31,18 +32,24 @@ struct range {
     int first, last;
 };
 
-struct http {
-    struct fetcher *fetcher;
+/* What a task asks. */
+struct asked {
     struct buf url; /* normalised; as all that is sent, with secrets filled in */
     struct buf body;
     char **headers; /* "Name: value", NULL at the end */
     struct range *expected;
     size_t expected_count;
-    struct request *request; /* the one that is under way, or NULL */
+};
+
+struct http {
+    struct fetcher *fetcher;
+    struct list requests; /* struct request.link: those under way */
 };
 
 struct request {
+    struct list link;
     struct worker_task *task;
+    struct asked asked;
     struct fetch fetch;
     struct buf url; /* where it is now: redirects lead on */
     const char *method;
@@ -123,13 +130,13 @@ static int status_check(const char *key, const char *text, struct err *e)
 }
 
 /* A value is checked once more: a secret may be in it. */
-static int header_read(const struct worker_step *step, size_t i, char **ret_header,
-                       struct err *e)
+static int header_read(const struct worker_step *step, const struct settings *s, size_t i,
+                       char **ret_header, struct err *e)
 {
-    const char *name = settings_key(step->settings, "headers", i);
+    const char *name = settings_key(s, "headers", i);
     AUTO_BUF room = BUF_INIT(LIMIT_DEFINITION_BYTES);
     struct err why;
-    worker_fill(step, settings_item(step->settings, "headers", i), &room);
+    worker_fill(step, settings_item(s, "headers", i), &room);
     const char *value = buf_text(&room);
     if (header_check(name, value, &why) < 0)
         return fail(e, E_INVAL, "headers.%s: %s", name, why.text);
@@ -138,54 +145,80 @@ static int header_read(const struct worker_step *step, size_t i, char **ret_head
     return 0;
 }
 
-static int headers_read(struct http *h, const struct worker_step *step, struct err *e)
+static int headers_read(struct asked *a, const struct worker_step *step,
+                        const struct settings *s, struct err *e)
 {
-    size_t count = settings_count(step->settings, "headers");
+    size_t count = settings_count(s, "headers");
     int r = 0;
-    h->headers = mem_alloc((count + 1) * sizeof(*h->headers));
+    a->headers = mem_alloc((count + 1) * sizeof(*a->headers));
     for (size_t i = 0; i < count && r >= 0; i++)
-        r = header_read(step, i, &h->headers[i], e);
+        r = header_read(step, s, i, &a->headers[i], e);
     return r;
 }
 
-static int url_read(struct http *h, const struct worker_step *step, struct err *e)
+static int url_read(struct asked *a, const struct worker_step *step, const struct settings *s,
+                    struct err *e)
 {
     AUTO_BUF room = BUF_INIT(LIMIT_DEFINITION_BYTES);
     struct err why;
-    worker_fill(step, settings_text(step->settings, "url"), &room);
-    if (url_resolve(buf_str(&room), STR(""), &h->url, &why) < 0)
+    worker_fill(step, settings_text(s, "url"), &room);
+    if (url_resolve(buf_str(&room), STR(""), &a->url, &why) < 0)
         return fail(e, E_INVAL, "url: %s", why.text);
     return 0;
 }
 
-static int body_read(struct http *h, const struct worker_step *step, struct err *e)
+static int body_read(struct asked *a, const struct worker_step *step, const struct settings *s,
+                     struct err *e)
 {
-    worker_fill(step, settings_text(step->settings, "body"), &h->body);
-    return h->body.overflow ? fail(e, E_TOOBIG, "body: more than %d KiB with its secrets",
-                                   (int)(h->body.max / 1024))
+    worker_fill(step, settings_text(s, "body"), &a->body);
+    return a->body.overflow ? fail(e, E_TOOBIG, "body: more than %d KiB with its secrets",
+                                   (int)(a->body.max / 1024))
                             : 0;
 }
 
-static int expected_read(struct http *h, const struct settings *s, struct err *e)
+static int expected_read(struct asked *a, const struct settings *s, struct err *e)
 {
     size_t count = settings_count(s, "expect_status");
-    h->expected_count = MAX(count, (size_t)1);
-    h->expected = mem_alloc(h->expected_count * sizeof(*h->expected));
-    h->expected[0] = (struct range){200, 299};
+    a->expected_count = MAX(count, (size_t)1);
+    a->expected = mem_alloc(a->expected_count * sizeof(*a->expected));
+    a->expected[0] = (struct range){200, 299};
     for (size_t i = 0; i < count; i++) {
-        int r = range_read(settings_item(s, "expect_status", i), &h->expected[i], e);
+        int r = range_read(settings_item(s, "expect_status", i), &a->expected[i], e);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-static bool is_expected(const struct http *h, int status)
+static bool is_expected(const struct asked *a, int status)
 {
-    for (size_t i = 0; i < h->expected_count; i++)
-        if (status >= h->expected[i].first && status <= h->expected[i].last)
+    for (size_t i = 0; i < a->expected_count; i++)
+        if (status >= a->expected[i].first && status <= a->expected[i].last)
             return true;
     return false;
+}
+
+static int asked_read(struct asked *a, const struct worker_step *step, const struct settings *s,
+                      struct err *e)
+{
+    *a = (struct asked){.url = BUF_INIT(LIMIT_TASK_KEY_BYTES),
+                        .body = BUF_INIT(LIMIT_BODY_BYTES)};
+    int r = url_read(a, step, s, e);
+    if (r == 0)
+        r = headers_read(a, step, s, e);
+    if (r == 0)
+        r = body_read(a, step, s, e);
+    return r == 0 ? expected_read(a, s, e) : r;
+}
+
+static void asked_done(struct asked *a)
+{
+    for (char **header = a->headers; header && *header; header++)
+        free(*header);
+    free(a->headers);
+    free(a->expected);
+    buf_done(&a->url);
+    buf_done(&a->body);
 }
 
 /* ---- the end ---- */
@@ -196,8 +229,9 @@ static void on_timer_closed(uv_handle_t *handle)
     struct worker_task *task = r->task;
     enum job_state outcome = r->outcome;
     AUTO_BUF cause = r->cause;
-    ((struct http *)task->step->state)->request = NULL;
+    list_remove(&r->link);
     fetch_clear(&r->fetch);
+    asked_done(&r->asked);
     buf_done(&r->url);
     free(r);
     task->state = NULL;
@@ -241,7 +275,7 @@ static void answer_end(struct request *r)
     int status = r->fetch.status;
     const char *reason = http_status_reason(status);
     AUTO_FREE char *cause = mem_printf("HTTP %d%s%s", status, *reason ? " " : "", reason);
-    bool good = is_expected(r->task->step->state, status);
+    bool good = is_expected(&r->asked, status);
     struct err e;
     if (good && http_outputs_say(r->task, status, buf_str(&r->fetch.body), &e) < 0) {
         worker_log(r->task->step, r->task, LEVEL_ERROR, "%s", e.text);
@@ -258,8 +292,7 @@ static void on_turn(uv_timer_t *timer);
 static void text_say(struct request *r)
 {
     struct worker_step *step = r->task->step;
-    enum event_level level =
-        is_expected(step->state, r->fetch.status) ? LEVEL_INFO : LEVEL_WARN;
+    enum event_level level = is_expected(&r->asked, r->fetch.status) ? LEVEL_INFO : LEVEL_WARN;
     for (int i = 0; i < LINES_PER_TURN && r->text.n > 0; i++) {
         if (!step->host->may_write(step))
             return; /* http_step_resume() goes on */
@@ -281,10 +314,9 @@ static void on_turn(uv_timer_t *timer)
 
 static void answer_take(struct request *r)
 {
-    const struct worker_step *step = r->task->step;
     const struct fetch *f = &r->fetch;
-    bool good = is_expected(step->state, f->status);
-    bool shown = settings_bool(step->settings, "log_answer") && f->body.n > 0;
+    bool good = is_expected(&r->asked, f->status);
+    bool shown = settings_bool(r->task->settings, "log_answer") && f->body.n > 0;
     bool text = shown && is_text(f->content_type);
     AUTO_BUF more = BUF_INIT(128);
     buf_add_c(&more, shown && !text ? ", no text" : "");
@@ -308,7 +340,6 @@ static void request_send(struct request *r);
  * the server of `url` alone: they are not sent to any other. */
 static void redirect_follow(struct request *r)
 {
-    const struct http *h = r->task->step->state;
     struct fetch *f = &r->fetch;
     AUTO_BUF target = BUF_INIT(LIMIT_TASK_KEY_BYTES);
     struct err e;
@@ -317,7 +348,7 @@ static void redirect_follow(struct request *r)
         request_fail(r, why);
         return;
     }
-    if (r->redirects++ >= settings_int(r->task->step->settings, "max_redirects")) {
+    if (r->redirects++ >= settings_int(r->task->settings, "max_redirects")) {
         request_fail(r, "more redirects in a row than max_redirects");
         return;
     }
@@ -328,7 +359,7 @@ static void redirect_follow(struct request *r)
         r->method = "GET";
         r->content = (struct str){0};
     }
-    struct url_parts from = url_split(buf_str(&h->url)), to = url_split(buf_str(&target));
+    struct url_parts from = url_split(buf_str(&r->asked.url)), to = url_split(buf_str(&target));
     if (!str_eq(from.origin, to.origin) && r->content.n > 0) {
         request_fail(r, "a redirect to another server, which the body is not meant for");
         return;
@@ -348,7 +379,7 @@ static void on_answer(struct fetch *f)
         f->error.code = fault_fail(&f->error);
     if (f->error.code < 0)
         request_fail(r, f->error.text);
-    else if (leads_on && !is_expected(r->task->step->state, status))
+    else if (leads_on && !is_expected(&r->asked, status))
         redirect_follow(r);
     else
         answer_take(r);
@@ -360,14 +391,16 @@ static void request_send(struct request *r)
 {
     static const char *const none[] = {NULL};
     const struct http *h = r->task->step->state;
-    struct url_parts asked = url_split(buf_str(&h->url)), now = url_split(buf_str(&r->url));
+    struct url_parts asked = url_split(buf_str(&r->asked.url)),
+                     now = url_split(buf_str(&r->url));
     struct fetch *f = &r->fetch;
     fetch_clear(f);
     f->url = buf_text(&r->url);
     f->method = r->method;
-    f->headers = str_eq(asked.origin, now.origin) ? (const char *const *)h->headers : none;
+    f->headers =
+        str_eq(asked.origin, now.origin) ? (const char *const *)r->asked.headers : none;
     f->content = r->content;
-    f->max_size = (size_t)settings_int(r->task->step->settings, "max_size");
+    f->max_size = (size_t)settings_int(r->task->settings, "max_size");
     f->cut_body = true;
     f->any_type = true;
     f->local_is_fine =
@@ -380,15 +413,20 @@ static int http_task_start(struct worker_task *task, struct err *e)
 {
     struct http *h = task->step->state;
     struct request *r = mem_alloc(sizeof(*r));
-    (void)e;
+    if (asked_read(&r->asked, task->step, task->settings, e) < 0) {
+        asked_done(&r->asked);
+        free(r);
+        return E_INVAL;
+    }
     r->task = task;
-    r->method = settings_text(task->step->settings, "method");
-    r->content = buf_str(&h->body);
+    r->method = settings_text(task->settings, "method");
+    r->content = buf_str(&r->asked.body);
     r->url = (struct buf)BUF_INIT(LIMIT_TASK_KEY_BYTES);
     r->cause = (struct buf)BUF_INIT(LIMIT_LINE_BYTES);
-    buf_add_str(&r->url, buf_str(&h->url));
+    buf_add_str(&r->url, buf_str(&r->asked.url));
     ASSERT(uv_timer_init(task->step->loop, &r->timer) == 0);
-    task->state = h->request = r;
+    list_add(&h->requests, &r->link);
+    task->state = r;
     request_send(r);
     return 0;
 }
@@ -404,12 +442,11 @@ static void http_task_stop(struct worker_task *task)
 
 static void http_step_resume(struct worker_step *step)
 {
-    const struct http *h = step->state;
-    struct request *r = h->request;
-    bool waits = r && r->text.n > 0 && !uv_is_active((uv_handle_t *)&r->timer) &&
-                 !uv_is_closing((uv_handle_t *)&r->timer);
-    if (waits)
-        text_say(r);
+    struct http *h = step->state;
+    LIST_EACH (&h->requests, struct request, link, r)
+        if (r->text.n > 0 && !uv_is_active((uv_handle_t *)&r->timer) &&
+            !uv_is_closing((uv_handle_t *)&r->timer))
+            text_say(r);
 }
 
 /* ---- the step ---- */
@@ -420,56 +457,49 @@ static void http_step_close(struct worker_step *step)
     if (!h)
         return;
     fetcher_free(h->fetcher);
-    for (char **header = h->headers; header && *header; header++)
-        free(*header);
-    free(h->headers);
-    free(h->expected);
-    buf_done(&h->url);
-    buf_done(&h->body);
     free(h);
     step->state = NULL;
 }
 
-static int http_read(struct http *h, const struct worker_step *step, struct err *e)
+/* What is wrong with all that is asked is not found out by each task. */
+static int asked_check(const struct worker_step *step, struct err *e)
 {
-    const struct settings *s = step->settings;
-    int r = url_read(h, step, e);
-    if (r == 0)
-        r = headers_read(h, step, e);
-    if (r == 0)
-        r = body_read(h, step, e);
-    if (r == 0)
-        r = expected_read(h, s, e);
-    if (r < 0)
-        return r;
-    struct fetcher_options options = {
-        .user_agent = "tailrace/" VERSION,
-        .timeout_ms = settings_int(s, "timeout"),
-        .connections = 1,
-        .patient = true, /* a deployment may take its time; `timeout` says how long */
-    };
-    h->fetcher = fetcher_new(step->loop, &options, e);
-    return h->fetcher ? 0 : E_IO;
+    struct asked a;
+    if (settings_are_open(step->settings))
+        return 0;
+    int r = asked_read(&a, step, step->settings, e);
+    asked_done(&a);
+    return r;
 }
 
 static int http_step_open(struct worker_step *step, struct err *e)
 {
-    struct http *h = mem_alloc(sizeof(*h));
-    h->url = (struct buf)BUF_INIT(LIMIT_TASK_KEY_BYTES);
-    h->body = (struct buf)BUF_INIT(LIMIT_BODY_BYTES);
-    step->state = h;
-    int r = http_read(h, step, e);
+    struct fetcher_options options = {
+        .user_agent = "tailrace/" VERSION,
+        .timeout_ms = settings_int(step->settings, "timeout"),
+        .connections = step->concurrency,
+        .patient = true, /* a deployment may take its time; `timeout` says how long */
+    };
+    int r = asked_check(step, e);
     if (r < 0)
-        http_step_close(step);
-    return r;
+        return r;
+    struct http *h = mem_alloc(sizeof(*h));
+    list_init(&h->requests);
+    step->state = h;
+    h->fetcher = fetcher_new(step->loop, &options, e);
+    if (h->fetcher)
+        return 0;
+    http_step_close(step);
+    return E_IO;
 }
 
 static void http_step_plan(struct worker_step *step)
 {
-    const struct http *h = step->state;
-    const char *url = settings_text(step->settings, "url");
-    bool is_secret = secret_is_in(url); /* a key is stored: then it is the text as written */
-    struct str key = is_secret ? str_of(url) : buf_str(&h->url);
+    AUTO_BUF url = BUF_INIT(LIMIT_TASK_KEY_BYTES);
+    struct str key = str_of(settings_text(step->settings, "url"));
+    /* a key is stored: with a secret it is the text as written */
+    if (!secret_is_in(key.p) && url_resolve(key, STR(""), &url, NULL) == 0)
+        key = buf_str(&url);
     if (step->host->spawn(step, key, STR(""), NULL) == E_INVAL) /* or without a name */
         (void)step->host->spawn(step, STR("request"), STR(""), NULL);
 }
@@ -530,6 +560,7 @@ static const struct worker_schema http_schema = {
     .help =
         "asks a server over HTTP; the answer's status is the outcome, its text becomes lines",
     .settings = http_settings,
+    .one_task = true,
 };
 
 const struct worker_type http_worker = {

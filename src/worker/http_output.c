@@ -84,7 +84,7 @@ static int output_say(struct worker_task *task, const char *name, const char *of
 
 int http_outputs_say(struct worker_task *task, int status, struct str body, struct err *e)
 {
-    const struct settings *s = task->step->settings;
+    const struct settings *s = task->settings;
     json_t *answer = NULL;
     int r = 0;
     for (size_t i = 0; r == 0 && i < settings_count(s, "outputs"); i++)

@@ -444,7 +444,7 @@ static int program_start(struct run *run, struct environment *env, struct child_
 /* A program that cannot be started has a shell say why. */
 static int command_start(struct run *run, struct environment *env, struct child_options *o)
 {
-    const char *command = settings_text(run->task->step->settings, "command");
+    const char *command = settings_text(run->task->settings, "command");
     char **words = plain_words(&env->arena, command);
     char folder[PATH_MAX];
     if (words && realpath(o->cwd ? o->cwd : ".", folder)) {
@@ -463,11 +463,10 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
 {
     if (write_ends[0] < 0 || write_ends[1] < 0)
         return UV_EMFILE;
-    const struct settings *settings = run->task->step->settings;
+    const struct settings *settings = run->task->settings;
     const char *cwd = settings_text(settings, "cwd");
     AUTO_ENVIRONMENT env;
-    environment_init(&env, run->task->step);
-    environment_set(&env, "TAILRACE_TASK", ID_TEXT(run->task->id));
+    environment_init(&env, run->task);
     run->outputs = output_file_new(run->task);
     if (run->outputs)
         environment_set(&env, "TAILRACE_OUTPUT", run->outputs);
@@ -488,7 +487,7 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
 
 static int shell_task_start(struct worker_task *task, struct err *e)
 {
-    const char *cwd = settings_text(task->step->settings, "cwd");
+    const char *cwd = settings_text(task->settings, "cwd");
     struct stat st;
     if (*cwd && (stat(cwd, &st) < 0 || !S_ISDIR(st.st_mode)))
         return fail(e, E_INVAL, "cwd: there is no folder %s", cwd);
@@ -527,7 +526,7 @@ static void shell_task_stop(struct worker_task *task)
     run->stopped = true;
     if (run->phase <= RUN_REST)
         farewell_begin(&run->farewell, task, run->group, run->mark,
-                       settings_int(task->step->settings, "grace"), on_farewell_news);
+                       settings_int(task->settings, "grace"), on_farewell_news);
 }
 
 static void shell_step_resume(struct worker_step *step)
@@ -600,6 +599,7 @@ static const struct worker_schema shell_schema = {
     .type = "shell",
     .help = "runs a command; its output becomes lines, its exit code the outcome",
     .settings = shell_settings,
+    .one_task = true,
 };
 
 const struct worker_type shell_worker = {

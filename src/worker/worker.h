@@ -33,7 +33,10 @@ struct worker_task {
     int attempt;         /* 1 the first time; more after an interruption */
     const char *key;     /* unique in the step */
     const char *payload; /* JSON, as given to spawn(); "" when there is none */
-    void *state;         /* the worker's, from task_start() to done() */
+    const struct settings
+        *settings;    /* the step's, with `item` filled in; from task_start() on */
+    const char *item; /* of a step with for_each, else NULL */
+    void *state;      /* the worker's, from task_start() to done() */
 };
 
 struct worker_parameter {

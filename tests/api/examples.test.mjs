@@ -35,6 +35,8 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["branches.yaml"].both, /both have ended/);
     assert.match(lines["cleanup.yaml"].tidy, /tidied up/);
     assert.doesNotMatch(lines["cleanup.yaml"].publish, /never printed/);
+    for (const name of ["one", "two", "three", "four"]) assert.ok(lines["each.yaml"].pack.includes(`packed ${name}.txt`));
+    assert.match(lines["each.yaml"].tell, /all is packed, north\n.*\nall is packed, south/);
     assert.match(lines["goodbye.yaml"].polite, /SIGTERM sent, SIGKILL in 20s\n(.*\n)*goodbye\nstopped after [\d.]+ s: all processes are gone/);
     assert.match(lines["health.yaml"].ask, /\/api\/health 200 OK, application\/json/);
     assert.match(lines["many-lines.yaml"].copy, /copied file 49999\ncopied file 50000\n/);

@@ -24,7 +24,7 @@ static const struct setting_spec settings[] = {
     {.name = "env", .kind = SETTING_PAIRS},
     {.name = NULL},
 };
-static const struct worker_schema any = {"any", "takes every kind", settings};
+static const struct worker_schema any = {.type = "any", .settings = settings, .one_task = true};
 static const struct worker_schema *const schemas[] = {&any, NULL};
 
 static void show(const struct definition *d, struct buf *out)

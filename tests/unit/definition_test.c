@@ -15,8 +15,9 @@ static const struct setting_spec shell_settings[] = {
     {.name = "env", .kind = SETTING_PAIRS},
     {.name = NULL},
 };
-static const struct worker_schema crawler = {"crawler", "", crawler_settings};
-static const struct worker_schema shell = {"shell", "", shell_settings};
+static const struct worker_schema crawler = {.type = "crawler", .settings = crawler_settings};
+static const struct worker_schema shell = {
+    .type = "shell", .settings = shell_settings, .one_task = true};
 static const struct worker_schema *const schemas[] = {&crawler, &shell, NULL};
 
 static struct definition *parse(const char *text, enum definition_format format, struct err *e)

@@ -26,7 +26,7 @@ static const struct setting_spec specs[] = {
     {.name = "env", .kind = SETTING_PAIRS, .fallback = "{ LANG: C }"},
     {.name = NULL},
 };
-static const struct worker_schema worker = {"test", "for this test", specs};
+static const struct worker_schema worker = {.type = "test", .settings = specs};
 
 static struct parameter parameters[] = {
     {.name = "site", .value = "http://a/"},

@@ -45,6 +45,7 @@ static int on_spawn(struct worker_step *step, struct str key, struct str payload
                                    .number = (int64_t)h->task_count + 1,
                                    .attempt = 1,
                                    .key = t->key,
+                                   .settings = h->step.settings,
                                    .payload = ""};
     MEM_GROW(h->tasks, h->task_count, h->task_cap);
     h->tasks[h->task_count++] = t;

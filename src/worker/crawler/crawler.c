@@ -94,7 +94,10 @@ static const struct setting_spec settings[] = {
 };
 
 static const struct worker_schema schema = {
-    "crawler", "fetches pages, keeps their text, follows their links", settings};
+    .type = "crawler",
+    .help = "fetches pages, keeps their text, follows their links",
+    .settings = settings,
+};
 
 /* ---- hosts and turns ---- */
 
