@@ -197,3 +197,25 @@ story("rows move closer together when the reader wants it, and are so next time"
     assert.equal(await next.evaluate(() => document.querySelector(".card-head").offsetHeight), after);
     clean(reader);
 });
+
+story("of very many jobs those are made that are near what is in sight, and all can be reached", async (t) => {
+    const line = job("line", "Line", "exec sleep 1000").replace("steps:", "max_running: 1\nsteps:");
+    const server = await serve(t, { definitions: { "line.yaml": line } });
+    const ids = [];
+    for (let i = 0; i < 200; i++) ids.unshift(await server.execute("line"));
+    const reader = await page(t, server);
+    await until(reader, (n) => document.querySelectorAll(".card").length === n, ids.length);
+    assert.deepEqual(await all(reader), ids);
+    const made = () => document.querySelectorAll(".card .disclosure").length;
+    assert.ok((await reader.evaluate(made)) < 100, await reader.evaluate(made) + " are made");
+    for (let i = 0; i < 120; i++) await reader.keyboard.press("j");
+    const at = () => document.activeElement.closest(".card").dataset.jobId;
+    assert.equal(await reader.evaluate(at), ids[119], "none is passed over");
+    await until(reader, () => document.activeElement.innerText === "Line");
+    await reader.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await until(reader, (id) => document.querySelector(`.label[data-job-id="${id}"]`)?.checkVisibility(), ids.at(-1));
+    assert.equal(await reader.innerText(`.label[data-job-id="${ids.at(-1)}"]`), "running");
+    await server.post(`/api/jobs/${ids.at(-1)}/cancel`);
+    await until(reader, (id) => document.querySelector(`.label[data-job-id="${id}"]`)?.innerText === "running", ids.at(-2));
+    clean(reader);
+});

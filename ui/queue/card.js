@@ -1,4 +1,5 @@
-// queue/card.js: a job of the queue: its head, and its steps and lines while it is open.
+// queue/card.js: a job of the queue: its head, and its steps and lines while it is open. Until it is
+// made it is an empty box: of very many jobs most are far from what is in sight.
 
 import { attributeSet, childrenSet, hiddenSet, make, shape, shapeSet, textSet, uniqueId } from "../dom.js";
 import { elapsed, when } from "../format.js";
@@ -21,8 +22,24 @@ export class Card {
     constructor(queue, id) {
         this.#queue = queue;
         this.#id = id;
-        const body = uniqueId("job");
         this.el = make("div", "card", { role: "listitem", "data-job-id": id });
+        this.el.addEventListener("contentvisibilityautostatechange", (e) => {
+            if (e.target === this.el) this.#isOutOfSight = e.skipped;
+        });
+    }
+
+    get isMade() {
+        return Boolean(this.head);
+    }
+
+    // What is said of it until it is made.
+    name(text) {
+        attributeSet(this.el, "aria-label", text);
+    }
+
+    make() {
+        const [queue, id, body] = [this.#queue, this.#id, uniqueId("job")];
+        this.el.removeAttribute("aria-label");
         this.head = make("div", "card-head");
         this.label = make("span", "label", { "data-job-id": id });
         this.word = make("span", "label-word");
@@ -59,9 +76,6 @@ export class Card {
         this.error = make("p", "card-error");
         this.body = make("div", "card-body", { id: body });
         this.el.append(this.head, this.error, this.body);
-        this.el.addEventListener("contentvisibilityautostatechange", (e) => {
-            if (e.target === this.el) this.#isOutOfSight = e.skipped;
-        });
         this.button.addEventListener("click", () => queue.toggle(id, !this.#opened));
         this.again.addEventListener("click", () => queue.tell("again", { job_id: id }));
         this.cancel.addEventListener("click", () =>

@@ -20,7 +20,9 @@ import { Card } from "./card.js";
 import { grouped, isWanted } from "./filter.js";
 
 const OPEN_BY_THEMSELVES = 8; // running jobs; a reader may open more
-const MANY = 100; // cards
+const MANY = 100; // cards: of more, those that are far from what is in sight are not made
+const FIRST = 30; // are made in any case
+const NEAR = "1500px";
 const HEADS = "main :is(.disclosure, .tree-step-header:enabled, .older-name)"; // what keys go through
 
 export class TailraceQueue extends HTMLElement {
@@ -28,6 +30,8 @@ export class TailraceQueue extends HTMLElement {
     ids = []; // of the cards, in their order; another array when they are others
     #cards = new Map();
     #groups = new Map(); // status → its heading
+    #far = new IntersectionObserver((seen) => this.#came(seen), { rootMargin: NEAR + " 0px" });
+    #near = new Set(); // ids of cards that have come near
     #choices = new Map(); // job or step id → open or not, as the reader chose
     #pointer = null;
     #held = null; // {el, top}
@@ -57,6 +61,9 @@ export class TailraceQueue extends HTMLElement {
         this.ids.forEach((id, i) => {
             const card = this.#cards.get(id);
             const job = jobState(state, id);
+            if (!card.isMade && i >= FIRST && this.ids.length > MANY && !this.#near.has(id))
+                return card.name(job.job_name);
+            this.#make(card);
             const byItself = (!isFinal(job.status) && running++ < OPEN_BY_THEMSELVES) || i === 0;
             card.open(this.#choices.get(id) ?? (byItself || card.touched()));
             if (card.isDue(job, now, idle, this.ids.length > MANY))
@@ -113,14 +120,30 @@ export class TailraceQueue extends HTMLElement {
     }
 
     #card(id) {
-        if (!this.#cards.has(id)) this.#cards.set(id, new Card(this, id));
+        if (!this.#cards.has(id)) {
+            this.#cards.set(id, new Card(this, id));
+            this.#far.observe(this.#cards.get(id).el);
+        }
         return this.#cards.get(id);
+    }
+
+    #make(card) {
+        if (card.isMade) return;
+        this.#far.unobserve(card.el);
+        card.make();
+    }
+
+    #came(seen) {
+        for (const { isIntersecting, target } of seen) if (isIntersecting) this.#near.add(target.dataset.jobId);
+        this.tell("changed", {});
     }
 
     #forget(listed) {
         for (const [id, card] of this.#cards) {
             if (listed.has(id)) continue;
-            card.open(false);
+            if (card.isMade) card.open(false);
+            this.#far.unobserve(card.el);
+            this.#near.delete(id);
             this.#cards.delete(id);
         }
     }
@@ -166,6 +189,7 @@ export class TailraceQueue extends HTMLElement {
 
     // Does what a key stands for; false when it is not for the queue now.
     key(key) {
+        this.#makeBeside(document.activeElement.closest(".card"));
         const heads = [...document.querySelectorAll(HEADS)].filter((el) => el.checkVisibility());
         const at = heads.indexOf(document.activeElement);
         const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[key];
@@ -177,6 +201,15 @@ export class TailraceQueue extends HTMLElement {
         else if (key === "x") this.#cancelFocused();
         else return false;
         return true;
+    }
+
+    // The cards before and after one can be gone to.
+    #makeBeside(card) {
+        for (const side of ["previousElementSibling", "nextElementSibling"]) {
+            let beside = card?.[side];
+            while (beside && !this.#cards.has(beside.dataset.jobId)) beside = beside[side];
+            if (beside) this.#make(this.#cards.get(beside.dataset.jobId));
+        }
     }
 
     #fold(head, open) {
