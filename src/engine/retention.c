@@ -19,6 +19,7 @@
 
 enum {
     REMOVE_AT_ONCE = 20, /* in a batch */
+    NOTED_MAX = 200,     /* the oldest, of which some may have to stay */
     LOOK_EVERY_MS = 60 * 1000,
     PAUSE_MS = 1000,
     PAUSE_REMOVED_MS = 5000,
@@ -40,7 +41,7 @@ struct doomed {
     struct id id;
     const struct rule *rule;
     enum verdict verdict;
-    const char *name;
+    const char *name; /* NULL: it stays for now */
 };
 
 struct look {
@@ -50,8 +51,8 @@ struct look {
     struct rule server;
     struct map rules; /* definition id → struct rule */
     int64_t now_us, took_us;
-    struct doomed doomed[REMOVE_AT_ONCE]; /* a ring: the oldest so far */
-    size_t count;
+    struct doomed doomed[NOTED_MAX]; /* a ring: the oldest so far */
+    size_t count, to_remove;
     int code;
     struct err err;
 };
@@ -160,13 +161,30 @@ static void on_ended_job(void *arg, const struct ended_job *job)
         verdict = rule_check(rule, job, look->now_us);
     }
     if (verdict)
-        look->doomed[look->count++ % REMOVE_AT_ONCE] =
-            (struct doomed){job->id, rule, verdict, NULL};
+        look->doomed[look->count++ % NOTED_MAX] = (struct doomed){job->id, rule, verdict, NULL};
 }
 
-static size_t look_taken(const struct look *look)
+/* The i-th oldest of those that are noted; NULL behind the last. */
+static struct doomed *look_oldest(struct look *look, size_t i)
 {
-    return MIN(look->count, (size_t)REMOVE_AT_ONCE);
+    size_t noted = MIN(look->count, (size_t)NOTED_MAX);
+    return i < noted ? &look->doomed[(look->count - 1 - i) % NOTED_MAX] : NULL;
+}
+
+/* A job that a task has started stays until that has ended: it may ask how the job has. */
+static int doomed_read(struct look *look, struct store_reader *reader, struct doomed *d)
+{
+    struct job_row *row;
+    struct task_row *parent;
+    int code = store_get_job(reader, d->id, &look->arena, &row, &look->err);
+    if (code < 0)
+        return code;
+    code = id_is_none(row->parent_id)
+               ? E_NOTFOUND
+               : store_get_task(reader, row->parent_id, &look->arena, &parent, &look->err);
+    if (code == E_NOTFOUND || (code >= 0 && job_state_is_final(parent->status)))
+        d->name = row->name ? row->name : "";
+    return code == E_NOTFOUND ? 0 : code;
 }
 
 static void on_pool(uv_work_t *work)
@@ -177,11 +195,12 @@ static void on_pool(uv_work_t *work)
     look->code = store_read_begin(look->retention->store, &reader, &look->err);
     if (look->code >= 0)
         look->code = store_walk_ended(reader, on_ended_job, look, &look->err);
-    for (size_t i = 0; i < look_taken(look) && look->code >= 0; i++) {
-        struct job_row *row;
-        look->code = store_get_job(reader, look->doomed[i].id, &look->arena, &row, &look->err);
-        if (look->code >= 0)
-            look->doomed[i].name = row->name;
+    struct doomed *d;
+    for (size_t i = 0;
+         look->code >= 0 && look->to_remove < REMOVE_AT_ONCE && (d = look_oldest(look, i));
+         i++) {
+        look->code = doomed_read(look, reader, d);
+        look->to_remove += d->name != NULL;
     }
     look->took_us = clock_mono_us() - begin_us;
 }
@@ -211,19 +230,20 @@ static void on_removed(void *arg)
     look_after(r, r->more ? 0 : PAUSE_REMOVED_MS);
 }
 
-/* The newest of the ring was noted last. */
-static void remove_doomed(struct retention *r, const struct look *look)
+static void remove_doomed(struct retention *r, struct look *look)
 {
-    for (size_t i = look->count; i > look->count - look_taken(look); i--) {
-        const struct doomed *d = &look->doomed[(i - 1) % REMOVE_AT_ONCE];
+    const struct doomed *d;
+    for (size_t i = 0; (d = look_oldest(look, i)); i++) {
         char text[TEXT_MAX];
+        if (!d->name)
+            continue;
         why_write(d, text);
         batch_delete_job(writer_batch(r->writer), d->id);
         r->told(r->arg, d->id, text);
         r->removed++;
     }
     r->removing = true;
-    r->more = look->count > look_taken(look);
+    r->more = look->count > look->to_remove && look->to_remove == REMOVE_AT_ONCE;
     r->not_before_ms = clock_mono_us() / 1000 + PAUSE_REMOVED_MS;
     writer_after_commit(r->writer, on_removed, r);
 }
@@ -245,7 +265,7 @@ static void on_looked(uv_work_t *work, int status)
     r->not_before_ms = clock_mono_us() / 1000 + pause_ms;
     if (look->code < 0)
         log_warn("cannot look for jobs to delete: %s", look->err.text);
-    else if (look->count && !r->stopped)
+    else if (look->to_remove && !r->stopped)
         remove_doomed(r, look);
     look_free(look);
     if (!r->removing)

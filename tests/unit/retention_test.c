@@ -65,10 +65,11 @@ static void define(struct world *w, const char *id, const char *keep)
 }
 
 /* A job that ended so many seconds ago; one that has not for a negative number. */
-static void put(struct world *w, const char *definition, const char *name, int64_t ago_s,
-                int64_t bytes)
+static void put_child(struct world *w, const char *definition, const char *name, int64_t ago_s,
+                      int64_t bytes, struct id parent_id)
 {
     struct job_row row = {.id = id_new(),
+                          .parent_id = parent_id,
                           .definition_id = definition,
                           .name = name,
                           .status = ago_s < 0 ? JOB_RUNNING : JOB_COMPLETED,
@@ -79,6 +80,30 @@ static void put(struct world *w, const char *definition, const char *name, int64
     struct batch *b = writer_batch(w->base.writer);
     event_batch_add(&b->events, &event, &source, (struct str){NULL, 0}, (struct str){NULL, 0});
     batch_put_job(b, &row);
+    engine_world_commit(&w->base);
+}
+
+static void put(struct world *w, const char *definition, const char *name, int64_t ago_s,
+                int64_t bytes)
+{
+    put_child(w, definition, name, ago_s, bytes, ID_NONE);
+}
+
+/* A task that runs, or has ended. */
+static void put_task(struct world *w, struct id id, enum job_state status)
+{
+    struct batch *b = writer_batch(w->base.writer);
+    struct job_row job = {.id = id_new(), .name = "parent", .status = JOB_RUNNING};
+    struct step_row step = {.id = id_new(), .job_id = job.id, .number = 1, .name = "s"};
+    struct task_row task = {.id = id,
+                            .job_id = job.id,
+                            .step_id = step.id,
+                            .number = 1,
+                            .key = "k",
+                            .status = status};
+    batch_put_job(b, &job);
+    batch_put_step(b, &step);
+    batch_put_task(b, &task);
     engine_world_commit(&w->base);
 }
 
@@ -202,5 +227,21 @@ TEST(very_many_jobs_go_in_small_pieces_and_all_of_them)
     check_kept(&w, "123 124 125 126 127 128 129");
     CHECK_INT(retention_removed(w.retention), JOBS - LEFT);
     CHECK_HAS(buf_text(&w.told), "000 was deleted: the server keeps 7 jobs\n001 was");
+    world_done(&w);
+}
+
+TEST(a_job_that_was_started_by_a_task_stays_until_that_has_ended)
+{
+    struct world w;
+    struct id runs = id_new(), ended = id_new();
+    world_begin(&w, (struct keep){.jobs = 1});
+    put_task(&w, runs, JOB_RUNNING);
+    put_task(&w, ended, JOB_COMPLETED);
+    put_child(&w, "a", "1", 40, 1, runs);
+    put_child(&w, "a", "2", 30, 1, ended);
+    put_child(&w, "a", "3", 20, 1, id_new()); /* its task is gone */
+    put(&w, "a", "4", 10, 1);
+    look(&w);
+    check_kept(&w, "1 4 parent parent");
     world_done(&w);
 }
