@@ -6,6 +6,7 @@ import path from "node:path";
 import nodeTest from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { folder, serve } from "../api/server.mjs";
+import { processesOf } from "./invariants.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 120000 }, run);
 
@@ -18,7 +19,9 @@ const members = {
     "grandchild that holds the pipe": "(setsid sh -c '. $FAMILY/note; note; sleep 1000; true' &)",
     "process that executes itself without end": "exec setsid $FAMILY/again",
     "daemon that clears its environment": "(exec env -i PATH=$PATH FAMILY=$FAMILY setsid sh -c '. $FAMILY/note; note; exec sleep 1000' >/dev/null 2>&1 &)",
-    "halted child": "note; kill -STOP $$",
+    "daemons that clear their environment and ignore signals, fifty": "note; n=0; while [ $((n += 1)) -le 50 ]; do (env -i FAMILY=$FAMILY PATH=$PATH setsid $FAMILY/one >/dev/null 2>&1 </dev/null &); done; wait",
+    "process that is another one all the time": "note; exec setsid $FAMILY/hop",
+    "halted parent": "note; kill -STOP $$", // the last: it starts no more
 };
 const COUNT = Object.keys(members).length;
 
@@ -32,9 +35,12 @@ async function familyMake(t) {
     await file("note", "note() { read -r pid rest </proc/self/stat; echo $pid >>$FAMILY/pids; }\n");
     await file("again", '#!/bin/sh\n[ "$1" ] || echo $$ >>$FAMILY/pids\nexec "$0" again\n');
     await file("begin", ["#!/bin/sh", ". $FAMILY/note", ...Object.values(members).map((line) => `(${line}) &`), "wait", ""].join("\n"));
+    await file("one", "#!/bin/sh\ntrap '' TERM HUP INT\necho $$ >>$FAMILY/more\nwhile [ -e $FAMILY ]; do sleep 1; done\n");
+    await file("hop", "#!/bin/sh\ntrap '' TERM HUP INT\necho $$ >>$FAMILY/more\nsleep 0.02\n[ -e $FAMILY ] && setsid $0 &\n");
     await file("pids", "");
-    const pids = async () => (await readFile(path.join(home, "pids"), "utf8")).split("\n").filter(Boolean).map(Number);
-    return { home, pids };
+    await file("more", "");
+    const numbers = async (name) => (await readFile(path.join(home, name), "utf8")).split("\n").filter(Boolean).map(Number);
+    return { home, pids: () => numbers("pids"), more: () => numbers("more") };
 }
 
 const alive = async (pid) => {
@@ -60,7 +66,8 @@ async function begun(t, more = {}, times = 1, options = {}) {
 async function goneCheck({ family }, least = COUNT) {
     const pids = await family.pids();
     assert.ok(pids.length >= least, `${pids.length} have begun`);
-    for (const pid of pids) assert.ok(pid > 1 && !(await alive(pid)), `process ${pid} is left`);
+    for (const pid of [...pids, ...(await family.more())]) assert.ok(pid > 1 && !(await alive(pid)), `process ${pid} is left`);
+    assert.deepEqual(processesOf(`FAMILY=${family.home}`), [], "nobody is left who had no time to note its number");
 }
 
 test("nothing is left of a job that was cancelled", async (t) => {

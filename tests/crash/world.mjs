@@ -24,8 +24,8 @@ const ACTIVE = 6; // jobs at once
 const SCHEDULES = 40;
 const HANG_MS = 60000; // a job that takes longer has been forgotten
 
-const shell = (name, command, more = {}) => ({ name, type: "shell", ...more, config: { command, env: { HOME_OF: "{home}" } } });
 const note = "read -r line </proc/self/stat; set -- $line; echo $1 ${22} >>$HOME_OF/pids";
+const shell = (name, command, more = {}) => ({ name, type: "shell", ...more, config: { command: `${note}; ${command}`, env: { HOME_OF: "{home}" } } });
 const generator = (name, config, more = {}) => ({ name, type: "generator", config, ...more });
 
 // What runs. Most take some tenths of a second; `endless` and `family` until they are cancelled.
@@ -51,12 +51,12 @@ const definitions = {
         shell("job", "echo begun; sleep 1000", { depends: ["task", "step"] }),
     ] },
     endless: { steps: [
-        shell("wait", `${note}; echo begun; exec sleep 1000`),
+        shell("wait", "echo begun; exec sleep 1000"),
         generator("make", { worker_count: 2, log_count: 100000, log_delay_ms: 5, concurrency: 1 }),
         shell("after", "echo never", { depends: ["wait"] }),
     ] },
     family: { steps: [
-        shell("leaves", `${note}; (setsid sh -c '${note}; exec sleep 1000' >/dev/null 2>&1 &); (sh -c 'trap "" TERM HUP; ${note}; sleep 1000; true' &); until [ $(wc -l <$HOME_OF/pids) -ge 3 ]; do sleep 0.01; done; echo say 1 of 1`),
+        shell("leaves", `(setsid env -i HOME_OF=$HOME_OF sh -c '${note}; exec sleep 1000' >/dev/null 2>&1 &); (sh -c 'trap "" TERM HUP; ${note}; sleep 1000; true' &); until [ $(wc -l <$HOME_OF/pids) -ge 3 ]; do sleep 0.01; done; echo say 1 of 1`),
     ] },
     many: { steps: [generator("make", { worker_count: 4500, log_count: 0, concurrency: 64 })] },
     flood: { steps: [generator("make", { worker_count: 4, log_count: 3000 })] },
@@ -225,7 +225,7 @@ export class World {
         if (code !== 0) found.push(`stop: the server ended with ${code ?? signal}`);
         const pids = readFileSync(path.join(this.home, "pids"), "utf8").split("\n").filter(Boolean);
         for (const line of alive(pids)) found.push(`orphan: process ${line}`);
-        for (const pid of processesOf(`TAILRACE_COMMAND_OF=${this.data}`)) found.push(`orphan: process ${pid}: ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`);
+        for (const pid of processesOf(`HOME_OF=${this.home}`)) found.push(`orphan: process ${pid}: ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`);
         return found;
     }
 }
