@@ -1,75 +1,48 @@
 #include "base/deadline.h"
 
-#include <stdlib.h>
-
-#include "base/mem.h"
+static bool deadline_before(struct heap_node *a, struct heap_node *b)
+{
+    return container_of(a, struct deadline, node)->at_ms <
+           container_of(b, struct deadline, node)->at_ms;
+}
 
 void deadlines_init(struct deadlines *all, uv_loop_t *loop)
 {
-    *all = (struct deadlines){0};
+    *all = (struct deadlines){.heap.before = deadline_before};
     ASSERT(uv_timer_init(loop, &all->timer) == 0);
 }
 
 void deadlines_close(struct deadlines *all, uv_close_cb closed)
 {
     uv_close((uv_handle_t *)&all->timer, closed);
-    free(all->heap);
-    all->heap = NULL;
-    all->count = all->cap = 0;
+    heap_done(&all->heap);
 }
 
-static void put(struct deadlines *all, size_t place, struct deadline *d)
+static struct deadline *first(const struct deadlines *all)
 {
-    all->heap[place] = d;
-    d->place = place;
-}
-
-/* Moves what stands at `place` to where it belongs. */
-static void settle(struct deadlines *all, size_t place)
-{
-    struct deadline *d = all->heap[place];
-    for (; place > 1 && d->at_ms < all->heap[place / 2]->at_ms; place /= 2)
-        put(all, place, all->heap[place / 2]);
-    for (size_t child; (child = 2 * place) <= all->count; place = child) {
-        if (child < all->count && all->heap[child + 1]->at_ms < all->heap[child]->at_ms)
-            child++;
-        if (d->at_ms <= all->heap[child]->at_ms)
-            break;
-        put(all, place, all->heap[child]);
-    }
-    put(all, place, d);
+    return HEAP_FIRST(&all->heap, struct deadline, node);
 }
 
 static void on_timer(uv_timer_t *timer);
 
 static void wind(struct deadlines *all)
 {
-    if (!all->count) {
+    const struct deadline *d = first(all);
+    if (!d) {
         (void)uv_timer_stop(&all->timer);
         return;
     }
-    int64_t left = all->heap[1]->at_ms - (int64_t)uv_now(all->timer.loop);
+    int64_t left = d->at_ms - (int64_t)uv_now(all->timer.loop);
     (void)uv_timer_start(&all->timer, on_timer, (uint64_t)MAX(left, 0), 0);
-}
-
-static void take_out(struct deadlines *all, struct deadline *d)
-{
-    size_t place = d->place;
-    struct deadline *last = all->heap[all->count--];
-    d->place = 0;
-    if (last == d)
-        return;
-    put(all, place, last);
-    settle(all, place);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct deadlines *all = container_of(timer, struct deadlines, timer);
     int64_t now = (int64_t)uv_now(timer->loop);
-    while (all->count && all->heap[1]->at_ms <= now) {
-        struct deadline *d = all->heap[1];
-        take_out(all, d);
+    struct deadline *d;
+    while ((d = first(all)) && d->at_ms <= now) {
+        heap_remove(&all->heap, &d->node);
         d->ring(d);
     }
     wind(all);
@@ -78,23 +51,17 @@ static void on_timer(uv_timer_t *timer)
 void deadline_set(struct deadlines *all, struct deadline *d, int64_t after_ms,
                   void (*ring)(struct deadline *d))
 {
-    if (d->place)
-        take_out(all, d);
+    heap_remove(&all->heap, &d->node);
     d->at_ms = (int64_t)uv_now(all->timer.loop) + MIN(MAX(after_ms, 0), INT64_MAX / 2);
     d->ring = ring;
-    if (all->count + 2 > all->cap) {
-        all->cap = all->cap ? 2 * all->cap : 16;
-        all->heap = mem_resize(all->heap, all->cap * sizeof(struct deadline *));
-    }
-    put(all, ++all->count, d);
-    settle(all, all->count);
+    heap_add(&all->heap, &d->node);
     wind(all);
 }
 
 void deadline_clear(struct deadlines *all, struct deadline *d)
 {
-    if (!d->place)
+    if (!d->node.place)
         return;
-    take_out(all, d);
+    heap_remove(&all->heap, &d->node);
     wind(all);
 }

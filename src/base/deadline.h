@@ -1,25 +1,23 @@
 /* deadline.h: very many points in time on one timer of the loop, whole milliseconds apart.
  *
  * A deadline is part of what waits for it, and is set and cleared without memory being made or
- * a handle being closed. The earliest is found by a binary heap: setting and clearing cost the
- * logarithm of how many there are. Thread: loop. */
+ * a handle being closed; both cost the logarithm of how many there are. Thread: loop. */
 #pragma once
 
 #include <stdint.h>
 #include <uv.h>
 
-#include "base/macro.h"
+#include "base/heap.h"
 
 struct deadline {
-    size_t place; /* in the heap, from 1; 0: not set */
+    struct heap_node node; /* place 0: not set */
     int64_t at_ms;
     void (*ring)(struct deadline *d); /* it is not set any more by then */
 };
 
 struct deadlines {
     uv_timer_t timer;
-    struct deadline **heap; /* from [1] on */
-    size_t count, cap;
+    struct heap heap;
 };
 
 void deadlines_init(struct deadlines *all, uv_loop_t *loop);

@@ -56,10 +56,15 @@ static const struct option serve_options[] = {
      .value = "SIZE",
      .environment = "TAILRACE_KEEP_BYTES",
      .help = "the same when their text is longer in all: 20GiB (default 0: none)"},
+    {.name = "pool",
+     .many = true,
+     .value = "NAME=N",
+     .environment = "TAILRACE_POOL",
+     .help = "so many jobs whose definition names this pool run at once; several times"},
     {.name = "config",
      .value = "FILE",
      .environment = "TAILRACE_CONFIG",
-     .help = "YAML or JSON with the options above as keys"},
+     .help = "YAML or JSON with the options above as keys; pools: {NAME: N}"},
     {0},
 };
 
@@ -89,9 +94,9 @@ static int file_read(const char *path, struct buf *out, struct err *e)
 static int config_read(struct node_tree *tree, const char *path, const struct node **ret_root,
                        struct err *e)
 {
-    static const char *const keys[] = {"listen",    "data",       "definitions",
-                                       "heartbeat", "max-jobs",   "keep-age",
-                                       "keep-jobs", "keep-bytes", NULL};
+    static const char *const keys[] = {"listen",   "data",     "definitions", "heartbeat",
+                                       "max-jobs", "keep-age", "keep-jobs",   "keep-bytes",
+                                       "pools",    NULL};
     AUTO_BUF text = BUF_INIT(LIMIT_DEFINITION_BYTES);
     bool json = str_ends(str_of(path), STR(".json"));
     int r = file_read(path, &text, e);
@@ -115,6 +120,31 @@ static int setting(const struct arguments *a, const struct node *config, const c
     if (n)
         return node_text(n, ret_value, e);
     *ret_value = fallback;
+    return 0;
+}
+
+/* All of them from where they are first found: the flags, the environment, the file. */
+static int pools_setting(const struct arguments *a, const struct node *config,
+                         struct pool_limits *pools, struct err *e)
+{
+    const struct node *map = node_get(config, "pools");
+    const char *text = arguments_text(a, "pool");
+    int count = arguments_count(a, "pool"), r = 0;
+    for (int i = 0; i < count && r >= 0; i++)
+        r = pools_read(pools, str_of(arguments_item(a, "pool", i)), e);
+    if (text && !count)
+        r = pools_read(pools, str_of(text), e);
+    if (text || !map)
+        return r;
+    if (map->kind != NODE_MAP)
+        return node_fail_expected(map, "a map of names to numbers", e);
+    NODE_EACH (map, n) {
+        struct err why;
+        if (n->kind != NODE_SCALAR)
+            return node_fail_expected(n, "a number of places", e);
+        if (pool_add(pools, str_of(n->key), str_of(n->text), &why) < 0)
+            return node_fail(n, e, "%s", why.text);
+    }
     return 0;
 }
 
@@ -176,7 +206,8 @@ static int options_read(const struct arguments *a, const struct node *config,
                           "max-jobs is a number of jobs, 0 for no limit, not '%s'", most);
     o->heartbeat_ms = seconds * 1000;
     o->max_jobs = (int)max_jobs;
-    return keep_options_read(a, config, &o->keep, e);
+    r = keep_options_read(a, config, &o->keep, e);
+    return r < 0 ? r : pools_setting(a, config, &o->pools, e);
 }
 
 static void on_ready(const char *address)

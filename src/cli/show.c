@@ -26,6 +26,7 @@ static void job_print(struct terminal *t, const json_t *tree)
     fact_print(t, "job", client_text(tree, "job_id"));
     fact_print(t, "definition", client_text(tree, "definition_id"));
     fact_print(t, "by", client_text(tree, "started_by"));
+    fact_print(t, "waits for", client_text(tree, "waits_for"));
     fact_print(t, "created", terminal_time(client_text(tree, "created_at"), time));
     fact_print(t, "started", terminal_time(client_text(tree, "started_at"), time));
     fact_print(t, "ended", terminal_time(client_text(tree, "completed_at"), time));

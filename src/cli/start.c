@@ -27,11 +27,24 @@ static int parameters_read(const struct arguments *a, json_t **ret_body, struct 
     return 0;
 }
 
+static int priority_read(const struct arguments *a, json_t *body, struct err *e)
+{
+    int64_t priority;
+    if (!arguments_have(a, "priority"))
+        return 0;
+    int r = arguments_int(a, "priority", -100, 100, &priority, e);
+    if (r >= 0)
+        (void)json_object_set_new(body, "priority", json_integer(priority));
+    return r;
+}
+
 int start_job(struct client *c, const struct arguments *a, const char *path, struct err *e)
 {
     AUTO_JSON *body = NULL, *reply = NULL;
     bool follow = arguments_have(a, "follow"), json = arguments_have(a, "json");
     int r = parameters_read(a, &body, e);
+    if (r >= 0)
+        r = priority_read(a, body, e);
     if (r >= 0)
         r = client_post(c, path, body, &reply, e);
     if (r < 0)

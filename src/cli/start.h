@@ -4,7 +4,7 @@
 #include "cli/arguments.h"
 #include "cli/client.h"
 
-/* Posts the parameters that were given to `path`, says which job that started, and with
+/* Posts how the job is wanted to `path`, says which job that started, and with
  * --follow shows it until it ends. Returns the exit status. */
 CHECKED int start_job(struct client *c, const struct arguments *a, const char *path,
                       struct err *e);
@@ -15,6 +15,10 @@ CHECKED int start_job(struct client *c, const struct arguments *a, const char *p
      .many = true,                                                                             \
      .value = "NAME=VALUE",                                                                    \
      .help = parameter_help},                                                                  \
+        {.name = "priority",                                                                   \
+         .letter = 'P',                                                                        \
+         .value = "N",                                                                         \
+         .help = "-100 to 100, the highest begins first; default: the definition's"},          \
         {.name = "follow", .letter = 'f', .help = "show its lines until it ends"},             \
         {.name = "json", .help = "print events (without --follow: the answer) as JSON lines"}, \
         COMMAND_SERVER_OPTION

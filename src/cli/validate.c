@@ -49,8 +49,11 @@ static int file_validate(const char *path, struct err *e)
     r = definition_parse(&in, &d, e);
     if (r < 0)
         return r;
-    printf("%s: definition '%s' is valid: %d %s\n", path, d->id, d->step_count,
+    printf("%s: definition '%s' is valid: %d %s", path, d->id, d->step_count,
            d->step_count == 1 ? "step" : "steps");
+    if (d->pool)
+        printf("; only a server knows whether it has pool '%s'", d->pool);
+    (void)putchar('\n');
     for (int i = 0; i < d->warning_count; i++)
         printf("%s: warning: %s\n", path, d->warnings[i]);
     definition_free(d);

@@ -16,6 +16,7 @@
 
 struct catalog {
     struct writer *writer;
+    const struct pool_limits *pools;
     struct catalog_entry **entries; /* by id */
     size_t count, cap;
 };
@@ -25,6 +26,11 @@ struct catalog *catalog_new(struct writer *writer)
     struct catalog *c = mem_alloc(sizeof(*c));
     c->writer = writer;
     return c;
+}
+
+void catalog_limit_pools(struct catalog *c, const struct pool_limits *pools)
+{
+    c->pools = pools;
 }
 
 static void entry_free(struct catalog_entry *entry)
@@ -76,11 +82,15 @@ struct catalog_entry *catalog_at(const struct catalog *c, size_t i)
     return c->entries[i];
 }
 
-static int catalog_parse(struct str text, enum definition_format format, const char *origin,
+static int catalog_parse(const struct catalog *c, struct str text,
+                         enum definition_format format, const char *origin,
                          struct definition **ret_definition, struct err *e)
 {
-    struct definition_input in = {
-        .text = text, .origin = origin, .format = format, .schemas = worker_schemas()};
+    struct definition_input in = {.text = text,
+                                  .origin = origin,
+                                  .format = format,
+                                  .schemas = worker_schemas(),
+                                  .pools = c->pools};
     return definition_parse(&in, ret_definition, e);
 }
 
@@ -136,7 +146,7 @@ static int catalog_load_file(struct catalog *c, const char *path, struct err *e)
     bool json = str_ends(str_of(path), STR(".json"));
     int r = file_read(path, &text, e);
     if (r >= 0)
-        r = catalog_parse(buf_str(&text), json ? DEFINITION_JSON : DEFINITION_YAML, path, &d,
+        r = catalog_parse(c, buf_str(&text), json ? DEFINITION_JSON : DEFINITION_YAML, path, &d,
                           e);
     if (r < 0)
         return r;
@@ -193,8 +203,9 @@ int catalog_load_store(struct catalog *c, struct store_reader *r, struct err *e)
         const struct definition_row *row = rows[i];
         struct definition *d;
         struct err why;
-        if (catalog_parse(str_of(row->source), row->is_json ? DEFINITION_JSON : DEFINITION_YAML,
-                          "stored definition", &d, &why) < 0) {
+        if (catalog_parse(c, str_of(row->source),
+                          row->is_json ? DEFINITION_JSON : DEFINITION_YAML, "stored definition",
+                          &d, &why) < 0) {
             log_error("definition '%s' is left out: %s", row->id, why.text);
         } else if (catalog_find(c, d->id)) {
             log_error("definition '%s' that came over the API is left out: %s has the same id",
@@ -222,7 +233,7 @@ int catalog_add(struct catalog *c, struct str text, enum definition_format forma
                 struct catalog_entry **ret_entry, struct err *e)
 {
     struct definition *d;
-    int r = catalog_parse(text, format, "request body", &d, e);
+    int r = catalog_parse(c, text, format, "request body", &d, e);
     if (r < 0)
         return r;
     if (catalog_find(c, d->id))
@@ -262,7 +273,7 @@ int catalog_replace(struct catalog *c, const char *id, struct str text,
     struct definition *d;
     int r = catalog_own(c, id, &entry, e);
     if (r >= 0)
-        r = catalog_parse(text, format, "request body", &d, e);
+        r = catalog_parse(c, text, format, "request body", &d, e);
     if (r < 0)
         return r;
     if (strcmp(d->id, id) != 0) {

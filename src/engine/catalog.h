@@ -17,6 +17,9 @@ struct catalog_entry {
 };
 
 struct catalog *catalog_new(struct writer *writer);
+
+/* A definition may name one of these only; before the first one comes. They live as long. */
+void catalog_limit_pools(struct catalog *c, const struct pool_limits *pools);
 void catalog_free(struct catalog *c);
 
 /* Reads *.yaml, *.yml and *.json of `folder`, by name. A wrong file is logged with its sentence

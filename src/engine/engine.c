@@ -14,6 +14,7 @@ int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
     struct engine *g = mem_alloc(sizeof(*g));
     *g = (struct engine){.loop = loop, .store = store, .writer = writer};
     list_init(&g->jobs);
+    places_init(&g->places);
     list_init(&g->dirty_jobs);
     list_init(&g->dirty_steps);
     list_init(&g->due_jobs);
@@ -28,23 +29,25 @@ int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
     return 0;
 }
 
-void engine_limit(struct engine *g, int max_jobs)
+void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pools)
 {
-    g->max_jobs = max_jobs;
+    g->pools = pools;
+    places_limit(&g->places, max_jobs, pools);
 }
 
 /* Takes the definition. */
-static struct id begin(struct engine *g, struct definition *own, const char *started_by)
+static struct id begin(struct engine *g, struct definition *own, const struct start *start)
 {
     struct job *job = job_new(g, own, id_new());
-    job_set_started_by(job, started_by);
+    job_set_started_by(job, start->by);
+    if (start->priority)
+        job->row.priority = *start->priority;
     record_job_created(job);
     job_is_due(job);
     return job->row.id;
 }
 
-int engine_execute(struct engine *g, const struct definition *d, const char *const *names,
-                   const char *const *values, int count, const char *started_by,
+int engine_execute(struct engine *g, const struct definition *d, const struct start *start,
                    struct id *ret_job_id, struct err *e)
 {
     if (!d->enabled)
@@ -55,27 +58,32 @@ int engine_execute(struct engine *g, const struct definition *d, const char *con
                                   .origin = d->id,
                                   .format = d->is_json ? DEFINITION_JSON : DEFINITION_YAML,
                                   .schemas = worker_schemas(),
-                                  .names = names,
-                                  .values = values,
-                                  .value_count = count,
-                                  .for_run = true};
+                                  .names = start->names,
+                                  .values = start->values,
+                                  .value_count = start->count,
+                                  .for_run = true,
+                                  .pools = g->pools};
     struct definition *own;
     int r = definition_parse(&in, &own, e);
     if (r >= 0)
-        *ret_job_id = begin(g, own, started_by);
+        *ret_job_id = begin(g, own, start);
     return r;
 }
 
-int engine_rerun(struct engine *g, const struct job_row *row, const char *const *names,
-                 const char *const *values, int count, const char *started_by,
+int engine_rerun(struct engine *g, const struct job_row *row, const struct start *start,
                  struct id *ret_job_id, struct err *e)
 {
     struct definition *own;
+    struct start as_it_was = *start;
     if (g->stopping)
         return fail(e, E_BUSY, "the server is stopping");
-    int r = definition_again(row, names, values, count, &own, e);
+    if (g->pools && row->pool && !pool_find(g->pools, row->pool))
+        return fail_field(e, E_INVAL, "pool", "there is no pool '%s' any more", row->pool);
+    int r = definition_again(row, start->names, start->values, start->count, &own, e);
+    if (!start->priority)
+        as_it_was.priority = &row->priority;
     if (r >= 0)
-        *ret_job_id = begin(g, own, started_by);
+        *ret_job_id = begin(g, own, &as_it_was);
     return r;
 }
 
@@ -219,5 +227,6 @@ void engine_free(struct engine *g)
         return;
     LIST_EACH (&g->jobs, struct job, link, job)
         job_free(job);
+    places_done(&g->places);
     uv_close((uv_handle_t *)&g->due_timer, on_due_timer_closed);
 }

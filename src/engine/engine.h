@@ -14,24 +14,30 @@ struct engine;
 CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
                        struct engine **ret_engine, struct err *e);
 
-/* So many jobs run at once; the others wait. 0: no limit. Before engine_recover(). */
-void engine_limit(struct engine *g, int max_jobs);
+/* So many jobs run at once, of the server and of each pool; the others wait. max_jobs 0: no
+ * limit. Before engine_recover(); `pools` lives as long as the engine. */
+void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pools);
 
 /* Takes up the jobs that were not final when the last server ended: tasks that ran go back to
  * the queue (their next attempt), steps and jobs go on. Before the loop runs. */
 CHECKED int engine_recover(struct engine *g, struct err *e);
 
-/* Makes a job of a definition and starts it. Parameters as names[i] = values[i]; `started_by`
- * says who or what wanted it ("API"). E_INVAL (wrong parameters, or the definition is
+/* How a job is wanted; all texts stay the caller's. */
+struct start {
+    const char *const *names, *const *values; /* parameters: names[i] = values[i] */
+    int count;
+    const char *by;      /* who or what wants it: "API" */
+    const int *priority; /* NULL: that of the definition, or of the job that was */
+};
+
+/* Makes a job of a definition and starts it. E_INVAL (wrong parameters, or the definition is
  * disabled), E_BUSY (the server is stopping). */
 CHECKED int engine_execute(struct engine *g, const struct definition *d,
-                           const char *const *names, const char *const *values, int count,
-                           const char *started_by, struct id *ret_job_id, struct err *e);
+                           const struct start *start, struct id *ret_job_id, struct err *e);
 
 /* The same definition once more, as it was when `row` was started, with the same parameters
  * save those that are given anew. Otherwise as engine_execute(). */
-CHECKED int engine_rerun(struct engine *g, const struct job_row *row, const char *const *names,
-                         const char *const *values, int count, const char *started_by,
+CHECKED int engine_rerun(struct engine *g, const struct job_row *row, const struct start *start,
                          struct id *ret_job_id, struct err *e);
 
 /* Asks a job to end; it is final when its tasks have ended. `who` goes into the cause
@@ -42,6 +48,13 @@ CHECKED int engine_cancel(struct engine *g, struct id job_id, const char *who, s
 /* The same for all jobs of a definition. */
 void engine_cancel_all_of(struct engine *g, const char *definition_id, const char *who);
 bool engine_runs_any_of(const struct engine *g, const char *definition_id);
+
+/* How it stands with each pool, as they were named; returns how many there are. */
+struct pool_state {
+    const char *name;
+    int places, running, waiting; /* jobs */
+};
+int engine_pools(const struct engine *g, struct pool_state to[LIMIT_POOLS]);
 
 size_t engine_active_jobs(const struct engine *g);
 bool engine_is_active(const struct engine *g, struct id job_id);

@@ -90,7 +90,9 @@ struct job *job_new(struct engine *g, struct definition *d, struct id id)
                                 .source = d->source,
                                 .source_is_json = d->is_json,
                                 .parameters = job->parameters,
-                                .status = JOB_PENDING};
+                                .status = JOB_PENDING,
+                                .priority = d->priority,
+                                .pool = d->pool};
     id_format(id, job->id_text);
     job->source = (struct event_source){id, ID_NONE, "", "job"};
     job->step_count = d->step_count;
@@ -138,6 +140,7 @@ void job_free(struct job *job)
     list_remove(&job->link_dirty);
     list_remove(&job->link_due);
     deadline_clear(&job->engine->deadlines, &job->deadline);
+    places_leave(job);
     free(job->steps);
     free(job->parameters);
     free(job->worker_parameters);
@@ -145,6 +148,7 @@ void job_free(struct job *job)
     free(job->cause);
     free(job->started_by);
     mask_free(job->mask);
+    free(job->waits_for);
     definition_free(job->definition);
     free(job);
 }
@@ -218,7 +222,7 @@ static void job_end(struct job *job, enum job_state state, const char *cause)
     else
         record_linef(job, NULL, level, "%s before it began: %s", job_state_name(state), cause);
     record_job_move(job, state, cause);
-    job->engine->place_is_free = true;
+    places_leave(job);
 }
 
 static void job_finish(struct job *job)
@@ -262,12 +266,8 @@ void job_begin(struct job *job)
 void job_advance(struct job *job)
 {
     struct engine *g = job->engine;
-    if (job->row.status == JOB_PENDING && !job->cancelling && !g->stopping) {
-        if (g->max_jobs || job->definition->max_running)
-            places_give(g);
-        else
-            job_begin(job);
-    }
+    if (job->row.status == JOB_PENDING && !job->cancelling && !g->stopping)
+        places_ask(job);
     if (g->stopping || job_state_is_final(job->row.status) ||
         (job->row.status == JOB_PENDING && !job->cancelling))
         return;

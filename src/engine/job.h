@@ -28,6 +28,7 @@
 #include "base/list.h"
 #include "base/mask.h"
 #include "engine/engine.h"
+#include "engine/places.h"
 
 struct engine {
     uv_loop_t *loop;
@@ -42,8 +43,8 @@ struct engine {
     struct list counted;   /* steps with new lines, whose number is told now and then */
     uv_timer_t due_timer, monitor_timer, count_timer;
     struct deadlines deadlines; /* of tasks, steps and jobs */
-    int max_jobs;               /* that run at once; 0: no limit */
-    bool place_is_free;         /* a job has ended in this turn */
+    struct places places;
+    const struct pool_limits *pools;
     bool stopping;
     int readings; /* queue readings on the pool */
     void (*stopped)(void *arg);
@@ -135,15 +136,23 @@ struct job {
     struct job_row row; /* texts: the definition's, or those below */
     char *parameters;   /* JSON object */
     struct worker_parameter *worker_parameters;
-    char *error, *cause, *started_by;
+    char *error, *cause, *started_by, *waits_for;
     char id_text[ID_TEXT_LEN + 1];
     struct event_source source;
     struct step *steps; /* as in the definition, one for one */
     int step_count;
     struct mask *mask; /* NULL: no secret was read yet; all that were, while it is there */
     bool cancelling;   /* its cause says by whom */
-    bool waits;        /* it was told that it has no place yet */
     struct deadline deadline;
+
+    /* places.c */
+    enum place_state place;
+    struct pool *pool;
+    struct load *load; /* while it waits for a place, or has one */
+    struct heap_node turn;
+    struct list link_asked;
+    int64_t asked;            /* when: 1, 2, 3 ... */
+    int ahead, ahead_in_pool; /* when it was asked for: of its definition, of its pool */
 };
 
 /* ---- job.c ---- */
@@ -163,11 +172,6 @@ void job_stop(struct job *job);
 /* The same for a job that took too long. That it did is known by the cause of its steps, also
  * after a restart. */
 void job_expire(struct job *job, const char *cause);
-
-/* ---- places.c ---- */
-
-void places_give(struct engine *g);  /* to those that are pending, as many as there are */
-void places_freed(struct engine *g); /* the same, when jobs have ended and others wait */
 
 /* ---- step.c ---- */
 
@@ -326,6 +330,9 @@ void record_task_move(struct task *task, enum job_state to, const char *cause);
 
 /* Keeps why a job is being ended, for a restart in the middle of it. `cause` is copied. */
 void record_job_cause(struct job *job, const char *cause);
+
+/* What a pending job waits for, words that follow "waits for"; copied. Told when it is news. */
+void record_job_waits(struct job *job, const char *text);
 
 /* The first event and rows of a new job. */
 void record_job_created(struct job *job);

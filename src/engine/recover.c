@@ -181,8 +181,10 @@ static int recover_steps(struct job *job, struct store_reader *r, struct err *e)
         return code;
     if (job->cancelling)
         job_stop(job);
-    if (job->row.status == JOB_RUNNING)
+    if (job->row.status == JOB_RUNNING) {
+        places_take(job);
         timeout_start_job(job);
+    }
     log_info("job %s (%s) goes on", job->id_text, job->row.name);
     job_is_due(job);
     return 0;
@@ -209,6 +211,8 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     job->row.started_at_us = row->started_at_us;
     job->row.lines = row->lines;
     job->row.bytes = row->bytes;
+    job->row.priority = row->priority;
+    job->row.waits_for = job->waits_for = mem_strdup(row->waits_for);
     job_set_started_by(job, row->started_by);
     job->row.cause = job->cause = mem_strdup(row->cause);
     job->cancelling = job->cause != NULL; /* the server ended in the middle of that */

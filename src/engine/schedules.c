@@ -174,7 +174,7 @@ static void begin(struct schedules *s, const struct definition *d, struct timed 
     t->held_up = false;
     int r = FAULT(ENGINE_SCHEDULE_DECIDED)
                 ? fault_fail(&e)
-                : engine_execute(s->engine, d, NULL, NULL, 0, by, &job_id, &e);
+                : engine_execute(s->engine, d, &(struct start){.by = by}, &job_id, &e);
     if (r < 0)
         tell(s, LEVEL_ERROR, "schedule_failed", d->id, "no job for %s: %s", TIME_TEXT(at_us),
              e.text);

@@ -30,13 +30,14 @@ static void on_due(uv_timer_t *timer)
     struct engine *g = container_of(timer, struct engine, due_timer);
     struct step *step;
     struct job *job;
-    while ((step = LIST_TAKE(&g->due_steps, struct step, link_due)))
-        step_advance(step);
-    while ((job = LIST_TAKE(&g->due_jobs, struct job, link_due)))
-        job_advance(job);
-    if (g->place_is_free && !g->stopping)
-        places_freed(g);
-    g->place_is_free = false;
+    do {
+        while ((step = LIST_TAKE(&g->due_steps, struct step, link_due)))
+            step_advance(step);
+        while ((job = LIST_TAKE(&g->due_jobs, struct job, link_due)))
+            job_advance(job);
+        if (!g->stopping)
+            places_give(g);
+    } while (!list_is_empty(&g->due_jobs)); /* those that begin */
     engine_check_stopped(g);
 }
 

@@ -117,6 +117,9 @@ static int write_job(struct store_reader *r, const char *epoch, const struct job
     json_key_c(j, "job_name", row->name);
     json_key_c(j, "definition_id", row->definition_id);
     json_key_c(j, "started_by", row->started_by ? row->started_by : "");
+    json_key_int(j, "priority", row->priority);
+    json_key_c(j, "pool", row->pool ? row->pool : "");
+    json_key_c(j, "waits_for", row->waits_for ? row->waits_for : "");
     json_key_c(j, "status", job_state_name(row->status));
     json_key_time(j, "created_at", row->created_at_us);
     encode_times(j, row->started_at_us, row->completed_at_us);

@@ -29,6 +29,7 @@ void definition_free(struct definition *d)
     free(d->name);
     free(d->description);
     free(d->source);
+    free(d->pool);
     schedule_free(d->schedule);
     for (int i = 0; i < d->tag_count; i++)
         free(d->tags[i]);
@@ -132,6 +133,42 @@ static int schedule_take(const struct node *n, struct definition *d, struct err 
     return schedule_check_parameters(n, d, e);
 }
 
+/* A definition may be looked at where no server is: then any pool is fine. */
+static int pool_read(const struct node *n, const struct pool_limits *pools,
+                     struct definition *d, struct err *e)
+{
+    char names[ERR_TEXT_MAX / 2];
+    const char *name = "";
+    int r = node_line(n, POOL_NAME_MAX, &name, e);
+    if (r < 0)
+        return r;
+    if (pools && !pools->count)
+        return node_fail(n, e, "there is no pool '%s': this server has none", name);
+    if (pools && !pool_find(pools, name))
+        return node_fail(n, e, "there is no pool '%s', only %s", name,
+                         pools_list(pools, names, sizeof(names)));
+    d->pool = mem_strdup(name);
+    return 0;
+}
+
+/* How many of its jobs run, and which first. */
+static int turn_read(const struct node *root, const struct pool_limits *pools,
+                     struct definition *d, struct err *e)
+{
+    const struct node *running = node_get(root, "max_running"), *pool = node_get(root, "pool"),
+                      *priority = node_get(root, "priority");
+    int64_t number = 0;
+    int r = running ? node_int(running, 1, INT32_MAX, &number, e) : 0;
+    d->max_running = (int)number;
+    number = 0;
+    if (r >= 0 && pool)
+        r = pool_read(pool, pools, d, e);
+    if (r >= 0 && priority)
+        r = node_int(priority, PRIORITY_MIN, PRIORITY_MAX, &number, e);
+    d->priority = (int)number;
+    return r;
+}
+
 /* id, name and description. */
 static int head_read(const struct node *root, struct definition *d, struct err *e)
 {
@@ -156,8 +193,7 @@ static int policy_read(const struct node *root, struct definition *d, struct err
     const struct node *timeout = node_get(root, "timeout"),
                       *enabled = node_get(root, "enabled"), *tags = node_get(root, "tags"),
                       *tolerance = node_get(root, "error_tolerance"),
-                      *running = node_get(root, "max_running"), *keep = node_get(root, "keep");
-    int64_t max_running = 0;
+                      *keep = node_get(root, "keep");
     int r = 0;
     d->enabled = true;
     d->max_child_failures = -1;
@@ -169,11 +205,8 @@ static int policy_read(const struct node *root, struct definition *d, struct err
         r = tags_read(tags, d, e);
     if (r >= 0 && tolerance)
         r = tolerance_read(tolerance, d, e);
-    if (r >= 0 && running)
-        r = node_int(running, 1, INT32_MAX, &max_running, e);
     if (r >= 0 && keep)
         r = keep_read(keep, &d->keep, e);
-    d->max_running = (int)max_running;
     return r;
 }
 
@@ -181,14 +214,18 @@ static int root_read(const struct definition_input *in, const struct node *root,
                      struct definition *d, struct err *e)
 {
     static const char *const keys[] = {
-        "id",         "name",    "description",     "schedule",    "timeout", "enabled", "tags",
-        "parameters", "secrets", "error_tolerance", "max_running", "keep",    "steps",   NULL};
+        "id",          "name", "description", "schedule", "timeout",
+        "enabled",     "tags", "parameters",  "secrets",  "error_tolerance",
+        "max_running", "keep", "pool",        "priority", "steps",
+        NULL};
     const struct node *steps = NULL;
     int r = node_check_map(root, keys, e);
     if (r >= 0)
         r = head_read(root, d, e);
     if (r >= 0)
         r = policy_read(root, d, e);
+    if (r >= 0)
+        r = turn_read(root, in->pools, d, e);
     if (r >= 0)
         r = parameters_read(node_get(root, "parameters"), d, e);
     if (r >= 0)

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "job/keep.h"
+#include "job/pool.h"
 #include "job/settings.h"
 
 enum parameter_type { PARAMETER_TEXT, PARAMETER_INTEGER, PARAMETER_BOOLEAN };
@@ -85,6 +86,8 @@ struct definition {
     int secret_count;
     int max_running;        /* jobs of it at once; 0: no limit */
     struct keep keep;       /* of its jobs that have ended */
+    char *pool;             /* NULL: none */
+    int priority;           /* PRIORITY_MIN to PRIORITY_MAX, the highest first */
     int max_child_failures; /* -1: no limit */
     enum failure_action failure_action;
     struct step_definition *steps;
@@ -93,6 +96,8 @@ struct definition {
     char **warnings; /* what is valid and may not be what was meant, a sentence each */
     int warning_count;
 };
+
+enum { PRIORITY_MIN = -100, PRIORITY_MAX = 100 };
 
 enum definition_format { DEFINITION_YAML, DEFINITION_JSON };
 
@@ -109,6 +114,7 @@ struct definition_input {
     const char *const *names, *const *values;
     int value_count;
     bool for_run;
+    const struct pool_limits *pools; /* that there are; NULL: not known here */
 };
 
 CHECKED int definition_parse(const struct definition_input *in,

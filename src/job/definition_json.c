@@ -152,6 +152,8 @@ void definition_json_members(const struct definition *d, struct json *j)
         json_write_null(j);
     json_key(j, "keep");
     keep_json(&d->keep, j);
+    json_key_c(j, "pool", d->pool);
+    json_key_int(j, "priority", d->priority);
     key_texts(j, "tags", d->tags, d->tag_count);
     parameters_json(d, j);
     secrets_json(d, j);

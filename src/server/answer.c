@@ -46,14 +46,37 @@ static void write_cursor(struct json *j, const char *epoch, uint64_t as_of)
         encode_cursor(j, "cursor", epoch, as_of);
 }
 
+static int position_find(struct store_reader *reader, const struct job_row *row,
+                         int64_t *ret_position, struct err *e)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    struct job_row **none;
+    size_t count;
+    int64_t before;
+    struct job_query q = {.states = 1u << JOB_PENDING, .before = row};
+    int code = store_list_jobs(reader, &q, &a, &none, &count, &before, e);
+    *ret_position = before + 1;
+    return code;
+}
+
+static void write_turn(struct json *j, const struct job_row *row, int64_t position)
+{
+    json_key_int(j, "priority", row->priority);
+    json_key_c(j, "pool", text_or_empty(row->pool));
+    json_key_c(j, "waits_for", text_or_empty(row->waits_for));
+    json_key_int(j, "position", position);
+}
+
 int answer_write_job(struct store_reader *reader, const struct job_row *row, const char *epoch,
-                     struct json *j, struct err *e)
+                     int64_t position, struct json *j, struct err *e)
 {
     AUTO_ARENA a = ARENA_INIT;
     struct step_row **steps;
     size_t count;
     int64_t counts[TASK_COUNTS] = {0}, documents = 0;
     int code = store_list_steps(reader, row->id, &a, &steps, &count, e);
+    if (code >= 0 && epoch && row->waits_for)
+        code = position_find(reader, row, &position, e);
     if (code < 0)
         return code;
     for (size_t i = 0; i < count; i++) {
@@ -68,6 +91,7 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
                                  job_state_is_final(row->status) ? row->cause : NULL});
     json_key_c(j, "definition_id", text_or_empty(row->definition_id));
     json_key_c(j, "started_by", text_or_empty(row->started_by));
+    write_turn(j, row, position);
     json_key(j, "config");
     json_begin_object(j);
     json_key_raw(j, "parameters", str_of(row->parameters ? row->parameters : "{}"));

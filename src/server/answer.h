@@ -4,9 +4,11 @@
 #include "base/json.h"
 #include "store/store.h"
 
-/* Each writes one object. `cursor` is written when epoch is not NULL. */
+/* Each writes one object. `cursor` is written when epoch is not NULL, and the job's position
+ * among those that wait for the same then, or when it is given (from 1; 0: not known). */
 CHECKED int answer_write_job(struct store_reader *reader, const struct job_row *row,
-                             const char *epoch, struct json *j, struct err *e);
+                             const char *epoch, int64_t position, struct json *j,
+                             struct err *e);
 void answer_write_step(const struct step_row *row, const char *epoch, uint64_t as_of,
                        struct json *j);
 void answer_write_task(const struct task_row *row, const char *type, const char *epoch,

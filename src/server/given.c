@@ -2,32 +2,49 @@
 
 enum { BY_MAX = 64 };
 
+static int priority_read(const struct node *n, struct given *given, struct err *e)
+{
+    int64_t priority;
+    int code = n ? node_int(n, PRIORITY_MIN, PRIORITY_MAX, &priority, e) : 0;
+    if (code < 0 || !n)
+        return code;
+    given->priority = (int)priority;
+    given->start.priority = &given->priority;
+    return 0;
+}
+
+static int parameters_read(struct request *r, const struct node *map, struct start *start,
+                           struct err *e)
+{
+    if (map->kind != NODE_MAP)
+        return node_fail_expected(map, "an object of texts", e);
+    size_t size = (size_t)map->count * sizeof(char *);
+    const char **names = arena_alloc(&r->arena, size), **values = arena_alloc(&r->arena, size);
+    NODE_EACH (map, n) {
+        if (n->kind != NODE_SCALAR)
+            return node_fail_expected(n, "a text", e);
+        names[start->count] = n->key;
+        values[start->count++] = n->text;
+    }
+    start->names = names;
+    start->values = values;
+    return 0;
+}
+
 int given_read(struct request *r, struct given *given, struct err *e)
 {
-    static const char *const keys[] = {"parameters", "by", NULL};
-    given->by = "API";
+    static const char *const keys[] = {"parameters", "by", "priority", NULL};
+    given->start.by = "API";
     if (!r->json)
         return 0;
     int code = node_check_map(r->json, keys, e);
     if (code >= 0 && node_get(r->json, "by"))
-        code = node_line(node_get(r->json, "by"), BY_MAX, &given->by, e);
+        code = node_line(node_get(r->json, "by"), BY_MAX, &given->start.by, e);
+    if (code >= 0)
+        code = priority_read(node_get(r->json, "priority"), given, e);
     const struct node *map = node_get(r->json, "parameters");
-    if (code < 0 || !map)
-        return code;
-    if (map->kind != NODE_MAP)
-        return node_fail_expected(map, "an object of texts", e);
-    size_t size = (size_t)map->count * sizeof(char *);
-    given->names = arena_alloc(&r->arena, size);
-    given->values = arena_alloc(&r->arena, size);
-    NODE_EACH (map, n) {
-        if (n->kind != NODE_SCALAR)
-            return node_fail_expected(n, "a text", e);
-        given->names[given->count] = n->key;
-        given->values[given->count++] = n->text;
-    }
-    return 0;
+    return code < 0 || !map ? code : parameters_read(r, map, &given->start, e);
 }
-
 void given_reply_started(struct request *r, struct id job_id, const char *name)
 {
     r->status = MHD_HTTP_ACCEPTED;

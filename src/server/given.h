@@ -1,17 +1,15 @@
-/* given.h: starting a job: the parameters that a request gives, and the answer. Thread: loop.
- */
+/* given.h: starting a job: how a request wants it, and the answer. Thread: loop. */
 #pragma once
 
 #include "server/request.h"
 
 struct given {
-    const char **names, **values; /* in the request's arena */
-    int count;
-    const char *by; /* who asks, for people: "page" ...; "API" when it is not said */
+    struct start start; /* its texts are in the request's arena; `by` is "API" without one */
+    int priority;
 };
 
-/* {"parameters":{"site":"http://…"},"by":"page"} of the body; none when there is no body.
- * E_INVAL. */
+/* {"parameters":{"site":"http://…"},"by":"page","priority":10} of the body; nothing when there
+ * is no body. E_INVAL. */
 CHECKED int given_read(struct request *r, struct given *given, struct err *e);
 
 /* 202, when it is durable. */

@@ -253,6 +253,7 @@ int handle_definitions_validate(struct request *r, struct err *e)
         .origin = "request body",
         .format = body_format(r),
         .schemas = worker_schemas(),
+        .pools = &r->server->options->pools,
     };
     struct definition *d = NULL;
     int code = definition_parse(&in, &d, e);
@@ -310,8 +311,7 @@ int handle_definition_execute(struct request *r, struct err *e)
     if (code >= 0 && !entry->definition->enabled)
         return fail(e, E_INVAL, "job definition '%s' is not enabled", entry->definition->id);
     if (code >= 0)
-        code = engine_execute(r->server->engine, entry->definition, given.names, given.values,
-                              given.count, given.by, &job_id, e);
+        code = engine_execute(r->server->engine, entry->definition, &given.start, &job_id, e);
     if (code < 0)
         return code;
     given_reply_started(r, job_id, entry->definition->name);

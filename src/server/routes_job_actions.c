@@ -64,10 +64,10 @@ static int rerun(struct request *r, struct err *e)
     struct id job_id;
     char by[160];
     int code = given_read(r, &given, e);
-    (void)snprintf(by, sizeof(by), "%s, again after %s", given.by, ID_TEXT(t->id));
+    (void)snprintf(by, sizeof(by), "%s, again after %s", given.start.by, ID_TEXT(t->id));
+    given.start.by = by;
     if (code >= 0)
-        code = engine_rerun(r->server->engine, t->job, given.names, given.values, given.count,
-                            by, &job_id, e);
+        code = engine_rerun(r->server->engine, t->job, &given.start, &job_id, e);
     if (code >= 0)
         given_reply_started(r, job_id, t->job->name);
     return code;

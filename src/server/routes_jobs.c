@@ -1,6 +1,7 @@
 /* What jobs there are and how they are. All of it is read from the store; what a query asks for
  * is checked on the loop first. */
 #include "base/limits.h"
+#include "base/map.h"
 #include "feed/encode.h"
 #include "feed/tree.h"
 #include "server/answer.h"
@@ -51,17 +52,35 @@ static int query_states(const struct request *r, unsigned *ret_states, struct er
 
 /* ---- lists ---- */
 
+/* The how-manieth this is of those that wait for the same, when all come in order of turn. */
+static int64_t position_next(struct map *counts, struct arena *a, const char *waits_for)
+{
+    struct str key = str_of(waits_for);
+    int64_t *count = map_get(counts, key);
+    if (!count) {
+        count = arena_alloc(a, sizeof(*count));
+        *count = 0;
+        map_set(counts, key, count);
+    }
+    return ++*count;
+}
+
 static int write_jobs(struct request *r, struct store_reader *reader, const struct job_query *q,
                       int64_t *ret_total, struct err *e)
 {
     AUTO_ARENA a = ARENA_INIT;
+    struct map counts = MAP_INIT;
     struct job_row **rows;
     size_t count;
     int code = store_list_jobs(reader, q, &a, &rows, &count, ret_total, e);
     json_begin_array(&r->j);
-    for (size_t i = 0; code >= 0 && i < count; i++)
-        code = answer_write_job(reader, rows[i], NULL, &r->j, e);
+    for (size_t i = 0; code >= 0 && i < count; i++) {
+        bool knows = q->order == ORDER_TURN && rows[i]->waits_for;
+        int64_t position = knows ? position_next(&counts, &a, rows[i]->waits_for) : 0;
+        code = answer_write_job(reader, rows[i], NULL, position, &r->j, e);
+    }
     json_end_array(&r->j);
+    map_done(&counts);
     return code;
 }
 
@@ -196,7 +215,8 @@ static int read_queue(struct request *r, struct store_reader *reader, struct err
     int code = 0;
     json_begin_object(&r->j);
     for (size_t i = 0; i < ARRAY_LEN(states) && code >= 0; i++) {
-        struct job_query q = {.states = 1u << states[i], .limit = LIMIT_PAGE_ROWS};
+        struct job_query q = {
+            .states = 1u << states[i], .order = ORDER_TURN, .limit = LIMIT_PAGE_ROWS};
         int64_t found = 0;
         json_key(&r->j, job_state_name(states[i]));
         code = write_jobs(r, reader, &q, &found, e);
@@ -239,7 +259,7 @@ static int read_job(struct request *r, struct store_reader *reader, struct err *
     if (code < 0)
         return code;
     if (found.job)
-        return answer_write_job(reader, found.job, epoch_of(r), &r->j, e);
+        return answer_write_job(reader, found.job, epoch_of(r), 0, &r->j, e);
     if (found.step) {
         answer_write_step(found.step, epoch_of(r), as_of, &r->j);
         return 0;

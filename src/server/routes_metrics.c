@@ -30,6 +30,24 @@ static void counter(struct buf *out, const char *name, const char *help, double 
     buf_printf(out, "%s %.15g\n", name, value);
 }
 
+static void write_pools(struct buf *out, const struct engine *g)
+{
+    struct pool_state pools[LIMIT_POOLS];
+    int count = engine_pools(g, pools);
+    if (!count)
+        return;
+    static const char row[] = "%s{pool=\"%s\"} %d\n";
+    head(out, "tailrace_pool_places", "gauge", "Jobs of a pool that may run at once.");
+    for (int i = 0; i < count; i++)
+        buf_printf(out, row, "tailrace_pool_places", pools[i].name, pools[i].places);
+    head(out, "tailrace_pool_running", "gauge", "Jobs of a pool that run.");
+    for (int i = 0; i < count; i++)
+        buf_printf(out, row, "tailrace_pool_running", pools[i].name, pools[i].running);
+    head(out, "tailrace_pool_waiting", "gauge", "Jobs of a pool that wait.");
+    for (int i = 0; i < count; i++)
+        buf_printf(out, row, "tailrace_pool_waiting", pools[i].name, pools[i].waiting);
+}
+
 /* What only the loop thread may look at. */
 static void write_state(struct buf *out, struct server *s)
 {
@@ -40,6 +58,7 @@ static void write_state(struct buf *out, struct server *s)
     counter(out, "tailrace_jobs_removed_total",
             "Jobs that were deleted because they are kept no longer.",
             (double)retention_removed(s->retention));
+    write_pools(out, s->engine);
     gauge(out, "tailrace_definitions", "Job definitions.", (double)catalog_count(s->catalog));
     gauge(out, "tailrace_viewers", "Open WebSockets.", (double)viewers_count(s->viewers));
     gauge(out, "tailrace_connections", "Open HTTP connections.",

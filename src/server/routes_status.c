@@ -31,6 +31,23 @@ int handle_version(struct request *r, struct err *e)
     return 0;
 }
 
+static void write_pools(struct json *j, const struct engine *g)
+{
+    struct pool_state pools[LIMIT_POOLS];
+    int count = engine_pools(g, pools);
+    json_key(j, "pools");
+    json_begin_array(j);
+    for (int i = 0; i < count; i++) {
+        json_begin_object(j);
+        json_key_c(j, "name", pools[i].name);
+        json_key_int(j, "places", pools[i].places);
+        json_key_int(j, "running", pools[i].running);
+        json_key_int(j, "waiting", pools[i].waiting);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
 /* What only the loop thread may look at is written before the store is asked. */
 static void write_state(struct json *j, struct server *s)
 {
@@ -43,6 +60,8 @@ static void write_state(struct json *j, struct server *s)
     json_key_c(j, "trouble", trouble);
     json_key_int(j, "active_jobs", (int64_t)engine_active_jobs(s->engine));
     json_key_int(j, "jobs_removed", retention_removed(s->retention));
+    json_key_int(j, "max_jobs", s->options->max_jobs);
+    write_pools(j, s->engine);
     json_key_int(j, "job_definitions", (int64_t)catalog_count(s->catalog));
     json_key_int(j, "viewers", (int64_t)viewers_count(s->viewers));
     json_key_int(j, "connections", (int64_t)http_connections(s->http));

@@ -241,10 +241,11 @@ static int server_open(struct server *s, struct err *e)
     s->streams = streams_new(s, s->options->heartbeat_ms);
     s->viewers = viewers_new(s, s->options->heartbeat_ms);
     s->catalog = catalog_new(s->writer);
+    catalog_limit_pools(s->catalog, &s->options->pools);
     r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);
     if (r < 0)
         return r;
-    engine_limit(s->engine, s->options->max_jobs);
+    engine_limit(s->engine, s->options->max_jobs, &s->options->pools);
     r = open_definitions(s, e);
     if (r >= 0)
         kill_leftovers(s->options->data);

@@ -18,6 +18,7 @@ struct server_options {
     int64_t heartbeat_ms;    /* to viewers, after so much silence */
     int max_jobs;            /* that run at once; 0: no limit */
     struct keep keep;        /* of jobs that have ended */
+    struct pool_limits pools;
 };
 
 struct server {

@@ -61,6 +61,13 @@ static int compare_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "");
 }
 
+static int turn_compare(const struct job_row *a, const struct job_row *b)
+{
+    int order = compare_number(b->priority, a->priority);
+    order = order ? order : compare_number(a->created_at_us, b->created_at_us);
+    return order ? order : id_compare(a->id, b->id);
+}
+
 static int jobs_compare(const void *pa, const void *pb, void *ctx)
 {
     const struct job_query *q = ctx;
@@ -83,6 +90,8 @@ static int jobs_compare(const void *pa, const void *pb, void *ctx)
     case ORDER_STATUS:
         order = compare_number(a->status, b->status);
         break;
+    case ORDER_TURN:
+        return q->descending ? -turn_compare(a, b) : turn_compare(a, b);
     }
     order = order ? order : id_compare(a->id, b->id);
     return q->descending ? -order : order;
@@ -98,6 +107,8 @@ static bool job_is_wanted(const struct job_row *row, const struct job_query *q)
     const char *definition = row->definition_id;
     return state_is_wanted(q->states, row->status) &&
            (!q->definition_id || (definition && strcmp(definition, q->definition_id) == 0)) &&
+           (!q->before || (row->waits_for && turn_compare(row, q->before) < 0 &&
+                           compare_text(row->waits_for, q->before->waits_for) == 0)) &&
            (!q->word || text_has(row->name, q->word) || text_has(definition, q->word));
 }
 

@@ -22,7 +22,7 @@ enum { KEEP_BYTES = 1024 * 1024 }; /* an empty batch keeps so much, however litt
 #define AT(kind, member) offsetof(struct kind##_row, member)
 
 SHAPE(job, AT(job, definition_id), AT(job, name), AT(job, source), AT(job, parameters),
-      AT(job, started_by), AT(job, error), AT(job, cause));
+      AT(job, started_by), AT(job, pool), AT(job, waits_for), AT(job, error), AT(job, cause));
 SHAPE(step, AT(step, name), AT(step, type), AT(step, depends), AT(step, error), AT(step, cause),
       AT(step, progress_text), AT(step, told_lines), AT(step, outputs));
 SHAPE(task, AT(task, key), AT(task, payload), AT(task, cause));

@@ -15,6 +15,9 @@ struct job_row {
     const char *parameters; /* JSON object, text to text */
     const char *started_by; /* who or what: "API", "schedule, due ..." */
     struct id parent_id;    /* the task that started it, of another job; none: nobody did */
+    int priority;
+    const char *pool;      /* in which it takes a place while it runs; NULL: none */
+    const char *waits_for; /* while it is pending: "a place of pool ..." */
     enum job_state status;
     int64_t created_at_us, started_at_us, completed_at_us, updated_at_us;
     const char *error; /* first error line, for a failed job */

@@ -66,6 +66,8 @@ static void sql_jobs_where(struct buf *sql, const struct job_query *q)
     sql_states(sql, "status", q->states);
     if (q->definition_id)
         buf_add_c(sql, " AND definition_id = ?");
+    if (q->before)
+        buf_add_c(sql, " AND waits_for = ? AND (-priority, created_at, id) < (?, ?, ?)");
     if (q->word)
         buf_add_c(sql, " AND has_word(?, name, definition_id)");
 }
@@ -74,6 +76,12 @@ static void jobs_bind(struct query *query, const struct job_query *q)
 {
     if (q->definition_id)
         bind_text(query, q->definition_id);
+    if (q->before) {
+        bind_text(query, q->before->waits_for);
+        bind_number(query, -(int64_t)q->before->priority);
+        bind_number(query, q->before->created_at_us);
+        bind_id(query, q->before->id);
+    }
     if (q->word)
         bind_text(query, q->word);
 }
@@ -100,15 +108,17 @@ int sqlite_list_jobs(struct store_reader *r, const struct job_query *q, struct a
                      struct job_row ***ret_rows, size_t *ret_count, int64_t *ret_total,
                      struct err *e)
 {
-    static const char *const orders[] = {"created_at", "started_at", "completed_at",
-                                         "ifnull(name, '')", "status"};
+    static const char *const orders[] = {"created_at",       "started_at", "completed_at",
+                                         "ifnull(name, '')", "status",     "created_at"};
     struct conn *c = sqlite_reader(r)->conn;
     const char *direction = q->descending ? "DESC" : "ASC";
     AUTO_SQL sql = SQL_INIT;
     buf_add_c(&sql, "SELECT " JOB_COLUMNS);
     sql_jobs_where(&sql, q);
-    buf_printf(&sql, " ORDER BY %s %s, id %s LIMIT ? OFFSET ?", orders[q->order], direction,
-               direction);
+    buf_add_c(&sql, " ORDER BY ");
+    if (q->order == ORDER_TURN)
+        buf_printf(&sql, "-priority %s, ", direction);
+    buf_printf(&sql, "%s %s, id %s LIMIT ? OFFSET ?", orders[q->order], direction, direction);
     AUTO_QUERY query;
     int rc = query_open(&query, c, buf_text(&sql), e);
     if (rc < 0)

@@ -20,6 +20,9 @@ struct job_row *job_read(struct query *q, struct arena *a)
     row->source = column_text(q, a);
     row->started_by = column_text(q, a);
     row->parent_id = column_id(q);
+    row->priority = (int)column_number(q);
+    row->pool = column_text(q, a);
+    row->waits_for = column_text(q, a);
     row->bytes = column_number(q);
     row->end_seq = (uint64_t)column_number(q);
     return row;

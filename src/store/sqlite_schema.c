@@ -14,8 +14,8 @@
 enum {
     /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
      * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job; 7:
-     * the garbage of jobs */
-    FORMAT_VERSION = 7,
+     * the garbage of jobs; 8: priorities, pools, and what a job waits for */
+    FORMAT_VERSION = 8,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -47,6 +47,11 @@ enum {
     "NULL);"                                                                                   \
     "CREATE INDEX garbage_by_step ON garbage(step);"
 
+/* What version 8 added. */
+#define PRIORITY_COLUMN " priority INTEGER NOT NULL DEFAULT 0"
+#define POOL_COLUMN " pool TEXT"
+#define WAITS_FOR_COLUMN " waits_for TEXT"
+
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE journal(first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL,"
@@ -68,7 +73,8 @@ static const char schema[] =
     " completed_at INTEGER, updated_at INTEGER, error TEXT, cause TEXT,"
     " lines INTEGER NOT NULL, end_seq INTEGER NOT NULL, source_is_json INTEGER NOT NULL,"
     " parameters TEXT, source TEXT," STARTED_BY_COLUMN "," PARENT_COLUMN "," BYTES_COLUMN
-    ");" ENDED_INDEX "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
+    "," PRIORITY_COLUMN "," POOL_COLUMN "," WAITS_FOR_COLUMN ");" ENDED_INDEX
+    "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
     "CREATE INDEX jobs_by_status ON jobs(status, created_at, id);"
     "CREATE INDEX jobs_by_definition ON jobs(definition_id, created_at, id);"
 
@@ -145,8 +151,14 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
                       "ALTER TABLE jobs ADD COLUMN" BYTES_COLUMN
                       "; ALTER TABLE steps ADD COLUMN" BYTES_COLUMN ";" ENDED_INDEX,
                       e);
-    if (r >= 0)
+    if (r >= 0 && from < 7)
         r = conn_exec(c, GARBAGE_TABLE, e);
+    if (r >= 0)
+        r = conn_exec(c,
+                      "ALTER TABLE jobs ADD COLUMN" PRIORITY_COLUMN
+                      "; ALTER TABLE jobs ADD COLUMN" POOL_COLUMN
+                      "; ALTER TABLE jobs ADD COLUMN" WAITS_FOR_COLUMN,
+                      e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }
 

@@ -71,11 +71,19 @@ CHECKED int store_get_task(struct store_reader *r, struct id id, struct arena *a
 CHECKED int store_get_document(struct store_reader *r, struct id id, struct arena *a,
                                struct document_row **ret_row, struct err *e);
 
-enum job_order { ORDER_CREATED, ORDER_STARTED, ORDER_COMPLETED, ORDER_NAME, ORDER_STATUS };
+enum job_order {
+    ORDER_CREATED,
+    ORDER_STARTED,
+    ORDER_COMPLETED,
+    ORDER_NAME,
+    ORDER_STATUS,
+    ORDER_TURN, /* ascending: the highest priority first, then as they were made */
+};
 
 struct job_query {
-    unsigned states;           /* bit 1 << enum job_state; 0: all */
-    const char *definition_id; /* NULL: any */
+    unsigned states;              /* bit 1 << enum job_state; 0: all */
+    const char *definition_id;    /* NULL: any */
+    const struct job_row *before; /* in order of turn, and waiting for the same; NULL: any */
     const char *word; /* in the name or the definition's id, ASCII without case; NULL: any */
     enum job_order order;
     bool descending;

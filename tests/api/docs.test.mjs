@@ -84,7 +84,7 @@ async function stage(t) {
         .replaceAll("127.0.0.1:8085", "127.0.0.1:" + (server?.port ?? 8085));
     const own = Object.fromEntries(Object.entries(definitions).map(([name, text]) => [name, at(text)]));
     const data = await folder(t);
-    const server = await serve(t, { data, definitions: own });
+    const server = await serve(t, { data, definitions: own, args: ["--pool", "database=2"] }); // docs/job-definitions.md
     await mkdir(path.join(home, "definitions"));
     for (const [name, text] of Object.entries(own)) await writeFile(path.join(home, "definitions", name), text);
     await symlink(BUILD, path.join(home, "build"));

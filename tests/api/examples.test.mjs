@@ -20,7 +20,7 @@ nodeTest("the list names each file, and each is valid without a warning", async 
 
 nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) => {
     const definitions = Object.fromEntries(files.map((file) => [file, readFileSync(path.join(FOLDER, file), "utf8")]));
-    const server = await serve(t, { definitions });
+    const server = await serve(t, { definitions, args: ["--pool", "database=2"] });
     const jobs = await Promise.all(files.map((file) => {
         const id = path.basename(file, ".yaml");
         return server.run(id, id === "health" ? { server: server.url } : undefined);
@@ -48,5 +48,6 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["secrets.yaml"].use, /the command has it/);
     assert.match(lines["timeouts.yaml"].slow, /timeout: /);
     assert.match(lines["timeouts.yaml"].after, /going on/);
+    assert.match(lines["shared-pool.yaml"].load, /one of at most two/);
     assert.match(lines["tolerance.yaml"].after, /all the same/);
 });

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { serve } from "./server.mjs";
 
-const definition = (id, command) => `id: ${id}\nname: ${id}\nsteps:\n  - { name: s, type: shell, config: { command: ${command} } }\n`;
+const definition = (id, command, more = "") => `id: ${id}\nname: ${id}\n${more}steps:\n  - { name: s, type: shell, config: { command: ${command} } }\n`;
 
 // {name{labels}: value}; each has its help and type before it, once.
 function read(text) {
@@ -29,22 +29,25 @@ function read(text) {
 }
 
 test("metrics are in the text format, and say what the API says", { timeout: 60000 }, async (t) => {
-    const server = await serve(t, { definitions: { "good.yaml": definition("good", "echo hi"), "bad.yaml": definition("bad", "exit 1"), "long.yaml": definition("long", "exec sleep 1000") } });
+    const server = await serve(t, { definitions: { "good.yaml": definition("good", "echo hi"), "bad.yaml": definition("bad", "exit 1"), "long.yaml": definition("long", "exec sleep 1000", "pool: database\nmax_running: 1\n") }, args: ["--pool", "database=2"] });
     await server.run("good");
     await server.run("good");
     await server.run("bad");
     const long = await server.execute("long");
+    const waits = await server.execute("long");
+    await server.event(waits, ({ payload }) => payload.waits_for);
     const { text, status, headers } = await server.get("/metrics");
     assert.deepEqual([status, headers.get("content-type")], [200, "text/plain; version=0.0.4; charset=utf-8"]);
     const { values, known } = read(text);
     assert.equal(values['tailrace_jobs{status="completed"}'], 2);
     assert.equal(values['tailrace_jobs{status="failed"}'], 1);
-    assert.deepEqual([values.tailrace_active_jobs, values.tailrace_definitions, values.tailrace_store_trouble], [1, 3, 0]);
+    assert.deepEqual([values.tailrace_active_jobs, values.tailrace_definitions, values.tailrace_store_trouble], [2, 3, 0]);
+    assert.deepEqual(["places", "running", "waiting"].map((what) => values[`tailrace_pool_${what}{pool="database"}`]), [2, 1, 1]);
     const { body } = await server.get("/api/status");
     assert.ok(values.tailrace_events_total <= Number(body.cursor.split(":")[1]) && values.tailrace_events_total > 20);
     assert.equal(Math.round(values.process_start_time_seconds), Math.round(Date.parse(body.started_at) / 1000));
     for (const name of ["tailrace_data_bytes", "tailrace_data_free_bytes", "process_resident_memory_bytes", "process_cpu_seconds_total"]) assert.ok(values[name] > 0, name);
     const documented = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8").split("## Metrics")[1].split("\n## ")[0];
     assert.deepEqual([...documented.matchAll(/`((?:tailrace|process)_[a-z_]+)`/g)].map(([, name]) => name).sort(), [...known].sort());
-    await server.post(`/api/jobs/${long}/cancel`);
+    for (const job of [waits, long]) await server.post(`/api/jobs/${job}/cancel`);
 });

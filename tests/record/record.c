@@ -173,7 +173,8 @@ static void start_job(struct recorder *r)
                                   .format = DEFINITION_YAML,
                                   .schemas = worker_schemas()};
     must(definition_parse(&in, &d, &e), &e);
-    must(engine_execute(r->engine, d, NULL, NULL, 0, "API", &r->newest_job, &e), &e);
+    struct start start = {.by = "API"};
+    must(engine_execute(r->engine, d, &start, &r->newest_job, &e), &e);
     definition_free(d);
     r->jobs_left--;
 }

@@ -57,7 +57,9 @@ TEST(a_folder_of_an_older_format_gets_what_is_missing)
     struct store *s = case_open(BACKEND_SQLITE);
     case_fill(s, 5, 1);
     store_close(s);
-    run_sql("DROP TABLE garbage; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN bytes;"
+    run_sql("ALTER TABLE jobs DROP COLUMN priority; ALTER TABLE jobs DROP COLUMN pool;"
+            "ALTER TABLE jobs DROP COLUMN waits_for;"
+            "DROP TABLE garbage; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN bytes;"
             "ALTER TABLE steps DROP COLUMN bytes; ALTER TABLE jobs DROP COLUMN started_by;"
             " DROP TABLE schedules;"
             "ALTER TABLE jobs DROP COLUMN parent_id; ALTER TABLE steps DROP COLUMN outputs;"

@@ -153,7 +153,8 @@ static void dump_job(const struct job_row *j, struct buf *out)
         (long long)j->created_at_us, (long long)j->started_at_us, (long long)j->completed_at_us,
         (long long)j->updated_at_us, shown(j->error), shown(j->cause),
         (unsigned long long)j->lines, (unsigned long long)j->end_seq, ID_TEXT(j->parent_id));
-    buf_printf(out, "bytes %lld\n", (long long)j->bytes);
+    buf_printf(out, "bytes %lld priority %d '%s' '%s'\n", (long long)j->bytes, j->priority,
+               shown(j->pool), shown(j->waits_for));
 }
 
 static void dump_ended(void *arg, const struct ended_job *job)
@@ -351,15 +352,23 @@ static void dump_jobs(struct store_reader *r, struct rng *rng, struct buf *out)
             q.word = "E";
         q.states = rng_below(rng, 2) ? (unsigned)rng_below(rng, 64) : 0;
         q.definition_id = rng_below(rng, 3) ? NULL : "news";
-        q.order = (enum job_order)rng_below(rng, 5);
+        q.order = (enum job_order)rng_below(rng, 6);
         q.descending = rng_below(rng, 2);
         struct job_row **rows;
         size_t count;
         int64_t total;
         MUST(store_list_jobs(r, &q, &a, &rows, &count, &total, &e));
         buf_printf(out, "jobs %zu of %lld by %d\n", count, (long long)total, q.order);
-        for (size_t k = 0; k < count; k++)
+        for (size_t k = 0; k < count; k++) {
             dump_job(rows[k], out);
+            struct job_query before = {.before = rows[k]};
+            struct job_row **none;
+            size_t no;
+            if (!rows[k]->waits_for || !*rows[k]->waits_for)
+                continue;
+            MUST(store_list_jobs(r, &before, &a, &none, &no, &total, &e));
+            buf_printf(out, "%lld before it\n", (long long)total);
+        }
     }
     int64_t counts[JOB_STATE_COUNT];
     MUST(store_count_jobs(r, counts, &e));

@@ -15,7 +15,7 @@ static int rung;
 static void on_ring(struct deadline *d)
 {
     CHECK(d->at_ms >= last_ms);
-    CHECK_INT(d->place, 0);
+    CHECK_INT(d->node.place, 0);
     last_ms = d->at_ms;
     rung++;
 }
@@ -52,10 +52,10 @@ TEST(deadlines_ring_in_order_whatever_was_moved_and_cleared)
         deadline_set(&all, &some[i], rand() % 40, on_ring);
     for (int i = 0; i < MANY; i++) {
         struct deadline *d = &some[rand() % MANY];
-        cleared += i % 3 == 0 && d->place;
+        cleared += i % 3 == 0 && d->node.place;
         if (i % 3 == 0)
             deadline_clear(&all, d);
-        else if (d->place)
+        else if (d->node.place)
             deadline_set(&all, d, rand() % 40, on_ring);
     }
     end(&loop);

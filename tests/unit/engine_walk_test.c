@@ -8,7 +8,7 @@
  *     a task completes at most once
  *     the counts of a step that has ended are those of its tasks, before never more
  *     what is final has only final parts; what did not succeed has a cause
- *     no more runs at once than may
+ *     no more runs at once than may, of a definition, of a pool, of the server
  *     a step runs only when all that it depends on has ended as it asks for
  *
  * WALKS=n goes n walks (five a second), SEED=n begins with that one. */
@@ -20,6 +20,9 @@
 #include "job/definition.h"
 
 enum { STEPS_MAX = 4, DEFINITIONS = 4, MOVES = 80, JOBS_MAX = 6, AT_ONCE = 2, WALKS = 25 };
+enum { OF_POOL = 2, OF_SERVER = 3 };
+
+static const struct pool_limits pools = {{{"p", OF_POOL}}, 1};
 
 /* What a walk knows of a definition that it made. */
 struct plan {
@@ -91,6 +94,8 @@ static void plan_make(struct walk *w, int i)
     buf_printf(&text, "id: d%d\nname: D%d\n", i, i);
     if (p->one_at_a_time)
         buf_add_c(&text, "max_running: 1\n");
+    else if (i < 3)
+        buf_printf(&text, "pool: p\npriority: %d\n", throw(w, 3));
     if (throw(w, 3) == 0)
         buf_printf(&text,
                    "error_tolerance: { max_child_failures: %d, failure_action: stop_all }\n",
@@ -246,7 +251,7 @@ static void look(struct walk *w)
     struct err e;
     struct job_row **jobs;
     size_t count;
-    int64_t total, running = 0;
+    int64_t total, running[DEFINITIONS] = {0};
     struct job_query q = {.limit = -1};
     engine_world_commit(&w->base);
     HOLDS(w, store_read_begin(w->base.store, &r, &e) >= 0);
@@ -255,9 +260,11 @@ static void look(struct walk *w)
     HOLDS(w, (int)count == w->job_count);
     for (size_t i = 0; i < count; i++) {
         job_look(w, r, jobs[i]);
-        running += jobs[i]->status == JOB_RUNNING && strcmp(jobs[i]->definition_id, "d0") == 0;
+        running[jobs[i]->definition_id[1] - '0'] += jobs[i]->status == JOB_RUNNING;
     }
-    HOLDS(w, running <= 1);
+    HOLDS(w, running[0] <= 1);
+    HOLDS(w, running[1] + running[2] <= OF_POOL);
+    HOLDS(w, running[0] + running[1] + running[2] + running[3] <= OF_SERVER);
 }
 
 /* ---- moves ---- */
@@ -268,8 +275,10 @@ static void job_begin(struct walk *w)
     struct plan *p = &w->plans[throw(w, DEFINITIONS)];
     if (engine_active_jobs(w->base.engine) >= JOBS_MAX)
         return;
-    HOLDS(w, engine_execute(w->base.engine, p->definition, NULL, NULL, 0, "the walk",
-                            &w->jobs[w->job_count], &e) >= 0);
+    int priority = throw(w, 3) - 1;
+    struct start start = {.by = "the walk", .priority = throw(w, 2) ? &priority : NULL};
+    HOLDS(w, engine_execute(w->base.engine, p->definition, &start, &w->jobs[w->job_count],
+                            &e) >= 0);
     w->job_count++;
 }
 
@@ -282,6 +291,13 @@ static void job_cancel(struct walk *w)
     bool active = engine_is_active(w->base.engine, id);
     int r = engine_cancel(w->base.engine, id, "the walk", &e);
     HOLDS(w, active ? r == 0 || r == E_STATE : r == E_NOTFOUND);
+}
+
+static void engine_begin(struct walk *w)
+{
+    engine_world_begin(&w->base);
+    engine_world_engine(&w->base);
+    engine_limit(w->base.engine, OF_SERVER, &pools);
 }
 
 static void on_stopped(void *arg)
@@ -299,8 +315,7 @@ static void server_again(struct walk *w)
         uv_run(&w->base.loop, UV_RUN_NOWAIT); /* what told it may have been the last to come */
     }
     engine_world_end(&w->base, NULL, NULL);
-    engine_world_begin(&w->base);
-    engine_world_engine(&w->base);
+    engine_begin(w);
     HOLDS(w, engine_recover(w->base.engine, &e) >= 0);
 }
 
@@ -339,8 +354,7 @@ static void walk_go(unsigned long long seed)
     struct err e;
     w->seed = w->dice = seed;
     HOLDS(w, store_open_memory(&w->base.store, &e) >= 0);
-    engine_world_begin(&w->base);
-    engine_world_engine(&w->base);
+    engine_begin(w);
     for (int i = 0; i < DEFINITIONS; i++)
         plan_make(w, i);
     for (int i = 0; i < MOVES; i++) {

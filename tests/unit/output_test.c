@@ -35,7 +35,8 @@ static void world_begin(struct world *w)
     CHECK(store_open_memory(&w->base.store, &e) >= 0);
     engine_world_begin(&w->base);
     engine_world_engine(&w->base);
-    CHECK(engine_execute(w->base.engine, d, NULL, NULL, 0, "a test", &w->job, &e) >= 0);
+    struct start start = {.by = "a test"};
+    CHECK(engine_execute(w->base.engine, d, &start, &w->job, &e) >= 0);
     while (!(w->task = task_running(w->base.engine)))
         engine_world_commit(&w->base);
     definition_free(d);
