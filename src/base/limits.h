@@ -9,6 +9,7 @@ enum {
     LIMIT_DEFINITION_PARAMETERS = 100,    /* refused */
     LIMIT_DEFINITION_SECRETS = 32,        /* refused */
     LIMIT_POOLS = 100,                    /* of a server: it does not start */
+    LIMIT_DEFINITION_WEBHOOKS = 10,       /* refused */
     LIMIT_DEFINITION_DEPTH = 16,          /* nesting of maps and lists: refused */
     LIMIT_DEFINITIONS = 10000,            /* in the folder and by API together: 429 */
     LIMIT_REPLY_BYTES = 64 * 1024 * 1024, /* one JSON answer: 400; lists are paged far below */

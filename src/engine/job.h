@@ -45,6 +45,7 @@ struct engine {
     struct deadlines deadlines; /* of tasks, steps and jobs */
     struct places places;
     const struct pool_limits *pools;
+    struct webhooks *webhooks; /* webhooks.h; NULL: nobody is told */
     bool stopping;
     int readings; /* queue readings on the pool */
     void (*stopped)(void *arg);
@@ -224,6 +225,8 @@ void queue_place(struct step *step, struct task *t);
 
 /* ---- retry.c ---- */
 
+/* How long to wait after so many attempts have failed. */
+int64_t retry_pause_ms(const struct step_definition *d, int attempt);
 bool retry_is_left(const struct task *t);
 void retry_start(const struct task *t); /* says which attempt begins */
 void retry_later(struct task *t,
@@ -284,6 +287,12 @@ enum { SECRETS_ROOM = 16 * 1024 * 1024 }; /* of a masked text: three times the l
 
 /* Reads the job's secrets for a step that is being opened. E_INVAL, E_NOTFOUND, E_IO. */
 CHECKED int secrets_open(struct step *step, struct err *e);
+
+/* One of them, now. *ret_mode is that of its file, or 0. The caller wipes and frees the value.
+ */
+CHECKED int secret_read(const struct secret *secret, char **ret_value, mode_t *ret_mode,
+                        struct err *e);
+void secret_wipe(char *value);         /* frees it; NULL is fine */
 void secrets_close(struct step *step); /* wipes and forgets them */
 
 /* Frees the streams of a task or a step. */

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
+#include "engine/webhooks.h"
 
 enum { MEMBERS_MAX_BYTES = 1024 * 1024 };
 
@@ -302,6 +303,8 @@ void record_job_move(struct job *job, enum job_state to, const char *cause)
     job->row.error = job->error;
     set_times(to, now_us, &job->row.started_at_us, &job->row.completed_at_us);
     job_dirty(job);
+    if (job_state_is_final(to) && job->engine->webhooks)
+        webhooks_job_ended(job->engine->webhooks, job);
 }
 
 void record_job_waits(struct job *job, const char *text)

@@ -25,7 +25,7 @@ static struct deadlines *deadlines_of(const struct step *step)
 /* Twice as long after each failure, and of that between half and all, by chance, so that what
  * failed together does not come back together ("equal jitter", M. Brooker, Exponential Backoff
  * and Jitter, AWS Architecture Blog, 2015). */
-static int64_t backoff_ms(const struct step_definition *d, int attempt)
+int64_t retry_pause_ms(const struct step_definition *d, int attempt)
 {
     const int64_t most = d->retry_backoff_max_ms;
     int64_t ms = d->retry_backoff_ms;
@@ -76,7 +76,7 @@ static void on_retry(struct deadline *d)
 void retry_later(struct task *t, const char *cause)
 {
     struct step *step = t->step;
-    int64_t ms = backoff_ms(step->definition, t->row.attempt);
+    int64_t ms = retry_pause_ms(step->definition, t->row.attempt);
     AUTO_FREE char *label = fan_label(t);
     AUTO_FREE char *text = mem_printf(
         "%sattempt %d of %d failed: %s; the next one in %" PRId64 ".%" PRId64 " s", label,

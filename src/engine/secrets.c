@@ -33,16 +33,16 @@ static void close_fd(const int *fd)
 }
 
 /* Others on this machine can read it: not refused, but said. */
-static void tell_mode(struct step *step, const struct secret *secret, const struct stat *st)
+static void tell_mode(struct step *step, const struct secret *secret, mode_t mode)
 {
-    if (st->st_mode & (S_IROTH | S_IWOTH))
+    if (mode & (S_IROTH | S_IWOTH))
         record_linef(step->job, step, LEVEL_WARN,
                      "secret '%s': every user of this machine can %s the file %s (mode %04o)",
-                     secret->name, st->st_mode & S_IROTH ? "read" : "write", secret->from,
-                     (unsigned)st->st_mode & 07777);
+                     secret->name, mode & S_IROTH ? "read" : "write", secret->from,
+                     (unsigned)mode & 07777);
 }
 
-static int file_read(struct step *step, const struct secret *secret, struct buf *out,
+static int file_read(const struct secret *secret, struct buf *out, mode_t *ret_mode,
                      struct err *e)
 {
     struct stat st;
@@ -62,7 +62,7 @@ static int file_read(struct step *step, const struct secret *secret, struct buf 
     if (n < 0)
         return fail_errno(e, errno, "secret '%s': the file %s cannot be read", secret->name,
                           secret->from);
-    tell_mode(step, secret, &st);
+    *ret_mode = st.st_mode;
     return 0;
 }
 
@@ -77,11 +77,11 @@ static int env_read(const struct secret *secret, struct buf *out, struct err *e)
 }
 
 /* Without one newline at the end, which most editors and `echo` leave there. */
-static int secret_read(struct step *step, const struct secret *secret, char **ret_value,
-                       struct err *e)
+int secret_read(const struct secret *secret, char **ret_value, mode_t *ret_mode, struct err *e)
 {
     AUTO_SECRET value = BUF_INIT(LIMIT_SECRET_BYTES + 2);
-    int r = secret->kind == SECRET_FILE ? file_read(step, secret, &value, e)
+    *ret_mode = 0;
+    int r = secret->kind == SECRET_FILE ? file_read(secret, &value, ret_mode, e)
                                         : env_read(secret, &value, e);
     if (r < 0)
         return r;
@@ -103,6 +103,13 @@ static int secret_read(struct step *step, const struct secret *secret, char **re
     return 0;
 }
 
+void secret_wipe(char *value)
+{
+    if (value)
+        explicit_bzero(value, strlen(value));
+    free(value);
+}
+
 int secrets_open(struct step *step, struct err *e)
 {
     const struct definition *d = step->job->definition;
@@ -113,9 +120,11 @@ int secrets_open(struct step *step, struct err *e)
     step->worker.secrets = step->secrets;
     for (int i = 0; i < d->secret_count && r >= 0; i++) {
         char *value = NULL;
-        r = secret_read(step, &d->secrets[i], &value, e);
+        mode_t mode;
+        r = secret_read(&d->secrets[i], &value, &mode, e);
         if (r < 0)
             break;
+        tell_mode(step, &d->secrets[i], mode);
         step->secrets[i] = (struct worker_secret){d->secrets[i].name, value};
         step->worker.secret_count++;
         if (!step->job->mask)
@@ -129,11 +138,8 @@ int secrets_open(struct step *step, struct err *e)
 
 void secrets_close(struct step *step)
 {
-    for (size_t i = 0; i < step->worker.secret_count; i++) {
-        char *value = (char *)(uintptr_t)step->secrets[i].value;
-        explicit_bzero(value, strlen(value));
-        free(value);
-    }
+    for (size_t i = 0; i < step->worker.secret_count; i++)
+        secret_wipe((char *)(uintptr_t)step->secrets[i].value);
     free(step->secrets);
     step->worker.secrets = step->secrets = NULL;
     step->worker.secret_count = 0;

@@ -14,6 +14,7 @@
 #include "job/schedule.h"
 #include "job/secret.h"
 #include "job/step.h"
+#include "job/webhook.h"
 
 enum { DEFINITION_ID_MAX = 64, DEFINITION_NAME_MAX = 200, DEFINITION_TAG_MAX = 64 };
 
@@ -39,6 +40,7 @@ void definition_free(struct definition *d)
     free(d->warnings);
     parameters_free(d);
     secrets_free(d);
+    webhooks_free(d);
     steps_free(d);
     free(d);
 }
@@ -213,11 +215,23 @@ static int policy_read(const struct node *root, struct definition *d, struct err
 static int root_read(const struct definition_input *in, const struct node *root,
                      struct definition *d, struct err *e)
 {
-    static const char *const keys[] = {
-        "id",          "name", "description", "schedule", "timeout",
-        "enabled",     "tags", "parameters",  "secrets",  "error_tolerance",
-        "max_running", "keep", "pool",        "priority", "steps",
-        NULL};
+    static const char *const keys[] = {"id",
+                                       "name",
+                                       "description",
+                                       "schedule",
+                                       "timeout",
+                                       "enabled",
+                                       "tags",
+                                       "parameters",
+                                       "secrets",
+                                       "webhooks",
+                                       "error_tolerance",
+                                       "max_running",
+                                       "keep",
+                                       "pool",
+                                       "priority",
+                                       "steps",
+                                       NULL};
     const struct node *steps = NULL;
     int r = node_check_map(root, keys, e);
     if (r >= 0)
@@ -230,6 +244,8 @@ static int root_read(const struct definition_input *in, const struct node *root,
         r = parameters_read(node_get(root, "parameters"), d, e);
     if (r >= 0)
         r = secrets_read(node_get(root, "secrets"), d, e);
+    if (r >= 0)
+        r = webhooks_read(node_get(root, "webhooks"), d, e);
     if (r >= 0)
         r = schedule_take(node_get(root, "schedule"), d, e);
     if (r >= 0)

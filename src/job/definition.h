@@ -44,6 +44,14 @@ struct secret {
     char *from; /* the file's path, or the variable's name */
 };
 
+struct webhook {
+    char *url;         /* may name secrets */
+    unsigned outcomes; /* 1 << enum job_state */
+    char *secret;      /* that signs; NULL: nothing does */
+    int attempts;
+    int64_t backoff_ms, backoff_max_ms, timeout_ms;
+};
+
 enum on_error { ON_ERROR_FAIL, ON_ERROR_CONTINUE, ON_ERROR_RETRY };
 
 struct step_definition {
@@ -84,6 +92,8 @@ struct definition {
     int parameter_count;
     struct secret *secrets; /* secret.h */
     int secret_count;
+    struct webhook *webhooks; /* webhook.h */
+    int webhook_count;
     int max_running;        /* jobs of it at once; 0: no limit */
     struct keep keep;       /* of its jobs that have ended */
     char *pool;             /* NULL: none */

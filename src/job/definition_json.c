@@ -7,6 +7,7 @@
 #include "job/quantity.h"
 #include "job/schedule.h"
 #include "job/step.h"
+#include "job/webhook.h"
 
 static void key_duration(struct json *j, const char *key, int64_t ms)
 {
@@ -157,6 +158,8 @@ void definition_json_members(const struct definition *d, struct json *j)
     key_texts(j, "tags", d->tags, d->tag_count);
     parameters_json(d, j);
     secrets_json(d, j);
+    json_key(j, "webhooks");
+    webhooks_json(d, j);
     tolerance_json(d, j);
     json_key(j, "steps");
     json_begin_array(j);

@@ -79,13 +79,13 @@ static int type_read(const struct node *step, const struct worker_schema *const 
     return 0;
 }
 
-static int retry_read(const struct node *n, struct step_definition *s, struct err *e)
+int retry_read(const struct node *n, struct step_definition *s, struct err *e)
 {
     static const char *const keys[] = {"attempts", "backoff", "backoff_max", NULL};
     int r = node_check_map(n, keys, e);
     const struct node *attempts = node_get(n, "attempts"), *backoff = node_get(n, "backoff"),
                       *most = node_get(n, "backoff_max");
-    int64_t value = RETRY_ATTEMPTS;
+    int64_t value = s->retry_attempts ? s->retry_attempts : RETRY_ATTEMPTS;
     if (r >= 0 && attempts)
         r = node_int(attempts, 1, STEP_ATTEMPTS_MAX, &value, e);
     if (r >= 0 && backoff)

@@ -11,6 +11,10 @@ CHECKED int steps_read(const struct node *steps, const struct worker_schema *con
                        struct filler *filler, struct definition *d, struct err *e);
 void steps_free(struct definition *d);
 
+/* Reads attempts and pauses of a step, or of what is tried again like one; what is not written
+ * stays as it is. */
+CHECKED int retry_read(const struct node *n, struct step_definition *s, struct err *e);
+
 /* The step that is called `name` and that `s` waits for; `n` is where it is written. E_INVAL:
  * there is none, or it is `s` itself. `indexes` maps names to steps. */
 CHECKED int step_index(const struct node *n, const char *name, const struct map *indexes,

@@ -106,6 +106,7 @@ static void drain(struct server *s)
     streams_drain(s->streams);
     retention_stop(s->retention);
     viewers_drain(s->viewers);
+    webhooks_stop(s->webhooks);
     engine_stop(s->engine, on_engine_stopped, s);
     (void)uv_timer_start(&s->patience, on_patience, DRAIN_MS, 0);
 }
@@ -200,6 +201,21 @@ static void on_retention_told(void *arg, struct id job_id, const char *text)
     chronicle_add(arg, LEVEL_INFO, "job_deleted", ID_TEXT(job_id), "%s", text);
 }
 
+static void on_webhook_told(void *arg, enum event_level level, const char *event,
+                            struct id job_id, const char *text)
+{
+    chronicle_add(arg, level, event, ID_TEXT(job_id), "%s", text);
+}
+
+/* What an earlier server decided comes before what the jobs that go on may add. */
+static int open_webhooks(struct server *s, struct err *e)
+{
+    AUTO_READER *reader = NULL;
+    s->webhooks = webhooks_new(s->engine, on_webhook_told, s);
+    int r = store_read_begin(s->store, &reader, e);
+    return r < 0 ? r : webhooks_load(s->webhooks, reader, e);
+}
+
 /* After the jobs that go on are known. */
 static int open_schedules(struct server *s, struct err *e)
 {
@@ -249,6 +265,8 @@ static int server_open(struct server *s, struct err *e)
     r = open_definitions(s, e);
     if (r >= 0)
         kill_leftovers(s->options->data);
+    if (r >= 0)
+        r = open_webhooks(s, e);
     if (r >= 0)
         r = engine_recover(s->engine, e);
     if (r >= 0)
@@ -308,6 +326,7 @@ static int server_close(struct server *s, struct err *e)
     if (s->before_poll.loop)
         close_handles(s);
     schedules_free(s->schedules);
+    webhooks_close(s->webhooks);
     engine_free(s->engine);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
     retention_free(s->retention);

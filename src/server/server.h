@@ -8,6 +8,7 @@
 
 #include "engine/retention.h"
 #include "engine/schedules.h"
+#include "engine/webhooks.h"
 #include "feed/feed.h"
 #include "server/supervisor.h"
 
@@ -29,6 +30,7 @@ struct server {
     struct catalog *catalog;
     struct engine *engine;
     struct schedules *schedules;
+    struct webhooks *webhooks;
     struct retention *retention;
     struct http *http;
     struct viewers *viewers;

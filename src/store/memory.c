@@ -233,6 +233,12 @@ static void change_apply(struct memory_store *s, struct change *c, uint64_t last
     case CHANGE_SCHEDULE:
         shelf_put(&s->schedules, str_of(c->schedule->definition_id), c->schedule);
         break;
+    case CHANGE_DELIVERY:
+        shelf_put(&s->deliveries, ID_KEY(c->delivery->id), c->delivery);
+        break;
+    case CHANGE_DELIVERY_DELETE:
+        shelf_remove_key(&s->deliveries, ID_KEY(c->delivery_id));
+        break;
     case CHANGE_JOB_DELETE:
         job_remove(s, c->job_id, last_seq);
         break;
@@ -313,8 +319,8 @@ static void memory_close(struct store *base)
 {
     struct memory_store *s = container_of(base, struct memory_store, base);
     ASSERT(s->readers == 0);
-    struct shelf *shelves[] = {&s->jobs,      &s->steps,       &s->tasks,
-                               &s->documents, &s->definitions, &s->schedules};
+    struct shelf *shelves[] = {&s->jobs,        &s->steps,     &s->tasks,     &s->documents,
+                               &s->definitions, &s->schedules, &s->deliveries};
     for (size_t i = 0; i < ARRAY_LEN(shelves); i++)
         shelf_done(shelves[i]);
     map_done(&s->task_keys);
@@ -360,6 +366,7 @@ int store_open_memory(struct store **ret_store, struct err *e)
     s->documents.shape = &shape_document;
     s->definitions.shape = &shape_definition;
     s->schedules.shape = &shape_schedule;
+    s->deliveries.shape = &shape_delivery;
     *ret_store = &s->base;
     return 0;
 }

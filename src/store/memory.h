@@ -25,7 +25,7 @@ struct memory_store {
     pthread_cond_t quiet; /* no reader is open any more */
     int readers;
     uint64_t head;
-    struct shelf jobs, steps, tasks, documents, definitions, schedules;
+    struct shelf jobs, steps, tasks, documents, definitions, schedules, deliveries;
     struct map task_keys; /* step id and key → task's slot */
     struct map deleted;   /* job id */
     uint64_t deleted_seq;

@@ -358,6 +358,29 @@ static int memory_list_schedules(struct store_reader *r, struct arena *a,
     return 0;
 }
 
+static int compare_deliveries(const void *pa, const void *pb, void *ctx)
+{
+    (void)ctx;
+    const struct delivery_row *a = *(const struct delivery_row *const *)pa;
+    const struct delivery_row *b = *(const struct delivery_row *const *)pb;
+    return id_compare(a->id, b->id);
+}
+
+static int memory_list_deliveries(struct store_reader *r, struct arena *a,
+                                  struct delivery_row ***ret_rows, size_t *ret_count,
+                                  struct err *e)
+{
+    (void)e;
+    const struct shelf *deliveries = &memory_store(r)->deliveries;
+    struct rows rows = {0};
+    for (size_t i = 0; i < deliveries->count; i++)
+        rows_add(&rows, deliveries->slots[i]->row);
+    rows_sort(&rows, compare_deliveries, NULL);
+    *ret_rows =
+        (struct delivery_row **)rows_finish(&rows, &shape_delivery, -1, 0, a, ret_count, NULL);
+    return 0;
+}
+
 /* ---- single rows ---- */
 
 static void *row_find(const struct shelf *shelf, const char *what, struct id id,
@@ -437,6 +460,7 @@ void memory_read_ops(struct store_ops *ops)
     ops->list_documents = memory_list_documents;
     ops->list_definitions = memory_list_definitions;
     ops->list_schedules = memory_list_schedules;
+    ops->list_deliveries = memory_list_deliveries;
     ops->read_lines = memory_read_lines;
     ops->read_events = memory_read_events;
 }

@@ -13,7 +13,7 @@ struct row_shape {
 };
 
 extern const struct row_shape shape_job, shape_step, shape_task, shape_document,
-    shape_definition, shape_schedule;
+    shape_definition, shape_schedule, shape_delivery;
 
 /* A deep copy in one block, to be freed by free(). */
 void *row_dup(const struct row_shape *shape, const void *row);

@@ -30,6 +30,7 @@ SHAPE(document, AT(document, url), AT(document, title), AT(document, description
       AT(document, published), AT(document, markdown), AT(document, metadata));
 SHAPE(definition, AT(definition, id), AT(definition, source));
 SHAPE(schedule, AT(schedule, definition_id), AT(schedule, key));
+SHAPE(delivery, AT(delivery, definition_id), AT(delivery, target), AT(delivery, body));
 
 static const char **string_at(void *row, size_t offset)
 {
@@ -97,6 +98,11 @@ struct definition_row *definition_row_copy(struct arena *a, const struct definit
 struct schedule_row *schedule_row_copy(struct arena *a, const struct schedule_row *row)
 {
     return row_copy(&shape_schedule, a, row);
+}
+
+struct delivery_row *delivery_row_copy(struct arena *a, const struct delivery_row *row)
+{
+    return row_copy(&shape_delivery, a, row);
 }
 
 struct batch *batch_new(void)
@@ -186,6 +192,16 @@ void batch_put_definition(struct batch *b, const struct definition_row *row)
 void batch_put_schedule(struct batch *b, const struct schedule_row *row)
 {
     batch_add_change(b, CHANGE_SCHEDULE)->schedule = schedule_row_copy(&b->arena, row);
+}
+
+void batch_put_delivery(struct batch *b, const struct delivery_row *row)
+{
+    batch_add_change(b, CHANGE_DELIVERY)->delivery = delivery_row_copy(&b->arena, row);
+}
+
+void batch_delete_delivery(struct batch *b, struct id id)
+{
+    batch_add_change(b, CHANGE_DELIVERY_DELETE)->delivery_id = id;
 }
 
 void batch_delete_definition(struct batch *b, const char *id)

@@ -96,6 +96,17 @@ struct schedule_row {
     bool paused;
 };
 
+/* A webhook's message that is on its way: gone when it was taken, or given up. */
+struct delivery_row {
+    struct id id; /* the receiver knows by it what comes twice */
+    struct id job_id;
+    const char *definition_id;
+    const char *target; /* JSON: where to, signed by what, how often; no secret itself */
+    const char *body;   /* JSON */
+    int attempts;       /* that have failed */
+    int64_t created_at_us, due_at_us;
+};
+
 /* What one commit makes durable: events in order and the rows that they change. Rows are
  * written whole (insert or replace by id). Filled on the loop thread through writer.h. */
 enum change_kind {
@@ -108,6 +119,8 @@ enum change_kind {
     CHANGE_DEFINITION,
     CHANGE_DEFINITION_DELETE,
     CHANGE_SCHEDULE,
+    CHANGE_DELIVERY,
+    CHANGE_DELIVERY_DELETE,
     CHANGE_JOB_DELETE, /* the job, its steps, tasks, documents and lines */
 };
 
@@ -120,8 +133,9 @@ struct change {
         struct document_row *document;
         struct definition_row *definition;
         struct schedule_row *schedule;
+        struct delivery_row *delivery;
         const char *definition_id;
-        struct id job_id;
+        struct id job_id, delivery_id;
     };
 };
 
@@ -148,6 +162,8 @@ void batch_put_task_state(struct batch *b, const struct task_row *row);
 void batch_put_document(struct batch *b, const struct document_row *row);
 void batch_put_definition(struct batch *b, const struct definition_row *row);
 void batch_put_schedule(struct batch *b, const struct schedule_row *row);
+void batch_put_delivery(struct batch *b, const struct delivery_row *row);
+void batch_delete_delivery(struct batch *b, struct id id);
 
 /* With its schedule. */
 void batch_delete_definition(struct batch *b, const char *id);
@@ -160,3 +176,4 @@ struct task_row *task_row_copy(struct arena *a, const struct task_row *row);
 struct document_row *document_row_copy(struct arena *a, const struct document_row *row);
 struct definition_row *definition_row_copy(struct arena *a, const struct definition_row *row);
 struct schedule_row *schedule_row_copy(struct arena *a, const struct schedule_row *row);
+struct delivery_row *delivery_row_copy(struct arena *a, const struct delivery_row *row);

@@ -295,6 +295,7 @@ static const struct store_ops sqlite_ops = {
     .list_documents = sqlite_list_documents,
     .list_definitions = sqlite_list_definitions,
     .list_schedules = sqlite_list_schedules,
+    .list_deliveries = sqlite_list_deliveries,
     .read_lines = sqlite_read_lines,
     .read_events = sqlite_read_events,
 };

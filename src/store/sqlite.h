@@ -10,7 +10,7 @@
  *                holds again the events of TOPIC_JOBS, so that they are read without lines
  *   deleted      jobs that were deleted: their events in journal and `jobs` are passed over
  *   garbage      what is left of them: tasks of a step, and (step 0) documents and chunks
- *   jobs steps tasks documents definitions schedules   the rows of rows.h
+ *   jobs steps tasks documents definitions schedules deliveries   the rows of rows.h
  *
  * A pass of the compactor takes a prefix of the journal, (compacted_seq, pass_seq], writes it
  * as chunks, and then moves compacted_seq and deletes the prefix in one transaction. So the
@@ -145,6 +145,9 @@ CHECKED int sqlite_group_errors(struct store_reader *r, struct id step_id, int64
 CHECKED int sqlite_list_documents(struct store_reader *r, const struct document_query *q,
                                   struct arena *a, struct document_row ***ret_rows,
                                   size_t *ret_count, int64_t *ret_total, struct err *e);
+CHECKED int sqlite_list_deliveries(struct store_reader *r, struct arena *a,
+                                   struct delivery_row ***ret_rows, size_t *ret_count,
+                                   struct err *e);
 CHECKED int sqlite_list_schedules(struct store_reader *r, struct arena *a,
                                   struct schedule_row ***ret_rows, size_t *ret_count,
                                   struct err *e);

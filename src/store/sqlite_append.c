@@ -363,6 +363,33 @@ static int schedule_write(struct conn *c, const struct schedule_row *row, struct
     return query_run(&q, e);
 }
 
+static int delivery_write(struct conn *c, const struct delivery_row *row, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c, "INSERT OR REPLACE INTO deliveries VALUES(?,?,?,?,?,?,?,?)", e);
+    if (r < 0)
+        return r;
+    bind_id(&q, row->id);
+    bind_id(&q, row->job_id);
+    bind_text(&q, row->definition_id);
+    bind_text(&q, row->target);
+    bind_text(&q, row->body);
+    bind_number(&q, row->attempts);
+    bind_number(&q, row->created_at_us);
+    bind_number(&q, row->due_at_us);
+    return query_run(&q, e);
+}
+
+static int delivery_delete(struct conn *c, struct id id, struct err *e)
+{
+    AUTO_QUERY q;
+    int r = query_open(&q, c, "DELETE FROM deliveries WHERE id = ?", e);
+    if (r < 0)
+        return r;
+    bind_id(&q, id);
+    return query_run(&q, e);
+}
+
 /* However much it wrote: what is seen of it at once is gone at once, the rest is garbage that
  * is swept piece by piece (sqlite_garbage.c). */
 static int job_delete(struct sqlite_store *s, struct id job_id, uint64_t last_seq,
@@ -418,6 +445,10 @@ static int change_write(struct sqlite_store *s, struct change *change, uint64_t 
         return definition_delete(s->writer, change->definition_id, e);
     case CHANGE_SCHEDULE:
         return schedule_write(s->writer, change->schedule, e);
+    case CHANGE_DELIVERY:
+        return delivery_write(s->writer, change->delivery, e);
+    case CHANGE_DELIVERY_DELETE:
+        return delivery_delete(s->writer, change->delivery_id, e);
     case CHANGE_JOB_DELETE:
         if (FAULT(STORE_DELETE))
             return fault_fail(e);

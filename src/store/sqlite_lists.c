@@ -407,3 +407,30 @@ int sqlite_list_schedules(struct store_reader *r, struct arena *a,
     *ret_rows = (struct schedule_row **)rows_finish(&rows, a, ret_count);
     return rc;
 }
+
+int sqlite_list_deliveries(struct store_reader *r, struct arena *a,
+                           struct delivery_row ***ret_rows, size_t *ret_count, struct err *e)
+{
+    AUTO_QUERY q;
+    int rc = query_open(&q, sqlite_reader(r)->conn,
+                        "SELECT id, job_id, definition_id, target, body, attempts, created_at,"
+                        " due_at FROM deliveries ORDER BY id",
+                        e);
+    if (rc < 0)
+        return rc;
+    struct rows rows = {0};
+    while ((rc = query_step(&q, e)) > 0) {
+        struct delivery_row *row = arena_alloc(a, sizeof(*row));
+        row->id = column_id(&q);
+        row->job_id = column_id(&q);
+        row->definition_id = column_text(&q, a);
+        row->target = column_text(&q, a);
+        row->body = column_text(&q, a);
+        row->attempts = (int)column_number(&q);
+        row->created_at_us = column_number(&q);
+        row->due_at_us = column_number(&q);
+        rows_add(&rows, row);
+    }
+    *ret_rows = (struct delivery_row **)rows_finish(&rows, a, ret_count);
+    return rc;
+}

@@ -14,8 +14,9 @@
 enum {
     /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
      * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job; 7:
-     * the garbage of jobs; 8: priorities, pools, and what a job waits for */
-    FORMAT_VERSION = 8,
+     * the garbage of jobs; 8: priorities, pools, and what a job waits for;
+     * 9: deliveries of webhooks */
+    FORMAT_VERSION = 9,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -51,6 +52,12 @@ enum {
 #define PRIORITY_COLUMN " priority INTEGER NOT NULL DEFAULT 0"
 #define POOL_COLUMN " pool TEXT"
 #define WAITS_FOR_COLUMN " waits_for TEXT"
+
+/* What version 9 added. */
+#define DELIVERIES_TABLE                                                                       \
+    "CREATE TABLE deliveries(id BLOB PRIMARY KEY, job_id BLOB NOT NULL, definition_id TEXT,"   \
+    " target TEXT, body TEXT, attempts INTEGER NOT NULL, created_at INTEGER,"                  \
+    " due_at INTEGER) WITHOUT ROWID;"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -102,7 +109,7 @@ static const char schema[] =
 
              "CREATE TABLE definitions(id TEXT PRIMARY KEY, source TEXT, is_json INTEGER NOT "
              "NULL,"
-             " created_at INTEGER, updated_at INTEGER);" SCHEDULES_TABLE
+             " created_at INTEGER, updated_at INTEGER);" SCHEDULES_TABLE DELIVERIES_TABLE
 
              "INSERT INTO meta VALUES('compacted_seq', 0);"
              "INSERT INTO streams VALUES(1, zeroblob(16), zeroblob(16));";
@@ -153,12 +160,14 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
                       e);
     if (r >= 0 && from < 7)
         r = conn_exec(c, GARBAGE_TABLE, e);
-    if (r >= 0)
+    if (r >= 0 && from < 8)
         r = conn_exec(c,
                       "ALTER TABLE jobs ADD COLUMN" PRIORITY_COLUMN
                       "; ALTER TABLE jobs ADD COLUMN" POOL_COLUMN
                       "; ALTER TABLE jobs ADD COLUMN" WAITS_FOR_COLUMN,
                       e);
+    if (r >= 0)
+        r = conn_exec(c, DELIVERIES_TABLE, e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }
 

@@ -130,6 +130,12 @@ int store_list_definitions(struct store_reader *r, struct arena *a,
     return r->store->ops->list_definitions(r, a, ret_rows, ret_count, e);
 }
 
+int store_list_deliveries(struct store_reader *r, struct arena *a,
+                          struct delivery_row ***ret_rows, size_t *ret_count, struct err *e)
+{
+    return r->store->ops->list_deliveries(r, a, ret_rows, ret_count, e);
+}
+
 int store_list_schedules(struct store_reader *r, struct arena *a,
                          struct schedule_row ***ret_rows, size_t *ret_count, struct err *e)
 {

@@ -151,6 +151,11 @@ CHECKED int store_list_definitions(struct store_reader *r, struct arena *a,
                                    struct definition_row ***ret_rows, size_t *ret_count,
                                    struct err *e);
 
+/* Messages of webhooks that are on their way, the oldest first. */
+CHECKED int store_list_deliveries(struct store_reader *r, struct arena *a,
+                                  struct delivery_row ***ret_rows, size_t *ret_count,
+                                  struct err *e);
+
 /* What was decided about schedules, by definition. */
 CHECKED int store_list_schedules(struct store_reader *r, struct arena *a,
                                  struct schedule_row ***ret_rows, size_t *ret_count,

@@ -42,6 +42,8 @@ struct store_ops {
     int (*list_definitions)(struct store_reader *r, struct arena *a,
                             struct definition_row ***ret_rows, size_t *ret_count,
                             struct err *e);
+    int (*list_deliveries)(struct store_reader *r, struct arena *a,
+                           struct delivery_row ***ret_rows, size_t *ret_count, struct err *e);
     int (*list_schedules)(struct store_reader *r, struct arena *a,
                           struct schedule_row ***ret_rows, size_t *ret_count, struct err *e);
     int (*read_lines)(struct store_reader *r, const struct line_query *q,

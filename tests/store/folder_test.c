@@ -61,7 +61,7 @@ TEST(a_folder_of_an_older_format_gets_what_is_missing)
             "ALTER TABLE jobs DROP COLUMN waits_for;"
             "DROP TABLE garbage; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN bytes;"
             "ALTER TABLE steps DROP COLUMN bytes; ALTER TABLE jobs DROP COLUMN started_by;"
-            " DROP TABLE schedules;"
+            " DROP TABLE schedules; DROP TABLE deliveries;"
             "ALTER TABLE jobs DROP COLUMN parent_id; ALTER TABLE steps DROP COLUMN outputs;"
             "PRAGMA user_version = 3");
     s = case_open(BACKEND_SQLITE);
@@ -73,6 +73,7 @@ TEST(a_folder_of_an_older_format_gets_what_is_missing)
     struct store_reader *r;
     size_t count;
     batch_put_schedule(b, &row);
+    batch_put_delivery(b, &(struct delivery_row){.id = {{1}}, .body = "{}"});
     commit(s, b);
     CHECK(store_read_begin(s, &r, &e) >= 0);
     CHECK(store_list_schedules(r, &a, &rows, &count, &e) >= 0);

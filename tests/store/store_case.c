@@ -403,6 +403,14 @@ void dump_reader(struct store_reader *r, uint64_t seed, struct buf *out)
         buf_printf(out, "schedule '%s' '%s' %lld %lld %d\n", schedules[i]->definition_id,
                    shown(schedules[i]->key), (long long)schedules[i]->decided_at_us,
                    (long long)schedules[i]->queued_at_us, schedules[i]->paused);
+    struct delivery_row **deliveries;
+    MUST(store_list_deliveries(r, &a, &deliveries, &count, &e));
+    for (size_t i = 0; i < count; i++)
+        buf_printf(
+            out, "delivery %s of %s '%s' '%s' '%s' %d %lld %lld\n", ID_TEXT(deliveries[i]->id),
+            ID_TEXT(deliveries[i]->job_id), shown(deliveries[i]->definition_id),
+            shown(deliveries[i]->target), shown(deliveries[i]->body), deliveries[i]->attempts,
+            (long long)deliveries[i]->created_at_us, (long long)deliveries[i]->due_at_us);
     struct job_query all = {.limit = -1};
     MUST(store_list_jobs(r, &all, &a, &jobs, &count, &total, &e));
     CHECK_INT(total, count);

@@ -154,6 +154,23 @@ static void walk_definition(struct walk *w, struct batch *b)
         batch_delete_definition(b, id);
 }
 
+static void walk_delivery(struct walk *w, struct batch *b)
+{
+    struct id id = {{(uint8_t)(1 + rng_below(&w->rng, 4))}};
+    struct delivery_row row = {.id = id,
+                               .job_id = {{7}},
+                               .definition_id = any_word(w),
+                               .target = any_word(w),
+                               .body = any_word(w),
+                               .attempts = (int)rng_below(&w->rng, 5),
+                               .created_at_us = w->now,
+                               .due_at_us = w->now + 1};
+    if (rng_below(&w->rng, 3))
+        batch_put_delivery(b, &row);
+    else
+        batch_delete_delivery(b, id);
+}
+
 static void walk_change(struct walk *w, struct batch *b)
 {
     struct walk_job *job = &w->jobs[rng_below(&w->rng, WALK_JOBS)];
@@ -166,6 +183,8 @@ static void walk_change(struct walk *w, struct batch *b)
         job->step_count ? &job->steps[rng_below(&w->rng, (uint64_t)job->step_count)] : NULL;
     if (what == 1)
         walk_definition(w, b);
+    else if (what == 39)
+        walk_delivery(w, b);
     else if (what < 5 || !step)
         walk_step_row(w, b, job);
     else if (what < 9)
@@ -205,6 +224,12 @@ static void change_copy(struct batch *to, const struct change *c)
         break;
     case CHANGE_SCHEDULE:
         batch_put_schedule(to, c->schedule);
+        break;
+    case CHANGE_DELIVERY:
+        batch_put_delivery(to, c->delivery);
+        break;
+    case CHANGE_DELIVERY_DELETE:
+        batch_delete_delivery(to, c->delivery_id);
         break;
     case CHANGE_JOB_DELETE:
         batch_delete_job(to, c->job_id);
