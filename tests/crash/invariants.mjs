@@ -11,6 +11,8 @@
 //     whole        the lines of an attempt that completed are all there ("say 3 of 40")
 //     schedule     a scheduled time has its job once
 //     cancel       a job whose cancel was answered was cancelled
+//     outcome      a job ends as it would have without a kill
+//     secret       no event has it
 //     orphan       no process that a command started is alive
 //
 //     assert.deepEqual(await examine(server, { accepted, cancelled }), []);
@@ -150,9 +152,12 @@ async function linesCheck(fold, server) {
     for (const [step, count] of fold.lines) if (next.get(step) !== count) fold.wrong("lines", `${next.get(step) ?? 0} lines of step '${step}', its events are ${count}`);
 }
 
-async function jobCheck(server, row) {
+async function jobCheck(server, row, secret) {
     const fold = new Fold(row.id);
-    for (const event of await server.events(`job:${row.id}`, await server.beginning())) fold.take(event);
+    for (const event of await server.events(`job:${row.id}`, await server.beginning())) {
+        fold.take(event);
+        if (secret && JSON.stringify(event).includes(secret)) fold.wrong("secret", `event ${event.seq} has the secret`);
+    }
     if (!fold.over) fold.wrong("moves", `it never ended: ${row.status}`);
     const tree = (await server.get(`/api/jobs/${row.id}/tree?lines=1`)).body;
     rowsCheck(fold, tree, await everything(server, `/api/jobs/${row.id}/children`, "children"));
@@ -191,8 +196,9 @@ export function alive(lines) {
 /* ---- all of it ---- */
 
 // What is broken, as sentences. All jobs have to be over. checked: ids that were looked at before;
+// outcomes: definition -> "state: cause".
 // counts: is added to.
-export async function examine(server, { accepted = [], cancelled = new Set(), checked = new Set(), counts = {} } = {}) {
+export async function examine(server, { accepted = [], cancelled = new Set(), outcomes = {}, secret, checked = new Set(), counts = {} } = {}) {
     const found = [], times = new Map();
     const system = [];
     for (let cursor = await server.beginning(); ; ) {
@@ -213,7 +219,9 @@ export async function examine(server, { accepted = [], cancelled = new Set(), ch
             times.set(time, row.id);
         }
         if (checked.has(row.id)) continue;
-        const fold = await jobCheck(server, row);
+        const fold = await jobCheck(server, row, secret);
+        const wanted = outcomes[row.definition_id], is = `${row.status}: ${row.cause}`;
+        if (wanted && row.status !== "cancelled" && is !== wanted) fold.wrong("outcome", `job of '${row.definition_id}' is '${is}', not '${wanted}'`);
         if (cancelled.has(row.id) && fold.over !== "cancelled") fold.wrong("cancel", `its cancel was answered, and it is ${fold.over}`);
         found.push(...fold.found);
         checked.add(row.id);

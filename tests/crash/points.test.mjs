@@ -111,7 +111,11 @@ test("at every fault point a server dies or fails, and the next one breaks no in
         await world.kill();
         for (const one of group) {
             const began = performance.now();
-            const struck = await strike(world, one.point, `${one.point}:${one.n}:${one.action}`);
+            let struck = await strike(world, one.point, `${one.point}:${one.n}:${one.action}`);
+            if (!struck && !LONG && one.n > 1) { // there was not so much to do
+                await world.kill();
+                struck = await strike(world, one.point, `${one.point}:${(one.n = 1)}:${one.action}`);
+            }
             one.ms = performance.now() - began;
             await world.kill(one.action === "fail" && random(6) === 0 ? "SIGTERM" : "SIGKILL");
             const key = `${one.point} ${one.action}`;

@@ -45,6 +45,16 @@ const definitions = {
         shell("three", "echo say 1 of 1", { depends: ["one"] }),
         shell("four", "echo say 1 of 1", { depends: ["two", "three"] }),
     ] },
+    graph: { secrets: { word: { file: "{home}/word" } }, steps: [
+        shell("list", 'for i in a b c d e f g h; do set -- "$@" $i; done; { echo "items<<END"; seq 1 12; echo END; echo version=7; } >>$TAILRACE_OUTPUT; echo say 1 of 1'),
+        shell("each", 'test "$STEP_LIST_VERSION" = 7 || exit 9; echo say 1 of 2; echo say 2 of 2; test $ITEM != 5 || exit 3', { depends: ["list"], for_each: "{steps.list.items}", parallel: 3, on_error: "continue" }),
+        shell("plan-b", "echo say 1 of 1", { when: { each: "failed" } }),
+        shell("never", "echo never", { when: { each: "completed" } }),
+        shell("end", "echo say 1 of 1", { when: { "plan-b": "completed", never: "skipped" } }),
+        shell("chatty", "seq 1 400", { max_lines: 50 }),
+        shell("quiet", "echo $SECRET_WORD; echo $SECRET_WORD | base64; printf %s $SECRET_WORD | head -c 9; echo $SECRET_WORD | tail -c 8; exit 0"),
+        { name: "plain", type: "shell", config: { command: "/bin/sleep 0.03" } },
+    ] },
     late: { timeout: "600ms", steps: [
         shell("task", "echo begun; sleep 1000", { task_timeout: "100ms", retry: { attempts: 2, backoff: "10ms" }, on_error: "continue" }),
         shell("step", "echo begun; sleep 1000", { timeout: "200ms", on_error: "continue" }),
@@ -63,12 +73,17 @@ const definitions = {
 };
 for (let i = 0; i < SCHEDULES; i++) // due at each New Year; World.scheduleBack() lets one of them be late
     definitions[`timed-${i}`] = { schedule: { cron: "0 0 1 1 *", missed: "run-all", overlap: "allow" }, steps: [shell("s", "echo say 1 of 1")] };
-const USUAL = ["mixed", "mixed", "good", "late", "endless", "family"];
+const USUAL = ["mixed", "graph", "good", "graph", "late", "endless", "family"];
+
+// How they end, whatever dies; those that are cancelled apart.
+export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", late: "failed: timeout: the job took longer than 600ms", family: "completed: ", many: "completed: ", flood: "completed: " };
+const SECRET = "open-sesame-4711";
 
 export class World {
     accepted = new Set();
     cancelled = new Set(); // answered
     checked = new Set();
+    outcomes = {}; // OUTCOMES, when nothing but kills happens
     counts = { jobs: 0, tasks: 0, attempts: 0, lines: 0 }; // of all that was looked at
     late = 0; // schedules that were set back
     server = null;
@@ -78,6 +93,7 @@ export class World {
         const world = new World();
         Object.assign(world, { data: await folder(t), home: await folder(t), random: dice(seed), asked: new Map() });
         await writeFile(path.join(world.home, "pids"), "");
+        await writeFile(path.join(world.home, "word"), SECRET, { mode: 0o600 });
         world.site = http.createServer((request, response) => {
             const count = (world.asked.get(request.url) ?? 0) + 1;
             world.asked.set(request.url, count);
@@ -220,7 +236,7 @@ export class World {
     // All the invariants, at the end of a server that has settled.
     async check() {
         const found = [...(await this.settle())];
-        found.push(...await examine(this.server, this));
+        found.push(...await examine(this.server, { ...this, secret: SECRET }));
         const { code, signal } = await this.kill("SIGTERM");
         if (code !== 0) found.push(`stop: the server ended with ${code ?? signal}`);
         const pids = readFileSync(path.join(this.home, "pids"), "utf8").split("\n").filter(Boolean);
