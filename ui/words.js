@@ -14,7 +14,7 @@ export function whyText(of) {
 
 // place: in the line of those that wait for the same (places.js), if it is known.
 export function waitText({ waits_for: what }, place) {
-    return what && "waits for " + what + (place ? ", number " + count(place) + " in line" : "");
+    return what && (place ? "number " + count(place) + " in line for " : "waits for ") + what;
 }
 
 export function jobNote(job, place) {

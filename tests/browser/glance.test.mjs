@@ -58,6 +58,32 @@ story("a card says how far a job is, how fast it writes, and what its steps wait
     clean(reader);
 });
 
+story("a job that waits says for what, and how far it is in the line", async (t) => {
+    const hold = (id, more) => `id: ${id}\nname: ${id}\n${more}steps:\n  - { name: s, type: shell, config: { command: "exec sleep 1000" } }\n`;
+    const server = await serve(t, { definitions: { "one.yaml": hold("one", "pool: gate\n"), "soon.yaml": hold("soon", "pool: gate\npriority: 5\n") }, args: ["--pool", "gate=1"] });
+    const running = await server.execute("one");
+    const second = await server.execute("one");
+    const third = await server.execute("one");
+    const queue = await page(t, server);
+    const job = await page(t, server, { path: "/jobs/" + third });
+    const says = (id, text) => until(queue, ([id, text]) => document.querySelector(`[data-job-id="${id}"] .card-said`)?.innerText === text, [id, text]);
+    const waits = (n) => `number ${n} in line for a place of pool gate (1 at once)`;
+    await says(second, waits(1));
+    await says(third, waits(2));
+    const head = (text) => until(job, (text) => document.querySelector(".job-why").innerText === text, text);
+    await head("N" + waits(2).slice(1) + ".");
+    const first = await server.execute("soon"); // it has the higher priority
+    await says(first, waits(1));
+    await says(third, waits(3));
+    await head("N" + waits(3).slice(1) + ".");
+    for (const id of [first, running]) await server.post(`/api/jobs/${id}/cancel`);
+    await says(third, waits(1));
+    await head("N" + waits(1).slice(1) + ".");
+    await server.post(`/api/jobs/${second}/cancel`);
+    await until(job, () => document.querySelector(".job-head .label").dataset.status === "running" && !document.querySelector(".job-why").checkVisibility());
+    for (const reader of [queue, job]) assert.deepEqual(reader.complaints, []);
+});
+
 story("a step that the reader has closed stays closed while it writes, until it is opened", async (t) => {
     const server = await serve(t, { definitions });
     const reader = await page(t, server);

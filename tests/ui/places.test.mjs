@@ -18,7 +18,7 @@ test("places are those of the line, each line by itself", () => {
 });
 
 test("what a job waits for is said with its place, if that is known", () => {
-    assert.equal(waitText({ waits_for: "a place of pool db (2 at once)" }, 1200), "waits for a place of pool db (2 at once), number 1,200 in line");
+    assert.equal(waitText({ waits_for: "a place of pool db (2 at once)" }, 1200), "number 1,200 in line for a place of pool db (2 at once)");
     assert.equal(waitText({ waits_for: "a place" }), "waits for a place");
     assert.equal(waitText({ waits_for: "" }, 1), "");
 });
