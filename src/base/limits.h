@@ -23,6 +23,9 @@ enum {
     LIMIT_FRAME_EVENTS = 512,      /* or holds so many events */
     LIMIT_RING_BYTES =
         4 * 1024 * 1024, /* encoded frames kept per topic; older: from the store */
+    LIMIT_RING_FAST_BYTES =
+        48 * 1024 * 1024, /* while they are younger than LIMIT_RING_FAST_MS */
+    LIMIT_RING_FAST_MS = 250,
     LIMIT_HISTORY_BYTES =
         8 * 1024 * 1024,         /* frames read back for viewers that are behind, per topic */
     LIMIT_SNAPSHOT_LINES = 100,  /* newest lines of each step in a snapshot */

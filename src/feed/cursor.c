@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -335,6 +336,7 @@ struct span *feed_next(struct feed_cursor *c)
 struct span *feed_bookmark(struct feed_cursor *c)
 {
     struct topic *t = c->topic;
+    topic_trim(t, clock_mono_us()); /* no flush comes any more that would */
     if (!feed_is_live(c) || t->form.kind == FEED_PLAIN)
         return NULL;
     uint64_t to = t->pending_count ? c->seq : MAX(c->feed->head, c->seq);

@@ -14,7 +14,8 @@ struct span {
     int refs;
     uint64_t from, to;
     size_t size;
-    size_t weight; /* bytes that the client has of it: unpacked, when it is compressed */
+    size_t weight;      /* bytes that the client has of it: unpacked, when it is compressed */
+    int64_t made_at_us; /* of a frame in a ring, monotonic */
     unsigned char data[];
 };
 

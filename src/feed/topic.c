@@ -70,19 +70,27 @@ struct span *topic_make_frame(const struct form *form, const char *name, uint64_
 }
 
 /* The oldest frames go when the ring is over its size; whoever still sends one holds a
- * reference. */
-static void ring_trim(struct topic *t)
+ * reference. Not those that are so young that viewers can hardly have taken them: of a fast
+ * topic a single late commit brings more than a ring full, and who has to go to the store for
+ * what all others just got stays behind for long, since reading back costs more than keeping
+ * up. */
+void topic_trim(struct topic *t, int64_t now_us)
 {
     while (t->count > 1 && t->ring_bytes > LIMIT_RING_BYTES) {
-        struct span *oldest = t->frames[t->first++];
+        struct span *oldest = t->frames[t->first];
+        if (now_us - oldest->made_at_us < LIMIT_RING_FAST_MS * 1000 &&
+            t->ring_bytes <= LIMIT_RING_FAST_BYTES)
+            return;
+        t->first++;
         t->count--;
         t->ring_bytes -= oldest->size;
         span_unref(oldest);
     }
 }
 
-static void ring_add(struct topic *t, struct span *frame)
+static void ring_add(struct topic *t, struct span *frame, int64_t now_us)
 {
+    frame->made_at_us = now_us;
     if (t->first + t->count == t->cap && t->first > t->count) {
         memmove(t->frames, t->frames + t->first, t->count * sizeof(struct span *));
         t->first = 0;
@@ -93,7 +101,7 @@ static void ring_add(struct topic *t, struct span *frame)
     t->count++;
     t->ring_bytes += frame->size;
     t->tail = frame->to;
-    ring_trim(t);
+    topic_trim(t, now_us);
 }
 
 bool topic_flush(struct topic *t, int64_t now_us)
@@ -101,10 +109,11 @@ bool topic_flush(struct topic *t, int64_t now_us)
     list_remove(&t->due_link);
     if (t->pending_count == 0)
         return false;
-    ring_add(t, t->form.kind == FEED_PLAIN
-                    ? span_new(t->tail, t->pending_to, buf_str(&t->pending))
-                    : topic_make_frame(&t->form, t->name, t->tail, t->pending_to,
-                                       buf_str(&t->pending)));
+    ring_add(t,
+             t->form.kind == FEED_PLAIN ? span_new(t->tail, t->pending_to, buf_str(&t->pending))
+                                        : topic_make_frame(&t->form, t->name, t->tail,
+                                                           t->pending_to, buf_str(&t->pending)),
+             now_us);
     buf_clear(&t->pending);
     t->pending_count = 0;
     t->flushed_at_us = now_us;

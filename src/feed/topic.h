@@ -54,6 +54,9 @@ void topic_add(struct topic *t, uint64_t seq, struct str encoded, int64_t now_us
  * frame. */
 bool topic_flush(struct topic *t, int64_t now_us);
 
+/* Lets go of frames that are too many, or were kept for their youth. Flushing does it, too. */
+void topic_trim(struct topic *t, int64_t now_us);
+
 /* How long after its last flush the topic should flush again: 0 when it was quiet. */
 int64_t topic_gather_us(struct topic *t, int64_t now_us);
 

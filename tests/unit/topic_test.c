@@ -1,5 +1,7 @@
 /* How long a topic gathers: a rule over its viewers and its rate, without a clock. */
 #include "feed/topic.h"
+
+#include "base/limits.h"
 #include "test.h"
 
 enum { MS = 1000 };
@@ -60,5 +62,42 @@ TEST(a_rate_is_forgotten_after_a_pause)
     now_us += 1000 * MS;
     t->flushed_at_us = now_us;
     CHECK_INT(topic_gather_us(t, now_us), 6);
+    topic_free(t);
+}
+
+/* Frames of 60 KB, so many, 1 ms apart. */
+static int64_t ring_fill(struct topic *t, int frames, int64_t now_us)
+{
+    AUTO_BUF text = BUF_INIT(LIMIT_FRAME_BYTES);
+    for (int i = 0; i < LIMIT_FRAME_BYTES - 4096; i++)
+        buf_add_byte(&text, 'x');
+    for (int i = 0; i < frames; i++, now_us += MS) {
+        topic_add(t, t->tail + 1, buf_str(&text), now_us);
+        topic_flush(t, now_us);
+    }
+    return now_us;
+}
+
+TEST(young_frames_stay_in_a_ring_that_is_full)
+{
+    struct topic *t = topic_with(1);
+    int64_t now_us = ring_fill(t, 200, 1000 * MS);
+    CHECK_INT(t->count, 200); /* 12 MB in 0.2 s */
+    topic_trim(t, now_us + (LIMIT_RING_FAST_MS - 100) * MS);
+    CHECK(t->count > 90 && t->count < 110); /* those that came first are old now */
+    topic_trim(t, now_us + 1000 * MS);
+    CHECK(t->ring_bytes <= LIMIT_RING_BYTES);
+    CHECK(t->ring_bytes > LIMIT_RING_BYTES - 2 * LIMIT_FRAME_BYTES);
+    topic_free(t);
+}
+
+TEST(a_ring_of_young_frames_has_a_size_too)
+{
+    struct topic *t = topic_with(1);
+    for (int i = 0; i < 20; i++)
+        (void)ring_fill(t, 100, 1000 * MS); /* 120 MB at once */
+    CHECK(t->ring_bytes <= LIMIT_RING_FAST_BYTES);
+    CHECK(t->ring_bytes > LIMIT_RING_FAST_BYTES - 2 * LIMIT_FRAME_BYTES);
+    CHECK(topic_frame_after(t, t->tail - 1)->to == t->tail);
     topic_free(t);
 }
