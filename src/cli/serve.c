@@ -19,6 +19,7 @@
 #define DEFAULT_DEFINITIONS "definitions"
 #define DEFAULT_HEARTBEAT "20"
 #define DEFAULT_MAX_JOBS "0"
+#define DEFAULT_MIN_FREE "256MiB"
 
 enum { HEARTBEAT_MAX_S = 600 };
 
@@ -56,6 +57,10 @@ static const struct option serve_options[] = {
      .value = "SIZE",
      .environment = "TAILRACE_KEEP_BYTES",
      .help = "the same when their text is longer in all: 20GiB (default 0: none)"},
+    {.name = "min-free",
+     .value = "SIZE",
+     .environment = "TAILRACE_MIN_FREE",
+     .help = "with less room for the data new jobs wait (default " DEFAULT_MIN_FREE ")"},
     {.name = "pool",
      .many = true,
      .value = "NAME=N",
@@ -96,7 +101,7 @@ static int config_read(struct node_tree *tree, const char *path, const struct no
 {
     static const char *const keys[] = {"listen",   "data",     "definitions", "heartbeat",
                                        "max-jobs", "keep-age", "keep-jobs",   "keep-bytes",
-                                       "pools",    NULL};
+                                       "min-free", "pools",    NULL};
     AUTO_BUF text = BUF_INIT(LIMIT_DEFINITION_BYTES);
     bool json = str_ends(str_of(path), STR(".json"));
     int r = file_read(path, &text, e);
@@ -182,7 +187,7 @@ static int keep_options_read(const struct arguments *a, const struct node *confi
 static int options_read(const struct arguments *a, const struct node *config,
                         struct server_options *o, struct err *e)
 {
-    const char *heartbeat, *most;
+    const char *heartbeat, *most, *least;
     int64_t seconds, max_jobs;
     int r = setting(a, config, "listen", DEFAULT_LISTEN, &o->listen, e);
     if (r >= 0)
@@ -195,6 +200,8 @@ static int options_read(const struct arguments *a, const struct node *config,
         r = setting(a, config, "heartbeat", DEFAULT_HEARTBEAT, &heartbeat, e);
     if (r >= 0)
         r = setting(a, config, "max-jobs", DEFAULT_MAX_JOBS, &most, e);
+    if (r >= 0)
+        r = setting(a, config, "min-free", DEFAULT_MIN_FREE, &least, e);
     if (r < 0)
         return r;
     if (!str_to_int(str_of(heartbeat), 1, HEARTBEAT_MAX_S, &seconds))
@@ -204,6 +211,10 @@ static int options_read(const struct arguments *a, const struct node *config,
     if (!str_to_int(str_of(most), 0, INT32_MAX, &max_jobs))
         return fail_field(e, E_INVAL, "max-jobs",
                           "max-jobs is a number of jobs, 0 for no limit, not '%s'", most);
+    if (!quantity_parse_size(str_of(least), &o->min_free_bytes) ||
+        o->min_free_bytes > INT64_MAX / 2)
+        return fail_field(e, E_INVAL, "min-free",
+                          "min-free is a size such as 1GiB, 0 for none, not '%s'", least);
     o->heartbeat_ms = seconds * 1000;
     o->max_jobs = (int)max_jobs;
     r = keep_options_read(a, config, &o->keep, e);

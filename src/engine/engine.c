@@ -35,6 +35,12 @@ void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pool
     places_limit(&g->places, max_jobs, pools);
 }
 
+void engine_hold(struct engine *g, bool held)
+{
+    if (!g->stopping)
+        places_hold(g, held);
+}
+
 /* Takes the definition. */
 static struct id begin(struct engine *g, struct definition *own, const struct start *start)
 {

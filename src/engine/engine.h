@@ -18,6 +18,9 @@ CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writ
  * limit. Before engine_recover(); `pools` lives as long as the engine. */
 void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pools);
 
+/* While it is held new jobs wait, and those that run go on. */
+void engine_hold(struct engine *g, bool held);
+
 /* Takes up the jobs that were not final when the last server ended: tasks that ran go back to
  * the queue (their next attempt), steps and jobs go on. Before the loop runs. */
 CHECKED int engine_recover(struct engine *g, struct err *e);

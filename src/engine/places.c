@@ -132,7 +132,7 @@ static bool pool_is_full(const struct pool *pool)
 
 static bool server_is_full(const struct places *places)
 {
-    return places->most && places->running >= places->most;
+    return places->held || (places->most && places->running >= places->most);
 }
 
 /* Who stands first there was changed, or how many run: where it waits now. */
@@ -225,7 +225,9 @@ static void tell(struct job *job)
     int ahead = is_first ? load->running : job->ahead;
     int ahead_in_pool = is_first_of_pool && is_first ? pool->running : job->ahead_in_pool;
     int most = job->definition->max_running, most_jobs = job->engine->places.most;
-    if (most && ahead >= most)
+    if (job->engine->places.held)
+        record_job_waits(job, "more room on the disk");
+    else if (most && ahead >= most)
         tell_limit(job, "definition", job->row.definition_id, most);
     else if (pool->is_unknown)
         tell_unknown(job);
@@ -296,6 +298,19 @@ void places_leave(struct job *job)
         job_leave_line(job);
     }
     load_settle(places, TAKE(job->load));
+}
+
+void places_hold(struct engine *g, bool held)
+{
+    struct places *places = &g->places;
+    if (places->held == held)
+        return;
+    places->held = held;
+    places->moved = true;
+    LIST_EACH (&g->jobs, struct job, link, job)
+        if (job->place == PLACE_WAITS && !list_is_linked(&job->link_asked))
+            list_add(&places->asked, &job->link_asked);
+    places_give(g);
 }
 
 void places_give(struct engine *g)

@@ -38,6 +38,7 @@ struct load {
 };
 
 struct places {
+    bool held;           /* no job begins: the disk is nearly full */
     int most, running;   /* of the server; most 0: no limit */
     struct list pools;   /* the one without a name first */
     struct map loads;    /* definition id → struct load */
@@ -57,6 +58,9 @@ void places_ask(struct job *job);  /* for a pending one; places_give() says when
 void places_take(struct job *job); /* for one that runs already */
 void places_leave(
     struct job *job); /* gives back, or waits no more; nothing, when it has none */
+
+/* While they are held no job begins, and all that wait say so. */
+void places_hold(struct engine *g, bool held);
 
 /* Begins those that may, and tells the others what they wait for. Once in each turn. */
 void places_give(struct engine *g);

@@ -65,6 +65,8 @@ static void write_state(struct buf *out, struct server *s)
           (double)http_connections(s->http));
     gauge(out, "tailrace_store_trouble", "One while nothing can be committed.",
           writer_trouble(s->writer)[0] != 0);
+    gauge(out, "tailrace_space_low", "One while new jobs wait because the disk is nearly full.",
+          space_is_low(s->space));
     gauge(out, "process_start_time_seconds", "When the server was started, since 1970.",
           (double)s->started_at_us / 1e6);
 }
@@ -124,6 +126,12 @@ static int read_metrics(struct request *r, struct store_reader *reader, struct e
                        job_state_name((enum job_state)i), (long long)counts[i]);
     counter(&r->out, "tailrace_events_total", "Events in the log, lines among them.",
             (double)store_read_as_of(reader));
+    int64_t inside = 0;
+    code = store_free_bytes(reader, &inside, e);
+    if (code < 0)
+        return code;
+    gauge(&r->out, "tailrace_data_reusable_bytes",
+          "Space inside the database that is free for new data.", (double)inside);
     write_process(&r->out);
     write_disk(&r->out, r->server->options->data);
     return 0;

@@ -58,6 +58,7 @@ static void write_state(struct json *j, struct server *s)
     json_key_time(j, "started_at", s->started_at_us);
     json_key_int(j, "uptime_s", (clock_wall_us() - s->started_at_us) / 1000000);
     json_key_c(j, "trouble", trouble);
+    space_json(s->space, j);
     json_key_int(j, "active_jobs", (int64_t)engine_active_jobs(s->engine));
     json_key_int(j, "jobs_removed", retention_removed(s->retention));
     json_key_int(j, "max_jobs", s->options->max_jobs);

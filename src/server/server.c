@@ -268,6 +268,8 @@ static int server_open(struct server *s, struct err *e)
     if (r >= 0)
         r = open_webhooks(s, e);
     if (r >= 0)
+        r = space_new(s, s->options->min_free_bytes, &s->space, e);
+    if (r >= 0)
         r = engine_recover(s->engine, e);
     if (r >= 0)
         r = open_schedules(s, e);
@@ -325,11 +327,13 @@ static int server_close(struct server *s, struct err *e)
         feed_stop(s->feed);
     if (s->before_poll.loop)
         close_handles(s);
+    space_stop(s->space);
     schedules_free(s->schedules);
     webhooks_close(s->webhooks);
     engine_free(s->engine);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
     retention_free(s->retention);
+    space_free(s->space);
     catalog_free(s->catalog);
     http_free(s->http);
     viewers_free(s->viewers);

@@ -10,6 +10,7 @@
 #include "engine/schedules.h"
 #include "engine/webhooks.h"
 #include "feed/feed.h"
+#include "server/space.h"
 #include "server/supervisor.h"
 
 struct server_options {
@@ -19,6 +20,7 @@ struct server_options {
     int64_t heartbeat_ms;    /* to viewers, after so much silence */
     int max_jobs;            /* that run at once; 0: no limit */
     struct keep keep;        /* of jobs that have ended */
+    int64_t min_free_bytes;  /* below it new jobs wait */
     struct pool_limits pools;
 };
 
@@ -32,6 +34,7 @@ struct server {
     struct schedules *schedules;
     struct webhooks *webhooks;
     struct retention *retention;
+    struct space *space;
     struct http *http;
     struct viewers *viewers;
     struct waits *waits;

@@ -160,6 +160,13 @@ static int memory_walk_ended(struct store_reader *r, ended_visitor *visit, void 
     return 0;
 }
 
+static int memory_free_bytes(struct store_reader *r, int64_t *ret_bytes, struct err *e)
+{
+    (void)r, (void)e;
+    *ret_bytes = 0;
+    return 0;
+}
+
 static int memory_count_jobs(struct store_reader *r, int64_t *ret_counts, struct err *e)
 {
     (void)e;
@@ -453,6 +460,7 @@ void memory_read_ops(struct store_ops *ops)
     ops->get_document = memory_get_document;
     ops->list_jobs = memory_list_jobs;
     ops->walk_ended = memory_walk_ended;
+    ops->free_bytes = memory_free_bytes;
     ops->count_jobs = memory_count_jobs;
     ops->list_steps = memory_list_steps;
     ops->list_tasks = memory_list_tasks;

@@ -288,6 +288,7 @@ static const struct store_ops sqlite_ops = {
     .get_document = sqlite_get_document,
     .list_jobs = sqlite_list_jobs,
     .walk_ended = sqlite_walk_ended,
+    .free_bytes = sqlite_free_bytes,
     .count_jobs = sqlite_count_jobs,
     .list_steps = sqlite_list_steps,
     .list_tasks = sqlite_list_tasks,

@@ -133,6 +133,7 @@ CHECKED int sqlite_list_jobs(struct store_reader *r, const struct job_query *q, 
                              struct err *e);
 CHECKED int sqlite_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg,
                               struct err *e);
+CHECKED int sqlite_free_bytes(struct store_reader *r, int64_t *ret_bytes, struct err *e);
 CHECKED int sqlite_count_jobs(struct store_reader *r, int64_t *ret_counts, struct err *e);
 CHECKED int sqlite_list_steps(struct store_reader *r, struct id job_id, struct arena *a,
                               struct step_row ***ret_rows, size_t *ret_count, struct err *e);

@@ -153,6 +153,14 @@ int sqlite_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg, s
     return rc;
 }
 
+int sqlite_free_bytes(struct store_reader *r, int64_t *ret_bytes, struct err *e)
+{
+    return conn_number(sqlite_reader(r)->conn,
+                       "SELECT freelist_count * page_size FROM pragma_freelist_count,"
+                       " pragma_page_size",
+                       0, ret_bytes, e);
+}
+
 int sqlite_count_jobs(struct store_reader *r, int64_t *ret_counts, struct err *e)
 {
     AUTO_QUERY q;

@@ -92,6 +92,11 @@ int store_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg, st
     return r->store->ops->walk_ended(r, visit, arg, e);
 }
 
+int store_free_bytes(struct store_reader *r, int64_t *ret_bytes, struct err *e)
+{
+    return r->store->ops->free_bytes(r, ret_bytes, e);
+}
+
 int store_count_jobs(struct store_reader *r, int64_t ret_counts[JOB_STATE_COUNT], struct err *e)
 {
     return r->store->ops->count_jobs(r, ret_counts, e);

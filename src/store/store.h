@@ -101,6 +101,9 @@ typedef void ended_visitor(void *arg, const struct ended_job *job);
 CHECKED int store_walk_ended(struct store_reader *r, ended_visitor *visit, void *arg,
                              struct err *e);
 
+/* Bytes inside its files that are free for new data, so that these need not grow. */
+CHECKED int store_free_bytes(struct store_reader *r, int64_t *ret_bytes, struct err *e);
+
 /* How many jobs are in each state. */
 CHECKED int store_count_jobs(struct store_reader *r, int64_t ret_counts[JOB_STATE_COUNT],
                              struct err *e);

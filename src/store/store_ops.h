@@ -27,6 +27,7 @@ struct store_ops {
                      struct job_row ***ret_rows, size_t *ret_count, int64_t *ret_total,
                      struct err *e);
     int (*walk_ended)(struct store_reader *r, ended_visitor *visit, void *arg, struct err *e);
+    int (*free_bytes)(struct store_reader *r, int64_t *ret_bytes, struct err *e);
     int (*count_jobs)(struct store_reader *r, int64_t *ret_counts, struct err *e);
     int (*list_steps)(struct store_reader *r, struct id job_id, struct arena *a,
                       struct step_row ***ret_rows, size_t *ret_count, struct err *e);
