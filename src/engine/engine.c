@@ -140,6 +140,20 @@ size_t engine_active_jobs(const struct engine *g)
     return n;
 }
 
+struct engine_figures engine_figures(const struct engine *g)
+{
+    struct engine_figures f = {0};
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        f.jobs_pending += job->row.status == JOB_PENDING;
+        f.jobs_running += job->row.status == JOB_RUNNING;
+        for (int i = 0; i < job->step_count; i++) {
+            f.tasks_pending += job->steps[i].counts[JOB_PENDING];
+            f.tasks_running += job->steps[i].counts[JOB_RUNNING];
+        }
+    }
+    return f;
+}
+
 bool engine_is_active(const struct engine *g, struct id job_id)
 {
     return find_job(g, job_id) != NULL;

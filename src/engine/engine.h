@@ -59,6 +59,12 @@ struct pool_state {
 };
 int engine_pools(const struct engine *g, struct pool_state to[LIMIT_POOLS]);
 
+/* What waits and what runs of the jobs that have not ended. */
+struct engine_figures {
+    int64_t jobs_pending, jobs_running, tasks_pending, tasks_running;
+};
+struct engine_figures engine_figures(const struct engine *g);
+
 size_t engine_active_jobs(const struct engine *g);
 bool engine_is_active(const struct engine *g, struct id job_id);
 

@@ -1,10 +1,8 @@
 /* GET /metrics: figures for a collector, in Prometheus' text format
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). */
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -48,6 +46,28 @@ static void write_pools(struct buf *out, const struct engine *g)
         buf_printf(out, row, "tailrace_pool_waiting", pools[i].name, pools[i].waiting);
 }
 
+static void write_queue(struct buf *out, struct engine_figures f)
+{
+    gauge(out, "tailrace_queue_jobs", "Jobs that wait to begin.", (double)f.jobs_pending);
+    head(out, "tailrace_tasks", "gauge", "Tasks of jobs that run, by state.");
+    buf_printf(out, "tailrace_tasks{status=\"pending\"} %lld\n", (long long)f.tasks_pending);
+    buf_printf(out, "tailrace_tasks{status=\"running\"} %lld\n", (long long)f.tasks_running);
+}
+
+static void write_commits(struct buf *out, struct writer_figures f)
+{
+    counter(out, "tailrace_commits_total", "Commits since the start.", (double)f.commits);
+    head(
+        out, "tailrace_commit_seconds", "gauge",
+        "How long it takes until what was written is durable, of the newest thousand commits.");
+    buf_printf(out, "tailrace_commit_seconds{quantile=\"0.5\"} %.6f\n", (double)f.p50_us / 1e6);
+    buf_printf(out, "tailrace_commit_seconds{quantile=\"0.99\"} %.6f\n",
+               (double)f.p99_us / 1e6);
+    gauge(out, "tailrace_uncommitted_seconds",
+          "How long the oldest has waited that is not durable.", (double)f.oldest_us / 1e6);
+    gauge(out, "tailrace_uncommitted_bytes", "What is not durable yet.", (double)f.bytes);
+}
+
 /* What only the loop thread may look at. */
 static void write_state(struct buf *out, struct server *s)
 {
@@ -63,6 +83,8 @@ static void write_state(struct buf *out, struct server *s)
     gauge(out, "tailrace_viewers", "Open WebSockets.", (double)viewers_count(s->viewers));
     gauge(out, "tailrace_connections", "Open HTTP connections.",
           (double)http_connections(s->http));
+    write_queue(out, engine_figures(s->engine));
+    write_commits(out, writer_figures(s->writer));
     gauge(out, "tailrace_store_trouble", "One while nothing can be committed.",
           writer_trouble(s->writer)[0] != 0);
     gauge(out, "tailrace_space_low", "One while new jobs wait because the disk is nearly full.",
@@ -88,26 +110,11 @@ static void write_process(struct buf *out)
                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }
 
-/* Bytes of the files right in the data folder. */
-static int64_t folder_bytes(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    struct stat st;
-    int64_t bytes = 0;
-    for (const struct dirent *entry; dir && (entry = readdir(dir));)
-        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(st.st_mode))
-            bytes += st.st_size;
-    if (dir)
-        (void)closedir(dir);
-    return bytes;
-}
-
 static void write_disk(struct buf *out, const char *folder)
 {
     struct statvfs fs;
     gauge(out, "tailrace_data_bytes", "Size of the files in the data folder.",
-          (double)folder_bytes(folder));
+          (double)space_folder_bytes(folder));
     if (statvfs(folder, &fs) == 0)
         gauge(out, "tailrace_data_free_bytes", "Space that is left for the data folder.",
               (double)fs.f_bavail * (double)fs.f_frsize);

@@ -48,6 +48,31 @@ static void write_pools(struct json *j, const struct engine *g)
     json_end_array(j);
 }
 
+static void write_queue(struct json *j, struct engine_figures f)
+{
+    json_key(j, "queue");
+    json_begin_object(j);
+    json_key_int(j, "pending_jobs", f.jobs_pending);
+    json_key_int(j, "running_jobs", f.jobs_running);
+    json_key_int(j, "pending_tasks", f.tasks_pending);
+    json_key_int(j, "running_tasks", f.tasks_running);
+    json_end_object(j);
+}
+
+/* How far what is durable lies behind what was written. */
+static void write_lag(struct json *j, struct writer_figures f)
+{
+    json_key(j, "lag");
+    json_begin_object(j);
+    json_key_int(j, "oldest_uncommitted_us", f.oldest_us);
+    json_key_int(j, "uncommitted_bytes", (int64_t)f.bytes);
+    json_key_int(j, "commits", f.commits);
+    json_key_int(j, "last_commit_us", f.last_us);
+    json_key_int(j, "p50_commit_us", f.p50_us);
+    json_key_int(j, "p99_commit_us", f.p99_us);
+    json_end_object(j);
+}
+
 /* What only the loop thread may look at is written before the store is asked. */
 static void write_state(struct json *j, struct server *s)
 {
@@ -66,12 +91,30 @@ static void write_state(struct json *j, struct server *s)
     json_key_int(j, "job_definitions", (int64_t)catalog_count(s->catalog));
     json_key_int(j, "viewers", (int64_t)viewers_count(s->viewers));
     json_key_int(j, "connections", (int64_t)http_connections(s->http));
+    write_queue(j, engine_figures(s->engine));
+    write_lag(j, writer_figures(s->writer));
+}
+
+static int write_store(struct json *j, struct store_reader *reader, const char *folder,
+                       struct err *e)
+{
+    int64_t reusable = 0;
+    int code = store_free_bytes(reader, &reusable, e);
+    json_key(j, "store");
+    json_begin_object(j);
+    json_key_int(j, "events", (int64_t)store_read_as_of(reader));
+    json_key_int(j, "data_bytes", space_folder_bytes(folder));
+    json_key_int(j, "reusable_bytes", reusable);
+    json_end_object(j);
+    return code;
 }
 
 static int read_status(struct request *r, struct store_reader *reader, struct err *e)
 {
     json_key(&r->j, "jobs");
     int code = tree_write_stats(reader, &r->j, e);
+    if (code >= 0)
+        code = write_store(&r->j, reader, r->server->options->data, e);
     encode_cursor(&r->j, "cursor", store_epoch(r->server->store), store_read_as_of(reader));
     json_end_object(&r->j);
     return code;

@@ -1,8 +1,11 @@
 #include "server/space.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/log.h"
@@ -30,6 +33,20 @@ struct space {
 static int64_t room_bytes(const struct room *room)
 {
     return room->disk_bytes + room->inside_bytes;
+}
+
+int64_t space_folder_bytes(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct stat st;
+    int64_t bytes = 0;
+    for (const struct dirent *entry; dir && (entry = readdir(dir));)
+        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode))
+            bytes += st.st_size;
+    if (dir)
+        (void)closedir(dir);
+    return bytes;
 }
 
 /* From there on it is not low any more. */

@@ -23,6 +23,9 @@ CHECKED int space_new(struct server *s, int64_t min_bytes, struct space **ret_sp
 void space_stop(struct space *space); /* closes its handle; NULL is fine */
 void space_free(struct space *space); /* after the loop's last run; NULL is fine */
 
+/* Bytes of the files right in a folder. Blocks; any thread. */
+int64_t space_folder_bytes(const char *folder);
+
 /* "space": {...} of GET /api/status. */
 void space_json(const struct space *space, struct json *j);
 bool space_is_low(const struct space *space);

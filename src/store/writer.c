@@ -37,6 +37,7 @@ enum {
     WINDOW_MAX_US = 5000,
     WINDOW_FULL_EVENTS = 32, /* a batch of so many events is followed by the whole window */
     LARGE_BYTES = 1024 * 1024,
+    FIGURES = 1000, /* commits whose time is remembered */
 };
 
 struct after_commit {
@@ -53,6 +54,7 @@ struct after_list {
 struct load {
     struct batch *batch;
     struct after_list after;
+    int64_t since_us; /* mono: the end of the turn that began it; 0: it is empty */
 };
 
 struct writer {
@@ -65,7 +67,9 @@ struct writer {
     struct load spare;  /* to be filled next; it is here when no batch is away */
     int64_t not_before; /* mono time: the end of the window */
     struct alarm window;
-    bool told_full; /* someone waits for on_drained() */
+    int64_t commits;
+    int64_t took_us[FIGURES]; /* a ring */
+    bool told_full;           /* someone waits for on_drained() */
     bool stopped;
     char trouble[ERR_TEXT_MAX];
     uv_async_t wake_loop;
@@ -93,6 +97,7 @@ static void load_clear(struct load *load)
 {
     batch_clear(load->batch);
     load->after.count = 0;
+    load->since_us = 0;
 }
 
 static bool batch_is_empty(const struct batch *b)
@@ -233,6 +238,7 @@ static void take_back(struct writer *w)
         w->away; /* the store thread does not look at it until it is_away again */
     w->away = (struct load){0};
     w->hooks.on_committed(w->hooks.context, load.batch);
+    w->took_us[w->commits++ % FIGURES] = clock_mono_us() - load.since_us;
     for (size_t i = 0; i < load.after.count; i++)
         load.after.items[i].done(load.after.items[i].arg);
     load_clear(&load);
@@ -263,8 +269,11 @@ static void on_window(struct alarm *a)
 
 static void send_away(struct writer *w)
 {
+    int64_t now_us = clock_mono_us();
     w->hooks.on_closing(w->hooks.context, w->filling.batch);
-    w->not_before = clock_mono_us() + writer_window_us(w->filling.batch->events.count);
+    if (!w->filling.since_us)
+        w->filling.since_us = now_us;
+    w->not_before = now_us + writer_window_us(w->filling.batch->events.count);
     uv_mutex_lock(&w->lock);
     w->away = w->filling;
     w->is_away = true;
@@ -274,18 +283,25 @@ static void send_away(struct writer *w)
     w->spare = (struct load){0};
 }
 
+static bool has_load(const struct load *load)
+{
+    return !batch_is_empty(load->batch) || load->after.count > 0;
+}
+
 /* Is there a batch to send, and is the store there to take it? */
 static bool may_send(const struct writer *w)
 {
-    return w->spare.batch && !w->stopped &&
-           (!batch_is_empty(w->filling.batch) || w->filling.after.count > 0);
+    return w->spare.batch && !w->stopped && has_load(&w->filling);
 }
 
 void writer_turn(struct writer *w)
 {
+    int64_t now_us = clock_mono_us();
+    if (!w->filling.since_us && has_load(&w->filling))
+        w->filling.since_us = now_us;
     if (!may_send(w))
         return;
-    if (w->not_before <= clock_mono_us() || batch_bytes(w->filling.batch) >= LARGE_BYTES)
+    if (w->not_before <= now_us || batch_bytes(w->filling.batch) >= LARGE_BYTES)
         send_away(w);
     else
         alarm_set(&w->window, w->not_before);
@@ -332,6 +348,32 @@ bool writer_is_full(struct writer *w)
 const char *writer_trouble(const struct writer *w)
 {
     return w->trouble;
+}
+
+static int compare_us(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+struct writer_figures writer_figures(const struct writer *w)
+{
+    int64_t sorted[FIGURES];
+    size_t count = (size_t)MIN(w->commits, (int64_t)FIGURES);
+    int64_t since_us = w->away.since_us ? w->away.since_us : w->filling.since_us;
+    struct writer_figures f = {.commits = w->commits, .bytes = batch_bytes(w->filling.batch)};
+    if (since_us)
+        f.oldest_us = clock_mono_us() - since_us;
+    if (w->away.batch)
+        f.bytes += batch_bytes(w->away.batch);
+    if (count == 0)
+        return f;
+    memcpy(sorted, w->took_us, count * sizeof(sorted[0]));
+    qsort(sorted, count, sizeof(sorted[0]), compare_us);
+    f.last_us = w->took_us[(w->commits - 1) % FIGURES];
+    f.p50_us = sorted[count / 2];
+    f.p99_us = sorted[count * 99 / 100];
+    return f;
 }
 
 /* Waits until the batch that is away has come back, and publishes it. */

@@ -41,6 +41,17 @@ void writer_after_commit(struct writer *w, void (*done)(void *arg), void *arg);
 bool writer_is_full(struct writer *w);
 const char *writer_trouble(const struct writer *w); /* "" while commits succeed */
 
+/* How it does: of batches from the end of the turn that began them until they were durable and
+ * published. */
+struct writer_figures {
+    int64_t commits;
+    int64_t last_us, p50_us,
+        p99_us;        /* the quantiles of the newest thousand; 0: no commit yet */
+    int64_t oldest_us; /* so long what is not durable yet has waited; 0: nothing waits */
+    size_t bytes;      /* not durable yet */
+};
+struct writer_figures writer_figures(const struct writer *w);
+
 /* Hands over what there is when the store thread is idle and the window is over; if not, that
  * happens by itself later. The server calls it at the end of a turn. */
 void writer_turn(struct writer *w);

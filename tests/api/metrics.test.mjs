@@ -36,6 +36,7 @@ test("metrics are in the text format, and say what the API says", { timeout: 600
     const long = await server.execute("long");
     const waits = await server.execute("long");
     await server.event(waits, ({ payload }) => payload.waits_for);
+    await server.event(long, ({ payload }) => payload.kind === "task" && payload.status === "running");
     const { text, status, headers } = await server.get("/metrics");
     assert.deepEqual([status, headers.get("content-type")], [200, "text/plain; version=0.0.4; charset=utf-8"]);
     const { values, known } = read(text);
@@ -44,6 +45,12 @@ test("metrics are in the text format, and say what the API says", { timeout: 600
     assert.deepEqual([values.tailrace_active_jobs, values.tailrace_definitions, values.tailrace_store_trouble], [2, 3, 0]);
     assert.deepEqual(["places", "running", "waiting"].map((what) => values[`tailrace_pool_${what}{pool="database"}`]), [2, 1, 1]);
     const { body } = await server.get("/api/status");
+    assert.deepEqual([values['tailrace_tasks{status="running"}'], values['tailrace_tasks{status="pending"}'], values.tailrace_queue_jobs], [1, 0, 1]);
+    assert.deepEqual(body.queue, { pending_jobs: 1, running_jobs: 1, pending_tasks: 0, running_tasks: 1 });
+    assert.ok(values.tailrace_commits_total > 5 && body.lag.commits >= values.tailrace_commits_total);
+    assert.ok(values['tailrace_commit_seconds{quantile="0.99"}'] >= values['tailrace_commit_seconds{quantile="0.5"}'] && body.lag.p50_commit_us > 0);
+    assert.ok(body.lag.p99_commit_us >= body.lag.p50_commit_us && body.lag.last_commit_us > 0);
+    assert.ok(body.store.events > 20 && body.store.data_bytes > 0 && body.space.free_bytes > 0);
     assert.ok(values.tailrace_events_total <= Number(body.cursor.split(":")[1]) && values.tailrace_events_total > 20);
     assert.equal(Math.round(values.process_start_time_seconds), Math.round(Date.parse(body.started_at) / 1000));
     for (const name of ["tailrace_data_bytes", "tailrace_data_free_bytes", "process_resident_memory_bytes", "process_cpu_seconds_total"]) assert.ok(values[name] > 0, name);

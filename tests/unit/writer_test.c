@@ -157,3 +157,26 @@ TEST(what_waits_for_the_end_of_the_window_is_committed_by_a_stop)
     store_close(w.store);
     CHECK(uv_loop_close(&w.loop) == 0);
 }
+
+TEST(the_figures_say_what_waits_and_how_long_commits_took)
+{
+    struct world w;
+    world_open(&w);
+    struct writer_figures none = writer_figures(w.writer);
+    CHECK(none.commits == 0 && none.oldest_us == 0 && none.bytes == 0 && none.p99_us == 0);
+    add_bytes(&w, 100000);
+    writer_turn(w.writer);
+    add_line(&w, 10);
+    struct writer_figures waits = writer_figures(w.writer);
+    CHECK(waits.oldest_us > 0);
+    CHECK(waits.bytes >= 100000);
+    world_run(&w, 1);
+    writer_turn(w.writer);
+    world_run(&w, 2);
+    struct writer_figures done = writer_figures(w.writer);
+    CHECK_INT(done.commits, 2);
+    CHECK(done.oldest_us == 0 && done.bytes == 0);
+    CHECK(done.last_us > 0 && done.p50_us > 0 && done.p99_us >= done.p50_us);
+    CHECK(done.p99_us < 60 * 1000000); /* from the turn that wrote, not from the beginning */
+    world_close(&w);
+}
