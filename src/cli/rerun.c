@@ -13,13 +13,14 @@ static int rerun_run(const struct arguments *a, struct err *e)
     r = client_find_job(&c, a->values[0], &id, e);
     if (r >= 0) {
         AUTO_FREE char *path = mem_printf("/api/jobs/%s/rerun", id);
-        r = start_job(&c, a, path, e);
+        r = start_job(&c, a, path, arguments_have(a, "from-failed"), e);
     }
     client_close(&c);
     return r;
 }
 
 static const struct option rerun_options[] = {
+    {.name = "from-failed", .help = "take over the steps that completed"},
     START_OPTIONS("a parameter that is to be another one; several times"),
     {0},
 };
@@ -32,6 +33,9 @@ const struct command rerun_command = {
         "JOB is an id, the first 8 or more characters of one, or 'latest'. The definition is\n"
         "the one that the job was started with, whatever it is now; so are the parameters,\n"
         "but for those that are given.\n"
+        "\n"
+        "With --from-failed the steps that completed are taken over, with their outputs, and\n"
+        "those that failed, were cancelled, or waited for such, run.\n"
         "\n" START_HELP,
     .options = rerun_options,
     .values_min = 1,

@@ -11,7 +11,7 @@ static int run_run(const struct arguments *a, struct err *e)
         return r;
     AUTO_FREE char *definition = client_escape(a->values[0]);
     AUTO_FREE char *path = mem_printf("/api/job-definitions/%s/execute", definition);
-    r = start_job(&c, a, path, e);
+    r = start_job(&c, a, path, false, e);
     client_close(&c);
     return r;
 }

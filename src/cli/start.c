@@ -7,12 +7,15 @@
 #include "cli/cli.h"
 #include "cli/view.h"
 
-static int parameters_read(const struct arguments *a, json_t **ret_body, struct err *e)
+static int parameters_read(const struct arguments *a, bool from_failed, json_t **ret_body,
+                           struct err *e)
 {
     AUTO_JSON *body = json_object();
     json_t *parameters = json_object();
     (void)json_object_set_new(body, "parameters", parameters);
     (void)json_object_set_new(body, "by", json_string("command line"));
+    if (from_failed)
+        (void)json_object_set_new(body, "from_failed", json_true());
     for (int i = 0; i < arguments_count(a, "parameter"); i++) {
         const char *text = arguments_item(a, "parameter", i), *equals = strchr(text, '=');
         if (!equals || equals == text)
@@ -38,11 +41,12 @@ static int priority_read(const struct arguments *a, json_t *body, struct err *e)
     return r;
 }
 
-int start_job(struct client *c, const struct arguments *a, const char *path, struct err *e)
+int start_job(struct client *c, const struct arguments *a, const char *path, bool from_failed,
+              struct err *e)
 {
     AUTO_JSON *body = NULL, *reply = NULL;
     bool follow = arguments_have(a, "follow"), json = arguments_have(a, "json");
-    int r = parameters_read(a, &body, e);
+    int r = parameters_read(a, from_failed, &body, e);
     if (r >= 0)
         r = priority_read(a, body, e);
     if (r >= 0)

@@ -4,10 +4,11 @@
 #include "cli/arguments.h"
 #include "cli/client.h"
 
-/* Posts how the job is wanted to `path`, says which job that started, and with
+/* Posts how the job is wanted to `path` (of a rerun also from_failed), says which job that
+ * started, and with
  * --follow shows it until it ends. Returns the exit status. */
 CHECKED int start_job(struct client *c, const struct arguments *a, const char *path,
-                      struct err *e);
+                      bool from_failed, struct err *e);
 
 #define START_OPTIONS(parameter_help)                                                          \
     {.name = "parameter",                                                                      \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
 
@@ -42,7 +43,7 @@ void engine_hold(struct engine *g, bool held)
 }
 
 /* Takes the definition. */
-static struct id begin(struct engine *g, struct definition *own, const struct start *start)
+static struct job *begin(struct engine *g, struct definition *own, const struct start *start)
 {
     struct job *job = job_new(g, own, id_new());
     job_set_started_by(job, start->by);
@@ -50,7 +51,7 @@ static struct id begin(struct engine *g, struct definition *own, const struct st
         job->row.priority = *start->priority;
     record_job_created(job);
     job_is_due(job);
-    return job->row.id;
+    return job;
 }
 
 int engine_execute(struct engine *g, const struct definition *d, const struct start *start,
@@ -72,25 +73,34 @@ int engine_execute(struct engine *g, const struct definition *d, const struct st
     struct definition *own;
     int r = definition_parse(&in, &own, e);
     if (r >= 0)
-        *ret_job_id = begin(g, own, start);
+        *ret_job_id = begin(g, own, start)->row.id;
     return r;
 }
 
 int engine_rerun(struct engine *g, const struct job_row *row, const struct start *start,
                  struct id *ret_job_id, struct err *e)
 {
-    struct definition *own;
+    struct definition *own = NULL;
     struct start as_it_was = *start;
+    bool taken[LIMIT_DEFINITION_STEPS] = {false};
     if (g->stopping)
         return fail(e, E_BUSY, "the server is stopping");
     if (g->pools && row->pool && !pool_find(g->pools, row->pool))
         return fail_field(e, E_INVAL, "pool", "there is no pool '%s' any more", row->pool);
     int r = definition_again(row, start->names, start->values, start->count, &own, e);
+    if (r >= 0 && start->steps)
+        r = again_choose(row, start, own, taken, e);
+    if (r < 0) {
+        definition_free(own);
+        return r;
+    }
     if (!start->priority)
         as_it_was.priority = &row->priority;
-    if (r >= 0)
-        *ret_job_id = begin(g, own, &as_it_was);
-    return r;
+    struct job *job = begin(g, own, &as_it_was);
+    if (start->steps)
+        again_take_over(job, row->id, start, taken);
+    *ret_job_id = job->row.id;
+    return 0;
 }
 
 static struct job *find_job(const struct engine *g, struct id job_id)

@@ -31,6 +31,9 @@ struct start {
     int count;
     const char *by;      /* who or what wants it: "API" */
     const int *priority; /* NULL: that of the definition, or of the job that was */
+    /* All steps of the job that was: those that completed are taken over. NULL: none are. */
+    struct step_row *const *steps;
+    size_t step_count;
 };
 
 /* Makes a job of a definition and starts it. E_INVAL (wrong parameters, or the definition is
@@ -39,7 +42,8 @@ CHECKED int engine_execute(struct engine *g, const struct definition *d,
                            const struct start *start, struct id *ret_job_id, struct err *e);
 
 /* The same definition once more, as it was when `row` was started, with the same parameters
- * save those that are given anew. Otherwise as engine_execute(). */
+ * save those that are given anew. Otherwise as engine_execute(). With steps to be taken over
+ * also E_STATE: the job has not ended, or nothing of it is left to be run. */
 CHECKED int engine_rerun(struct engine *g, const struct job_row *row, const struct start *start,
                          struct id *ret_job_id, struct err *e);
 

@@ -209,6 +209,15 @@ CHECKED int definition_again(const struct job_row *row, const char *const *names
                              const char *const *values, int count,
                              struct definition **ret_definition, struct err *e);
 
+/* Which steps of a job can be taken over: those that completed, when nothing that they wait
+ * for runs again. E_STATE: the job has not ended, or nothing is left to be run. */
+CHECKED int again_choose(const struct job_row *row, const struct start *start,
+                         const struct definition *d, bool *taken, struct err *e);
+
+/* Moves these steps of a new job to completed, with their outputs. */
+void again_take_over(struct job *job, struct id from, const struct start *start,
+                     const bool *taken);
+
 /* ---- queue.c ---- */
 
 CHECKED int queue_add(struct step *step, struct str key, struct str payload, struct err *e);
@@ -250,6 +259,7 @@ CHECKED int output_set(struct step *step, const struct task *task, struct str na
                        struct str value, struct err *e);
 const char *output_get(const struct step *step, const char *name); /* NULL: was never set */
 void outputs_adopt(struct step *step, const char *text);           /* those of a row */
+void outputs_take_over(struct step *step, const char *text);       /* and tells them */
 void outputs_done(struct step *step);
 
 /* ---- supply.c ---- */

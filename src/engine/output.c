@@ -113,6 +113,14 @@ void outputs_adopt(struct step *step, const char *text)
         outputs_keep(step);
 }
 
+void outputs_take_over(struct step *step, const char *text)
+{
+    outputs_adopt(step, text);
+    for (int i = 0; i < step->output_count; i++)
+        record_output(step, NULL, str_of(step->outputs[i].name),
+                      str_of(step->outputs[i].value));
+}
+
 void outputs_done(struct step *step)
 {
     for (int i = 0; i < step->output_count; i++) {

@@ -12,8 +12,10 @@ static const char *const state_names[JOB_STATE_COUNT] = {
 #define ALL_BITS (JOB_BIT | STEP_BIT | TASK_BIT)
 
 static const unsigned moves[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
-    [JOB_PENDING] =
-        {[JOB_RUNNING] = ALL_BITS, [JOB_CANCELLED] = ALL_BITS, [JOB_SKIPPED] = STEP_BIT},
+    [JOB_PENDING] = {[JOB_RUNNING] = ALL_BITS,
+                     [JOB_COMPLETED] = STEP_BIT,
+                     [JOB_CANCELLED] = ALL_BITS,
+                     [JOB_SKIPPED] = STEP_BIT},
     [JOB_RUNNING] = {[JOB_COMPLETED] = ALL_BITS,
                      [JOB_FAILED] = ALL_BITS,
                      [JOB_CANCELLED] = ALL_BITS,

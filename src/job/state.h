@@ -3,6 +3,7 @@
  *     pending → running → completed | failed | cancelled
  *     pending → cancelled                       nothing of it had begun
  *     step only: pending → skipped              what it depends on did not succeed
+ *     step only: pending → completed            taken over from a job that was
  *     task only: running → pending              interrupted or to be tried again
  *
  * Terminal states are final. Pure; thread: any. */

@@ -31,9 +31,10 @@ static int parameters_read(struct request *r, const struct node *map, struct sta
     return 0;
 }
 
-int given_read(struct request *r, struct given *given, struct err *e)
+int given_read(struct request *r, bool is_rerun, struct given *given, struct err *e)
 {
-    static const char *const keys[] = {"parameters", "by", "priority", NULL};
+    const char *const keys[] = {"parameters", "by", "priority", is_rerun ? "from_failed" : NULL,
+                                NULL};
     given->start.by = "API";
     if (!r->json)
         return 0;
@@ -42,6 +43,8 @@ int given_read(struct request *r, struct given *given, struct err *e)
         code = node_line(node_get(r->json, "by"), BY_MAX, &given->start.by, e);
     if (code >= 0)
         code = priority_read(node_get(r->json, "priority"), given, e);
+    if (code >= 0 && node_get(r->json, "from_failed"))
+        code = node_bool(node_get(r->json, "from_failed"), &given->from_failed, e);
     const struct node *map = node_get(r->json, "parameters");
     return code < 0 || !map ? code : parameters_read(r, map, &given->start, e);
 }

@@ -6,11 +6,12 @@
 struct given {
     struct start start; /* its texts are in the request's arena; `by` is "API" without one */
     int priority;
+    bool from_failed; /* of a rerun */
 };
 
-/* {"parameters":{"site":"http://…"},"by":"page","priority":10} of the body; nothing when there
- * is no body. E_INVAL. */
-CHECKED int given_read(struct request *r, struct given *given, struct err *e);
+/* {"parameters":{"site":"http://…"},"by":"page","priority":10} of the body, of a rerun also
+ * "from_failed"; nothing when there is no body. E_INVAL. */
+CHECKED int given_read(struct request *r, bool is_rerun, struct given *given, struct err *e);
 
 /* 202, when it is durable. */
 void given_reply_started(struct request *r, struct id job_id, const char *name);

@@ -307,7 +307,7 @@ int handle_definition_execute(struct request *r, struct err *e)
     struct id job_id;
     int code = find_entry(r, &entry, e);
     if (code >= 0)
-        code = given_read(r, &given, e);
+        code = given_read(r, false, &given, e);
     if (code >= 0 && !entry->definition->enabled)
         return fail(e, E_INVAL, "job definition '%s' is not enabled", entry->definition->id);
     if (code >= 0)

@@ -7,23 +7,23 @@
 struct target {
     struct id id;
     struct job_row *job;
+    struct step_row **steps;
+    size_t step_count;
     int64_t children;
 };
 
 static int read_target(struct request *r, struct store_reader *reader, struct err *e)
 {
     struct target *t = r->arg;
-    struct step_row **steps;
-    size_t count;
     int code = store_get_job(reader, t->id, &r->arena, &t->job, e);
     if (code == E_NOTFOUND)
         return fail(e, E_NOTFOUND, "there is no job '%s'", ID_TEXT(t->id));
     if (code >= 0)
-        code = store_list_steps(reader, t->id, &r->arena, &steps, &count, e);
-    for (size_t i = 0; code >= 0 && i < count; i++) {
+        code = store_list_steps(reader, t->id, &r->arena, &t->steps, &t->step_count, e);
+    for (size_t i = 0; code >= 0 && i < t->step_count; i++) {
         t->children++;
         for (int k = 0; k < TASK_COUNTS; k++)
-            t->children += steps[i]->tasks[k];
+            t->children += t->steps[i]->tasks[k];
     }
     return code;
 }
@@ -63,9 +63,12 @@ static int rerun(struct request *r, struct err *e)
     struct given given = {0};
     struct id job_id;
     char by[160];
-    int code = given_read(r, &given, e);
-    (void)snprintf(by, sizeof(by), "%s, again after %s", given.start.by, ID_TEXT(t->id));
+    int code = given_read(r, true, &given, e);
+    (void)snprintf(by, sizeof(by), "%s, again after %s%s", given.start.by, ID_TEXT(t->id),
+                   given.from_failed ? ", from what failed" : "");
     given.start.by = by;
+    given.start.steps = given.from_failed ? t->steps : NULL;
+    given.start.step_count = t->step_count;
     if (code >= 0)
         code = engine_rerun(r->server->engine, t->job, &given.start, &job_id, e);
     if (code >= 0)
