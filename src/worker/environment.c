@@ -67,6 +67,11 @@ void environment_init(struct environment *env, const struct worker_task *task)
     *env = (struct environment){.arena = ARENA_INIT};
     MEM_GROW(env->entries, env->count, env->cap);
     inherit(env);
+    if (settings_bool(step->settings, "pty")) {
+        environment_set(env, "TERM", "xterm-256color");
+        environment_set(env, "PAGER", "cat"); /* nobody turns pages */
+        environment_set(env, "GIT_PAGER", "cat");
+    }
     for (size_t i = 0; i < step->parameter_count; i++)
         named_set(env, "PARAM_", step->parameters[i].name, step->parameters[i].value);
     for (size_t i = 0; i < step->secret_count; i++)

@@ -1,23 +1,22 @@
-/* The happy path of a command: spawned in its own session, its two pipes are read line by line,
- * it exits, nobody of its group is left, this process has adopted no orphan of it, both pipes
- * are at their end, the handles are closed, done().
+/* The happy path of a command: spawned in its own session, what it writes is read line by line,
+ * it exits, nobody of its group is left, this process has adopted no orphan of it, what it
+ * wrote last is read, the handles are closed, done().
  *
  *     COMMAND   the shell runs                       → it exited
  *     REST      the rest of its group may end, or must → nobody is left
  *     SWEEP     on the pool: kill escaped ones       → none is left (or there was none)
- *     DRAIN     read what is in the pipes            → both have nothing more
  *     CLOSE     handles close                        → done(), freed
  *
  * Stopping only sends signals; the end comes by the same road. A descendant that got away all
- * the same cannot keep a task alive by holding a pipe: DRAIN reads what was in the pipe when it
- * began, no more.
+ * the same cannot keep a task alive by holding its output: after SWEEP, what is there is read,
+ * and no more.
  *
  * Whatever outlives its parent becomes a child of this process. So when the shell has exited,
  * all that is left of its family hangs below children of this process that are no shells: who
  * has none needs no look at /proc.
  *
- * The pipes are pipes and not socket pairs: a socket cannot be opened as /dev/stdout, and
- * scripts do that. */
+ * What it writes to is two terminals, for stdout and stderr; or two pipes, and not socket
+ * pairs: a socket cannot be opened as /dev/stdout, and scripts do that. */
 #include "worker/shell.h"
 
 #include <errno.h>
@@ -42,6 +41,7 @@
 #include "worker/orphan.h"
 #include "worker/output_file.h"
 #include "worker/plain.h"
+#include "worker/pty.h"
 #include "worker/splitter.h"
 
 enum {
@@ -49,20 +49,22 @@ enum {
     REST_CHECK_MS = 20,
     KILL_WAIT_MS = 1000, /* for those that got SIGKILL to be gone */
     READ_BYTES = 64 * 1024,
+    READS_MAX = 32,            /* of a terminal in a turn: each gives 4 KiB at most */
+    DRAIN_BYTES = 1024 * 1024, /* as much as a pipe can hold */
     KEY_BYTES = 120,
     CHILDREN_MAX = 4096,
     SWEEPS_MAX = 50,
     GRACE_MAX_MS = 60 * 60 * 1000,
 };
 
-enum run_phase { RUN_COMMAND, RUN_REST, RUN_SWEEP, RUN_DRAIN, RUN_CLOSE };
+enum run_phase { RUN_COMMAND, RUN_REST, RUN_SWEEP, RUN_CLOSE };
 
 struct stream {
     struct run *run;
     uv_pipe_t pipe;
     struct splitter splitter;
-    bool ended;       /* nothing more will be read */
-    int64_t to_drain; /* bytes still to be read, from DRAIN on */
+    bool is_terminal;
+    bool ended; /* nothing more will be read */
 };
 
 struct run {
@@ -94,18 +96,28 @@ static void run_advance(struct run *run);
 
 /* ---- what it writes ---- */
 
+static char bytes[READ_BYTES]; /* read and used up within one callback, on one thread */
+
+/* Takes what is still there, and no more. */
 static void stream_end(struct stream *s)
 {
+    int fd;
     if (s->ended)
         return;
     s->ended = true;
     (void)uv_read_stop((uv_stream_t *)&s->pipe);
+    ssize_t n = uv_fileno((uv_handle_t *)&s->pipe, &fd);
+    for (size_t all = 0; n >= 0 && all < DRAIN_BYTES; all += (size_t)n) {
+        n = read(fd, bytes, sizeof(bytes));
+        if (n <= 0)
+            break;
+        splitter_add(&s->splitter, (struct str){bytes, (size_t)n});
+    }
     splitter_end(&s->splitter);
 }
 
 static void on_pipe_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    static char bytes[READ_BYTES]; /* read and used up within one callback, on one thread */
     (void)handle, (void)suggested;
     *buf = uv_buf_init(bytes, sizeof(bytes));
 }
@@ -114,14 +126,18 @@ static void on_pipe_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *buf)
 {
     struct stream *s = container_of((uv_pipe_t *)pipe, struct stream, pipe);
     struct run *run = s->run;
-    if (n > 0) {
+    bool ended = n < 0;
+    if (n > 0)
         splitter_add(&s->splitter, (struct str){buf->base, (size_t)n});
-        s->to_drain -= n;
+    for (int i = 0, fd; s->is_terminal && n > 0 && i < READS_MAX; i++) {
+        n = uv_fileno((uv_handle_t *)pipe, &fd) < 0 ? 0 : read(fd, bytes, sizeof(bytes));
+        if (n > 0)
+            splitter_add(&s->splitter, (struct str){bytes, (size_t)n});
     }
-    if (n < 0 || (run->phase == RUN_DRAIN && s->to_drain <= 0))
+    if (ended) /* libuv takes a terminal that nobody writes to any more for one that is empty */
         stream_end(s);
     struct worker_step *step = run->task->step;
-    if (run->phase < RUN_DRAIN && !step->host->may_write(step))
+    if (run->phase < RUN_CLOSE && !step->host->may_write(step))
         for (int i = 0; i < 2; i++)
             (void)uv_read_stop((uv_stream_t *)&run->streams[i].pipe);
     run_advance(run);
@@ -245,24 +261,6 @@ static bool run_sweep(struct run *run)
     return false;
 }
 
-/* From here on only what is in the pipes already counts. That is little, so it is read even
- * when the store is behind: a server that stops does not wait for the disk. */
-static void run_drain(struct run *run)
-{
-    for (int i = 0; i < 2; i++) {
-        struct stream *s = &run->streams[i];
-        int fd, waiting = 0;
-        if (s->ended)
-            continue;
-        if (uv_fileno((uv_handle_t *)&s->pipe, &fd) < 0 || ioctl(fd, FIONREAD, &waiting) < 0)
-            waiting = 0;
-        s->to_drain = waiting;
-        if (waiting == 0)
-            stream_end(s);
-    }
-    run_read(run);
-}
-
 static void run_done(struct run *run)
 {
     struct worker_task *task = run->task;
@@ -382,12 +380,10 @@ static void run_advance(struct run *run)
             return;
         FAULT_KILLS(WORKER_SHELL_SWEPT);
         (void)run_has_rest(run); /* reaps */
-        run->phase = RUN_DRAIN;
-        run_drain(run);
-        __attribute__((fallthrough));
-    case RUN_DRAIN:
-        if (!run->streams[0].ended || !run->streams[1].ended)
-            return;
+        /* A server that stops does not wait for the disk: it is read even when the store is
+         * behind. */
+        for (int i = 0; i < 2; i++)
+            stream_end(&run->streams[i]);
         run->phase = RUN_CLOSE;
         if (run->farewell.task && !run->sweep.stubborn)
             farewell_end(&run->farewell);
@@ -417,7 +413,8 @@ static uv_file stream_open(struct stream *s, struct run *run, enum event_level l
     s->run = run;
     splitter_init(&s->splitter, run->task, level);
     ASSERT(uv_pipe_init(run->task->step->loop, &s->pipe, 0) == 0);
-    if (uv_pipe(ends, UV_NONBLOCK_PIPE, 0) < 0)
+    s->is_terminal = settings_bool(run->task->step->settings, "pty") && pty_open(ends) == 0;
+    if (!s->is_terminal && uv_pipe(ends, UV_NONBLOCK_PIPE, 0) < 0)
         return -1;
     ASSERT(uv_pipe_open(&s->pipe, ends[0]) == 0);
     return ends[1];
@@ -587,6 +584,10 @@ static const struct setting_spec shell_settings[] = {
      .secrets = true,
      .help = "further environment variables"},
     {.name = "cwd", .kind = SETTING_TEXT, .help = "folder to run in; default: the server's"},
+    {.name = "pty",
+     .kind = SETTING_BOOL,
+     .fallback = "true",
+     .help = "false: its output goes to pipes, not to a terminal"},
     {.name = "grace",
      .kind = SETTING_DURATION,
      .fallback = "5s",

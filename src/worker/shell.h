@@ -1,6 +1,7 @@
 /* shell.h: the worker that runs a command.
  *
- * A step of type `shell` is one task: /bin/sh -c COMMAND in a session of its own, stdin empty.
+ * A step of type `shell` is one task: /bin/sh -c COMMAND in a session of its own, stdin empty,
+ * its output a terminal's (pty.h) or a pipe's.
  * Lines of stdout are level info, lines of stderr warn. Exit code 0 completes the task; any
  * other code, or a signal, fails it and is its cause. Stopping sends SIGTERM to all of
  * its processes and SIGKILL when its `grace` is over (farewell.h).

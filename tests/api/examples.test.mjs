@@ -37,6 +37,8 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.doesNotMatch(lines["cleanup.yaml"].publish, /never printed/);
     for (const name of ["one", "two", "three", "four"]) assert.ok(lines["each.yaml"].pack.includes(`packed ${name}.txt`));
     assert.match(lines["each.yaml"].tell, /all is packed, north\n.*\nall is packed, south/);
+    assert.match(lines["colours.yaml"].terminal, /\u001b\[32mthis is green\u001b\[0m/);
+    assert.match(lines["colours.yaml"].pipe, /this is plain/);
     assert.match(lines["goodbye.yaml"].polite, /SIGTERM sent, SIGKILL in 20s\n(.*\n)*goodbye\nstopped after [\d.]+ s: all processes are gone/);
     assert.match(lines["health.yaml"].ask, /\/api\/health 200 OK, application\/json/);
     assert.match(lines["many-lines.yaml"].copy, /copied file 49999\ncopied file 50000\n/);

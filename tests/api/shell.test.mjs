@@ -48,3 +48,26 @@ test("a cancel can be watched: a countdown, who survived, and that all are gone"
     assert.match(texts.at(-2), /^stopped after 3\.\d s: all processes are gone$/);
     assert.match(texts.at(-1), /^cancelled after /);
 });
+
+for (const pty of [true, false])
+    test(`lines as long as may be, without an end, with zero bytes and no UTF-8, from ${pty ? "a terminal" : "a pipe"}`, async (t) => {
+        const command = [
+            "x() { head -c $1 /dev/zero | tr '\\0' $2; }",
+            "x 65536 a; echo",
+            "x 65537 b; echo",
+            "printf 'c\\000d\\n'",
+            "printf 'e\\377\\303\\050f\\n'",
+            "printf end",
+        ].join("\n");
+        const { texts } = await ran(t, { pty, command });
+        assert.deepEqual(texts.slice(1, -1).map((text) => (text.length > 100 ? `${text.length} ${text[0]}` : text)),
+            ["65536 a", "65536 b", "b", "c\0d", "e\ufffd\ufffd(f", "end"]);
+    });
+
+test("stdout and stderr are told apart, in colour, and nothing asks or turns pages", async (t) => {
+    const { step } = await ran(t, { command: "printf '\\033[31mred\\033[0m\\n'; test -t 2 && echo warned >&2; printf '%s\\n' \"$TERM $PAGER $GIT_PAGER\"; read -r answer; echo \"answer: $answer\"" });
+    const said = step.logs.slice(1, -1);
+    assert.deepEqual(said.filter(({ level }) => level === "warn").map(({ message }) => message), ["warned"]);
+    assert.deepEqual(said.filter(({ level }) => level === "info").map(({ message }) => message),
+        ["\u001b[31mred\u001b[0m", "xterm-256color cat cat", "answer: "]);
+});

@@ -54,6 +54,52 @@ TEST(stdout_is_info_and_stderr_is_warn)
     test_host_free(h);
 }
 
+TEST(a_command_writes_to_terminals_and_cannot_read_from_them)
+{
+    struct test_host *h =
+        command_run("test ! -t 0 && test -t 1 && test -t 2 && stty size <&1 && echo $TERM &&"
+                    " ! cat <&2; echo \\\"$PAGER\\\"");
+    AUTO_FREE char *out = test_host_text(h, LEVEL_INFO), *err = test_host_text(h, LEVEL_WARN);
+    CHECK_TEXT(out, "40 120\nxterm-256color\ncat");
+    CHECK_HAS(err, "Bad file descriptor");
+    test_host_free(h);
+}
+
+TEST(a_command_that_asks_for_pipes_gets_pipes)
+{
+    setenv("TERM", "of-the-server", 1);
+    struct test_host *h = test_host_new(
+        &shell_worker, "{\"pty\":false,\"command\":\"test ! -t 1 && test ! -t 2 && echo $TERM; "
+                       "echo two >&2; echo one > /dev/stdout\"}");
+    test_host_run(h);
+    AUTO_FREE char *out = test_host_text(h, LEVEL_INFO), *err = test_host_text(h, LEVEL_WARN);
+    CHECK_TEXT(out, "of-the-server\none");
+    CHECK_TEXT(err, "two");
+    test_host_free(h);
+}
+
+TEST(bytes_come_as_they_are_from_pipes_and_terminals)
+{
+    /* All but the carriage return. */
+    const char *octal = "for i in 0 1 2 3; do for j in 0 1 2 3 4 5 6 7; do"
+                        " for k in 0 1 2 3 4 5 6 7; do [ $i$j$k = 015 ] ||"
+                        " printf '%b' '\\\\0'$i$j$k; done; done; done";
+    for (int pty = 0; pty < 2; pty++) {
+        AUTO_FREE char *config =
+            mem_printf("{\"pty\":%s,\"command\":\"%s\"}", pty ? "true" : "false", octal);
+        struct test_host *h = test_host_new(&shell_worker, config);
+        test_host_run(h);
+        CHECK_INT(h->line_count, 2); /* before and after the newline, 10 */
+        CHECK_INT(h->lines[0].n, 10);
+        CHECK_INT(h->lines[1].n, 244);
+        for (int i = 0; i < 10; i++)
+            CHECK_INT((unsigned char)h->lines[0].text[i], i);
+        for (int i = 0; i < 244; i++)
+            CHECK_INT((unsigned char)h->lines[1].text[i], i < 2 ? i + 11 : i + 12);
+        test_host_free(h);
+    }
+}
+
 TEST(empty_lines_and_zero_bytes_are_kept)
 {
     struct test_host *h = command_run("printf '\\\\na\\\\000b\\\\n\\\\n'");
@@ -274,9 +320,9 @@ TEST(a_piece_of_a_long_line_splits_no_character)
     test_host_free(h);
 }
 
-TEST(a_store_that_is_behind_slows_the_command_and_no_line_is_lost)
+static void much_is_written(const char *config)
 {
-    struct test_host *h = test_host_new(&shell_worker, "{\"command\":\"seq 1 200000\"}");
+    struct test_host *h = test_host_new(&shell_worker, config);
     h->pause_lines = 1000;
     test_host_run(h);
     CHECK_INT(h->line_count, 200000);
@@ -286,6 +332,13 @@ TEST(a_store_that_is_behind_slows_the_command_and_no_line_is_lost)
     CHECK(h->most_burst < 1000 + 64 * 1024 / 2); /* at most one read more than allowed */
     CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
     test_host_free(h);
+}
+
+TEST(a_store_that_is_behind_slows_the_command_and_no_line_is_lost)
+{
+    for (int pty = 0; pty < 2; pty++)
+        much_is_written(pty ? "{\"command\":\"seq 1 200000\"}"
+                            : "{\"pty\":false,\"command\":\"seq 1 200000\"}");
 }
 
 static void stop_when_ready(struct test_host *h, const struct test_line *line)
