@@ -1,6 +1,11 @@
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <time.h>
+
+#include "base/macro.h"
+
+static _Atomic int64_t held_us; /* 0: it is not held */
 
 static int64_t clock_read(clockid_t which)
 {
@@ -11,7 +16,25 @@ static int64_t clock_read(clockid_t which)
 
 int64_t clock_wall_us(void)
 {
-    return clock_read(CLOCK_REALTIME);
+    int64_t us = atomic_load_explicit(&held_us, memory_order_relaxed);
+    return us ? us : clock_read(CLOCK_REALTIME);
+}
+
+void clock_hold(int64_t wall_us)
+{
+    ASSERT(wall_us > 0);
+    held_us = wall_us;
+}
+
+void clock_advance(int64_t us)
+{
+    ASSERT(held_us && us >= 0);
+    held_us += us;
+}
+
+bool clock_is_held(void)
+{
+    return atomic_load_explicit(&held_us, memory_order_relaxed) != 0;
 }
 
 int64_t clock_mono_us(void)

@@ -1,5 +1,7 @@
 #include "base/deadline.h"
 
+#include "base/clock.h"
+
 static bool deadline_before(struct heap_node *a, struct heap_node *b)
 {
     return container_of(a, struct deadline, node)->at_ms <
@@ -23,6 +25,17 @@ static struct deadline *first(const struct deadlines *all)
     return HEAP_FIRST(&all->heap, struct deadline, node);
 }
 
+static int64_t now_ms(const struct deadlines *all)
+{
+    return clock_is_held() ? clock_wall_us() / 1000 : (int64_t)uv_now(all->timer.loop);
+}
+
+int64_t deadlines_next_ms(const struct deadlines *all)
+{
+    const struct deadline *d = first(all);
+    return d ? d->at_ms : INT64_MAX;
+}
+
 static void on_timer(uv_timer_t *timer);
 
 static void wind(struct deadlines *all)
@@ -32,14 +45,16 @@ static void wind(struct deadlines *all)
         (void)uv_timer_stop(&all->timer);
         return;
     }
-    int64_t left = d->at_ms - (int64_t)uv_now(all->timer.loop);
-    (void)uv_timer_start(&all->timer, on_timer, (uint64_t)MAX(left, 0), 0);
+    int64_t left = d->at_ms - now_ms(all);
+    if (left > 0 && clock_is_held()) /* that is not for the loop to wait for */
+        (void)uv_timer_stop(&all->timer);
+    else
+        (void)uv_timer_start(&all->timer, on_timer, (uint64_t)MAX(left, 0), 0);
 }
 
-static void on_timer(uv_timer_t *timer)
+void deadlines_ring(struct deadlines *all)
 {
-    struct deadlines *all = container_of(timer, struct deadlines, timer);
-    int64_t now = (int64_t)uv_now(timer->loop);
+    int64_t now = now_ms(all);
     struct deadline *d;
     while ((d = first(all)) && d->at_ms <= now) {
         heap_remove(&all->heap, &d->node);
@@ -48,11 +63,16 @@ static void on_timer(uv_timer_t *timer)
     wind(all);
 }
 
+static void on_timer(uv_timer_t *timer)
+{
+    deadlines_ring(container_of(timer, struct deadlines, timer));
+}
+
 void deadline_set(struct deadlines *all, struct deadline *d, int64_t after_ms,
                   void (*ring)(struct deadline *d))
 {
     heap_remove(&all->heap, &d->node);
-    d->at_ms = (int64_t)uv_now(all->timer.loop) + MIN(MAX(after_ms, 0), INT64_MAX / 2);
+    d->at_ms = now_ms(all) + MIN(MAX(after_ms, 0), INT64_MAX / 2);
     d->ring = ring;
     heap_add(&all->heap, &d->node);
     wind(all);

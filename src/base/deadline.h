@@ -30,5 +30,10 @@ void deadline_set(struct deadlines *all, struct deadline *d, int64_t after_ms,
 /* Nothing when it is not set. Needed before the memory of `d` goes. */
 void deadline_clear(struct deadlines *all, struct deadline *d);
 
+/* When the earliest rings, INT64_MAX: there is none; a time that was held (clock_hold()) is
+ * looked at by deadlines_ring(), which rings what is due by now. */
+int64_t deadlines_next_ms(const struct deadlines *all);
+void deadlines_ring(struct deadlines *all);
+
 /* Nothing rings any more; closed() is called with the timer when the loop has let go of it. */
 void deadlines_close(struct deadlines *all, uv_close_cb closed);

@@ -1,9 +1,10 @@
-/* Schedules on a clock of the test: a simulated day of two hundred, against what the policies
- * say; and what a restart, a pause and a change do. Jobs are real and run to their end when the
- * loop runs, so they take as long as the test wants. */
+/* Schedules on a clock of the test: simulated days of two hundred, against what the policies
+ * say; and what a restart, a pause and a change do. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "engine/job.h"
 #include "engine/schedules.h"
 #include "engine_world.h"
 #include "job/schedule.h"
@@ -18,6 +19,7 @@ struct world {
     struct engine_world base;
     struct catalog *catalog;
     struct schedules *schedules;
+    bool stopped;
     int told;
     char last_told[400];
 };
@@ -106,7 +108,7 @@ static char *joined(char **lines, size_t count)
     return buf_take(&out);
 }
 
-static char *world_jobs(struct world *w)
+static char *world_jobs_with(struct world *w, bool begun)
 {
     struct err e;
     AUTO_ARENA a = ARENA_INIT;
@@ -119,119 +121,333 @@ static char *world_jobs(struct world *w)
     CHECK(store_read_begin(w->base.store, &r, &e) >= 0);
     CHECK(store_list_jobs(r, &q, &a, &rows, &count, &total, &e) >= 0);
     CHECK(count < RUNS_MAX);
-    for (size_t i = 0; i < count; i++)
-        lines[i] = mem_printf("%s %s", rows[i]->definition_id,
-                              rows[i]->started_by + strlen("schedule, due "));
+    for (size_t i = 0; i < count; i++) {
+        char at[CLOCK_TEXT_LEN + 1];
+        clock_format(rows[i]->created_at_us, at);
+        lines[i] = mem_printf("%s %s%s%.8s", rows[i]->definition_id,
+                              rows[i]->started_by + strlen("schedule, due "),
+                              begun ? " at " : "", begun ? at + 11 : "");
+    }
     return joined(lines, count);
 }
 
-/* ---- a day of two hundred ---- */
+static char *world_jobs(struct world *w)
+{
+    return world_jobs_with(w, false);
+}
 
-/* Every `hours` at `minute`, UTC; the schedule's policies. Simple enough to be calculated here
- * in another way than there. */
+/* ---- a day of two hundred ----
+ *
+ * The clock is the test's: the engine, its schedules and timeouts run by themselves, a second
+ * after the other. What has to begin, and when, is worked out beside it in another way: no cron
+ * is parsed and no zone read, each minute is asked what the clocks of a place show.
+ *
+ * Jobs last as long as their timeout, some whole minutes and seven seconds, so that no job ends
+ * in the moment in which another is due. */
+
+enum { LATE_S = 60, ACTIVE_MAX = 400 };
+
+/* A place, by how far its clocks are ahead of UTC, in minutes. */
+struct place {
+    const char *zone;
+    int before, after; /* the change of this day */
+};
+
+struct day {
+    const char *begin; /* UTC, whole hours */
+    int change_s;      /* when clocks are changed, seconds from the beginning */
+    struct place places[4];
+    struct {
+        int from_s, to_s;
+    } downs[3];
+};
+
+/* A schedule as text, and as what the text means. */
 struct plan {
-    char id[16];
-    int minute, hours;
+    char id[16], cron[64];
+    bool minutes[60], hours[24], weekdays[7], goes_by_time;
+    const struct place *place;
     enum missed_policy missed;
     enum overlap_policy overlap;
+    int lasts_s;
+    /* how it stands */
+    int ends_s[ACTIVE_MAX], active;
+    int queued_s; /* -1: none */
+    int decided_s;
+};
+
+struct model {
+    const struct day *day;
+    int64_t begin_us;
+    struct plan plans[SCHEDULES];
+    char *expected[RUNS_MAX];
+    size_t count;
 };
 
 static const char *const missed_words[] = {"skip", "run-once", "run-all"};
 static const char *const overlap_words[] = {"skip", "queue", "replace", "allow"};
 
-static bool plan_is_due(const struct plan *p, int minute_of_day)
+static void some(bool *which, int from, int to, int step)
 {
-    return minute_of_day % 60 == p->minute && minute_of_day / 60 % p->hours == 0;
+    for (int i = from; i <= to; i += step)
+        which[i] = true;
 }
 
-struct day {
-    char *expected[RUNS_MAX];
-    size_t count;
-    bool busy[SCHEDULES];  /* a job that has not ended */
-    int queued[SCHEDULES]; /* minute of the day, or -1 */
-};
-
-static void expect(struct day *day, const struct plan *p, int minute)
+static int throw(unsigned *dice, int sides)
 {
-    day->expected[day->count++] =
-        mem_printf("%s 2030-03-18T%02d:%02d:00Z", p->id, minute / 60, minute % 60);
+    *dice = *dice * 1103515245 + 12345;
+    return (int)((*dice >> 16) % (unsigned)sides);
 }
 
-static void expect_start(struct day *day, const struct plan *p, int i, int minute)
+static void plan_make(struct model *m, int i)
 {
-    if (!day->busy[i] || p->overlap == OVERLAP_ALLOW)
-        expect(day, p, minute);
-    else if (p->overlap != OVERLAP_SKIP)
-        day->queued[i] = minute;
-    day->busy[i] = true;
+    static const char *const hours[] = {"*", "*/2", "*/3", "2", "9-17", "0,2,6,12,18"};
+    static const char *const weekdays[] = {"*", "*", "*", "*", "sat", "0", "mon-fri"};
+    struct plan *p = &m->plans[i];
+    unsigned dice = (unsigned)i;
+    int hour = throw(&dice, 6), weekday = throw(&dice, 7), minute = 5 * throw(&dice, 12);
+    *p = (struct plan){
+        .queued_s = -1, .decided_s = -1, .place = &m->day->places[throw(&dice, 4)]};
+    p->missed = (enum missed_policy) throw(&dice, 3);
+    p->overlap = (enum overlap_policy) throw(&dice, 4);
+    p->lasts_s = (1 + throw(&dice, 150)) * MINUTE + 7;
+    p->goes_by_time = hour < 3;
+    snprintf(p->id, sizeof(p->id), "s%03d", i);
+    if (i % 10 == 0)
+        snprintf(p->cron, sizeof(p->cron), "*/20 %s * * %s", hours[hour], weekdays[weekday]);
+    else
+        snprintf(p->cron, sizeof(p->cron), "%d %s * * %s", minute, hours[hour],
+                 weekdays[weekday]);
+    some(p->minutes, i % 10 ? minute : 0, i % 10 ? minute : 59, 20);
+    if (hour == 0 || hour == 4)
+        some(p->hours, hour ? 9 : 0, hour ? 17 : 23, 1);
+    else if (hour < 3)
+        some(p->hours, 0, 23, hour + 1);
+    else
+        for (int h = 0; h < 24; h++)
+            p->hours[h] = h == 2 || (hour == 5 && (h == 0 || h == 6 || h == 12 || h == 18));
+    if (weekday < 4)
+        some(p->weekdays, 0, 6, 1);
+    else if (weekday == 6)
+        some(p->weekdays, 1, 5, 1);
+    else
+        p->weekdays[weekday == 4 ? 6 : 0] = true;
 }
 
-/* From minute `from` to `to` nobody looked; those older than a minute are missed. */
-static void expect_look(struct day *day, const struct plan *p, int i, int from, int to)
+/* Do the clocks show a time of the plan when they are `ahead` minutes ahead? */
+static bool is_shown(const struct model *m, const struct plan *p, int at_s, int ahead)
+{
+    int64_t minute = (m->begin_us / 1000000 + at_s) / 60 + ahead;
+    int64_t days = minute / (24 * 60); /* the first of 1970 was a Thursday */
+    return p->minutes[minute % 60] && p->hours[minute / 60 % 24] && p->weekdays[(days + 4) % 7];
+}
+
+static bool is_due(const struct model *m, const struct plan *p, int at_s)
+{
+    const struct place *place = p->place;
+    int change_s = m->day->change_s, jump_s = (place->after - place->before) * MINUTE;
+    bool is_after = at_s >= change_s;
+    if (at_s % MINUTE)
+        return false;
+    if (!p->goes_by_time && is_after && jump_s < 0 && at_s < change_s - jump_s)
+        return false; /* it was shown before */
+    if (is_shown(m, p, at_s, is_after ? place->after : place->before))
+        return true;
+    for (int s = 0; s < jump_s && at_s == change_s && !p->goes_by_time; s += MINUTE)
+        if (is_shown(m, p, at_s + s, place->before)) /* passed over */
+            return true;
+    return false;
+}
+
+static void model_begin(struct model *m, struct plan *p, int due_s, int now_s)
+{
+    char due[CLOCK_TEXT_LEN + 1], now[CLOCK_TEXT_LEN + 1];
+    clock_format(m->begin_us + US(due_s), due);
+    clock_format(m->begin_us + US(now_s), now);
+    m->expected[m->count++] = mem_printf("%s %.19sZ at %.8s", p->id, due, now + 11);
+    CHECK(m->count < RUNS_MAX && p->active < ACTIVE_MAX);
+    p->ends_s[p->active++] = now_s + p->lasts_s;
+}
+
+static void model_start(struct model *m, struct plan *p, int due_s, int now_s)
+{
+    if (!p->active || p->overlap == OVERLAP_ALLOW) {
+        model_begin(m, p, due_s, now_s);
+        p->queued_s = -1;
+        return;
+    }
+    if (p->overlap == OVERLAP_REPLACE)
+        for (int i = 0; i < p->active; i++)
+            p->ends_s[i] = now_s;
+    if (p->overlap != OVERLAP_SKIP)
+        p->queued_s = due_s;
+}
+
+static void model_look(struct model *m, struct plan *p, int now_s)
 {
     int last_missed = -1;
-    bool on_time = to > 0 && (plan_is_due(p, to) || (from < to && plan_is_due(p, to - 1)));
-    for (int m = from; m < to - 1; m++) {
-        if (!plan_is_due(p, m))
+    bool on_time = false;
+    for (int s = p->decided_s + 1; s <= now_s; s++) {
+        if (!is_due(m, p, s))
             continue;
-        last_missed = m;
-        if (p->missed == MISSED_RUN_ALL)
-            expect(day, p, m), day->busy[i] = true;
+        if (now_s - s > LATE_S)
+            last_missed = s;
+        else
+            on_time = true;
+        if (now_s - s > LATE_S && p->missed == MISSED_RUN_ALL)
+            model_begin(m, p, s, now_s), p->queued_s = -1;
     }
-    if (last_missed >= 0 && p->missed == MISSED_RUN_ONCE && !on_time)
-        expect_start(day, p, i, last_missed);
-    for (int m = MAX(from, to - 1); m <= to; m++)
-        if (plan_is_due(p, m))
-            expect_start(day, p, i, m);
+    if (last_missed >= 0 && !on_time && p->missed == MISSED_RUN_ONCE)
+        model_start(m, p, last_missed, now_s);
+    for (int s = MAX(p->decided_s + 1, now_s - LATE_S); s <= now_s; s++)
+        if (is_due(m, p, s))
+            model_start(m, p, s, now_s);
+    p->decided_s = now_s;
 }
 
-static void expect_settled(struct day *day, const struct plan *plans)
+static void model_end_jobs(struct model *m, struct plan *p, int now_s)
+{
+    int left = 0;
+    for (int i = 0; i < p->active; i++)
+        if (p->ends_s[i] > now_s)
+            p->ends_s[left++] = p->ends_s[i];
+    p->active = left;
+    if (left || p->queued_s < 0)
+        return;
+    model_begin(m, p, p->queued_s, now_s);
+    p->queued_s = -1;
+}
+
+static void model_second(struct model *m, int now_s)
 {
     for (int i = 0; i < SCHEDULES; i++) {
-        if (day->queued[i] >= 0)
-            expect(day, &plans[i], day->queued[i]);
-        day->queued[i] = -1;
-        day->busy[i] = false;
+        struct plan *p = &m->plans[i];
+        model_look(m, p, now_s);
+        model_end_jobs(m, p, now_s);
     }
 }
+
+static bool is_down(const struct day *day, int s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(day->downs); i++)
+        if (s >= day->downs[i].from_s && s < day->downs[i].to_s)
+            return true;
+    return false;
+}
+
+static void on_stopped(void *arg)
+{
+    ((struct world *)arg)->stopped = true;
+}
+
+static void world_stop_server(struct world *w)
+{
+    w->stopped = false;
+    engine_stop(w->base.engine, on_stopped, w);
+    while (!w->stopped)
+        engine_world_commit(&w->base), uv_run(&w->base.loop, UV_RUN_NOWAIT);
+    world_end_server(w);
+}
+
+static void world_restart_server(struct world *w)
+{
+    struct err e;
+    world_begin_server(w);
+    CHECK(engine_recover(w->base.engine, &e) >= 0);
+}
+
+/* As many turns of the loop as the longest way needs, from a time that is due to its job. */
+static void world_turns(struct world *w)
+{
+    for (int i = 0; i < 6; i++) {
+        uv_run(&w->base.loop, UV_RUN_NOWAIT);
+        engine_world_commit(&w->base);
+    }
+}
+
+static void day_define(struct world *w, const struct plan *p)
+{
+    struct err e = {0};
+    struct catalog_entry *entry;
+    AUTO_FREE char *text = mem_printf(
+        "id: %s\nname: N\ntimeout: %ds\n"
+        "schedule: { cron: \"%s\", timezone: %s, missed: %s, overlap: %s }\nsteps:\n"
+        "  - { name: s, type: generator, config: { log_count: 1, log_delay_ms: 3600000 } }\n",
+        p->id, p->lasts_s, p->cron, p->place->zone, missed_words[p->missed],
+        overlap_words[p->overlap]);
+    if (catalog_add(w->catalog, str_of(text), DEFINITION_YAML, &entry, &e) < 0)
+        CHECK_TEXT(e.text, "");
+}
+
+static void day_run(const struct day *day)
+{
+    static struct model m;
+    struct world w;
+    bool down = false;
+    m.day = day;
+    CHECK(clock_parse(str_of(day->begin), &m.begin_us));
+    clock_hold(m.begin_us - US(1)); /* everything is known a second before */
+    world_begin(&w);
+    for (int i = 0; i < SCHEDULES; i++) {
+        plan_make(&m, i);
+        day_define(&w, &m.plans[i]);
+    }
+    world_turns(&w);
+    clock_advance(US(1) + 1000); /* a timer is a millisecond late */
+    for (int s = 0; s < DAY_S; s++, clock_advance(US(1))) {
+        bool was_down = down;
+        down = is_down(day, s);
+        if (down && !was_down)
+            world_stop_server(&w);
+        if (down)
+            continue;
+        if (was_down)
+            world_restart_server(&w);
+        model_second(&m, s);
+        if (deadlines_next_ms(&w.base.engine->deadlines) > clock_wall_us() / 1000)
+            continue;
+        deadlines_ring(&w.base.engine->deadlines);
+        world_turns(&w);
+    }
+    AUTO_FREE char *got = world_jobs_with(&w, true), *want = joined(m.expected, m.count);
+    CHECK(m.count > 1000);
+    CHECK_TEXT(got, want);
+    world_stop_server(&w);
+    store_close(w.base.store);
+}
+
+#define AT_S(h, m, s) ((h)*HOUR + (m)*MINUTE + (s))
 
 TEST(two_hundred_schedules_start_for_a_day_exactly_as_their_policies_say)
 {
-    static struct plan plans[SCHEDULES];
-    static struct day day;
-    struct world w;
-    world_begin(&w);
-    for (int i = 0; i < SCHEDULES; i++) {
-        struct plan *p = &plans[i];
-        *p = (struct plan){.minute = i * 7 % 60, .hours = (int[]){1, 2, 3, 4, 6}[i % 5]};
-        p->missed = (enum missed_policy)((i / 5 + i / 60) % 3);
-        p->overlap = (enum overlap_policy)(i / 15 % 4);
-        snprintf(p->id, sizeof(p->id), "s%03d", i);
-        AUTO_FREE char *text =
-            mem_printf("{ cron: \"%d */%d * * *\", missed: %s, overlap: %s }", p->minute,
-                       p->hours, missed_words[p->missed], overlap_words[p->overlap]);
-        define(&w, p->id, text, false);
-        day.queued[i] = -1;
-    }
-    schedules_run(w.schedules, US(BEGIN_S - 30)); /* from then on */
-    for (int minute = 0, from = 0; minute < 24 * 60; minute++) {
-        bool is_down = minute >= 10 * 60 && minute < 13 * 60 + 10;
-        bool is_slow = minute >= 15 * 60 && minute < 19 * 60; /* jobs do not end */
-        if (is_down)
-            continue;
-        for (int i = 0; i < SCHEDULES; i++)
-            expect_look(&day, &plans[i], i, from, minute);
-        from = minute + 1;
-        schedules_run(w.schedules, US(BEGIN_S + minute * MINUTE));
-        if (is_slow)
-            continue;
-        expect_settled(&day, plans);
-        world_settle(&w);
-    }
-    AUTO_FREE char *got = world_jobs(&w), *want = joined(day.expected, day.count);
-    CHECK(day.count > 1000);
-    CHECK_TEXT(got, want);
-    world_done(&w);
+    static const struct day spring = {
+        .begin = "2030-03-30T12:00:00Z", /* a Saturday */
+        .change_s = AT_S(13, 0, 0),
+        .places = {{"UTC", 0, 0},
+                   {"Europe/Berlin", 60, 120},
+                   {"Asia/Kathmandu", 345, 345},
+                   {"America/New_York", -240, -240}},
+        .downs = {{AT_S(3, 4, 30), AT_S(4, 5, 30)},
+                  {AT_S(12, 59, 40), AT_S(13, 0, 40)},
+                  {AT_S(18, 0, 10), AT_S(20, 31, 20)}},
+    };
+    day_run(&spring);
+}
+
+TEST(two_hundred_schedules_do_so_on_the_day_on_which_an_hour_comes_twice)
+{
+    static const struct day autumn = {
+        .begin = "2030-10-26T12:00:00Z",
+        .change_s = AT_S(13, 0, 0),
+        .places = {{"UTC", 0, 0},
+                   {"Europe/Berlin", 120, 60},
+                   {"Australia/Lord_Howe", 660, 660},
+                   {"America/St_Johns", -150, -150}},
+        .downs = {{AT_S(1, 0, 20), AT_S(5, 11, 25)},
+                  {AT_S(12, 24, 50), AT_S(13, 30, 50)},
+                  {AT_S(22, 0, 10), AT_S(22, 0, 50)}},
+    };
+    day_run(&autumn);
 }
 
 /* ---- one at a time ---- */
