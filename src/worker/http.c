@@ -25,7 +25,7 @@
 #include "worker/web/status.h"
 #include "worker/web/url.h"
 
-enum { HEADER_MAX_BYTES = 16 * 1024, LINES_PER_TURN = 500 };
+enum { HEADER_MAX_BYTES = 16 * 1024, LINES_PER_TURN = 500, EXPECTED_SHOWN = 8 };
 
 /* Statuses from `first` to `last`. */
 struct range {
@@ -270,11 +270,27 @@ static void answer_say(struct request *r, enum event_level level, const char *mo
                type.n ? ", " : "", size, (long long)((f->duration_us + 500) / 1000), more);
 }
 
+/* "2xx", or what `expect_status` says: "200, 202 or 409". */
+static void expected_say(const struct settings *s, struct buf *out)
+{
+    size_t count = settings_count(s, "expect_status"),
+           shown = MIN(count, (size_t)EXPECTED_SHOWN);
+    for (size_t i = 0; i < shown; i++)
+        buf_printf(out, "%s%s",
+                   i == 0           ? ""
+                   : i + 1 == count ? " or "
+                                    : ", ",
+                   settings_item(s, "expect_status", i));
+    buf_add_c(out, count == 0 ? "2xx" : shown < count ? " …" : "");
+}
+
 static void answer_end(struct request *r)
 {
     int status = r->fetch.status;
     const char *reason = http_status_reason(status);
-    AUTO_FREE char *cause = mem_printf("HTTP %d%s%s", status, *reason ? " " : "", reason);
+    AUTO_BUF cause = BUF_INIT(LIMIT_LINE_BYTES);
+    buf_printf(&cause, "HTTP %d%s%s, expected ", status, *reason ? " " : "", reason);
+    expected_say(r->task->step->settings, &cause);
     bool good = is_expected(&r->asked, status);
     struct err e;
     if (good && http_outputs_say(r->task, status, buf_str(&r->fetch.body), &e) < 0) {
@@ -282,7 +298,7 @@ static void answer_end(struct request *r)
         request_end(r, JOB_FAILED, e.text);
         return;
     }
-    request_end(r, good ? JOB_COMPLETED : JOB_FAILED, cause);
+    request_end(r, good ? JOB_COMPLETED : JOB_FAILED, buf_text(&cause));
 }
 
 static void on_turn(uv_timer_t *timer);
