@@ -131,8 +131,16 @@ static int numbered_at(enum form form, unsigned char c, struct str s)
     return 0;
 }
 
+/* Does a spelling of more than one byte begin with it? */
+static bool is_opener(char c)
+{
+    return c == '%' || c == '\\' || c == '&' || c == '\'';
+}
+
 static int spelled_at(enum form form, unsigned char c, struct str s)
 {
+    if (!is_opener(s.p[0]) && s.p[0] != '+')
+        return (unsigned char)s.p[0] == c;
     if (form == FORM_ADDRESS && c == '%')
         return s.p[0] == '%';
     if (form == FORM_ADDRESS)
@@ -195,7 +203,7 @@ static int symbol_at(const struct pattern *p, size_t k, struct str s)
 {
     char room[SPELLING_MAX];
     int n = unbroken_at(p, k, s);
-    if (n != 0 || !strchr("%\\&'", s.p[0]) || !s.p[0])
+    if (n != 0 || !is_opener(s.p[0]))
         return n;
     const char *newline = memchr(s.p, '\n', MIN(s.n, sizeof(room)));
     if (!newline)
@@ -233,7 +241,7 @@ static int between_at(const struct pattern *p, size_t k, struct str s)
         return s.n < 2                                                           ? MORE
                : s.p[1] == 'n' || s.p[1] == 'r' || (k % 2 == 0 && s.p[1] == 'x') ? 2
                                                                                  : 0;
-    return p->form == FORM_HEX && k % 2 == 0 && strchr(" :-", s.p[0]) && s.p[0];
+    return p->form == FORM_HEX && k % 2 == 0 && strchr(" :-%", s.p[0]) && s.p[0];
 }
 
 /* ---- finding ---- */
@@ -595,10 +603,28 @@ static void ascii_add(struct mask *m, struct str s, bool upper)
         text_add(m, FORM_ESCAPED, buf_str(&made)); /* quotes are escaped there, too */
 }
 
+/* Would a program write it otherwise in this form? */
+static bool is_spelled(enum form form, struct str s)
+{
+    static const char *const as_they_are[] = {
+        [FORM_URL] = "-_.~",
+        [FORM_ADDRESS] = "-_.~",
+        [FORM_ESCAPED] = "-_.:@%+=",
+        [FORM_HTML] = "-_.:@%+=/,;!?#*$()[]{}|^~` \\",
+    };
+    bool special = false, percent = false;
+    for (size_t i = 0; i < s.n; i++) {
+        special = special || (!text_is_alnum(s.p[i]) && !strchr(as_they_are[form], s.p[i]));
+        percent = percent || s.p[i] == '%';
+    }
+    return special && (percent || form != FORM_ADDRESS);
+}
+
 static void forms_add(struct mask *m, struct str s)
 {
-    for (enum form form = FORM_PLAIN; form <= FORM_HTML; form++)
-        if (form != FORM_ADDRESS || str_find(s, STR("%")) >= 0)
+    text_add(m, FORM_PLAIN, s);
+    for (enum form form = FORM_URL; form <= FORM_HTML; form++)
+        if (is_spelled(form, s))
             text_add(m, form, s);
     ascii_add(m, s, false);
     ascii_add(m, s, true);

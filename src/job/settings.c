@@ -139,6 +139,7 @@ static int item_read(const struct setting_spec *spec, const struct node *n,
     if (n->kind != NODE_SCALAR)
         return node_fail_expected(n, kind_is_many(spec->kind) ? "text" : kind_noun(spec->kind),
                                   e);
+    v->count++; /* from here on it is freed with the others */
     if (spec->verbatim || !filler) {
         item->text = mem_strdup(n->text);
     } else {
@@ -151,7 +152,6 @@ static int item_read(const struct setting_spec *spec, const struct node *n,
             return r;
     }
     item->key = spec->kind == SETTING_PAIRS ? mem_strdup(n->key) : NULL;
-    v->count++;
     v->open = v->open || open;
     if (strcmp(item->text, n->text) != 0) {
         item->written = mem_strdup(n->text);
