@@ -127,14 +127,7 @@ async function nothing() {
     ]);
 }
 
-const COMMAND = "/bin/true", LANES = 4, JOB_STEPS = 500;
-
-/** A job of so many commands, four at a time: chains of steps. */
-function commandSteps() {
-    return Array.from({ length: JOB_STEPS }, (_, i) => ({
-        name: `true-${i + 1}`, type: "shell", config: { command: COMMAND }, ...(i >= LANES && { depends: [`true-${i + 1 - LANES}`] }),
-    }));
-}
+const COMMAND = "/bin/true", LANES = 4;
 
 const LARGE_BYTES = 300 * 1024 * 1024;
 
@@ -144,19 +137,21 @@ async function grow(server) {
     while (memory(server.pid) < LARGE_BYTES) await Promise.all(Array.from({ length: 20 }, () => server.execute("large")));
 }
 
-/** Commands/s; the server has as much memory as the function says. */
-async function commands(jobs, sizes, large) {
+/** Commands/s of one job with a step that has a task for each of them. */
+async function commands(count, sizes, large) {
+    const many = { name: "many", type: "shell", for_each: Array.from({ length: count }, (_, i) => String(i)), parallel: LANES, config: { command: COMMAND } };
     const sleep = { name: "sleep", type: "shell", config: { command: "exec sleep 1000000" } };
-    const server = await serve([{ id: "bench", steps: commandSteps() }, { id: "large", description: "large ".repeat(33000), max_running: 1, steps: [sleep] }], { cores: BOTH_CORES });
+    const all = [{ id: "bench", steps: [many] }, { id: "large", description: "large ".repeat(33000), max_running: 1, steps: [sleep] }];
+    const server = await serve(all, { cores: BOTH_CORES });
     if (large) await grow(server);
     sizes.push(memory(server.pid) / 1024 / 1024);
     const follower = await follow(server);
     const began = performance.now();
-    for (let i = 0; i < jobs; i++) await follower.wait(await server.execute("bench"));
+    await follower.wait(await server.execute("bench"));
     const took = seconds(began);
     follower.end();
     await server.stop();
-    return (jobs * JOB_STEPS) / took;
+    return count / took;
 }
 
 const bare = (count, ...argv) => Number(execFileSync("taskset", ["-c", BOTH_CORES, path.join(ROOT, "build/spawn"), count, LANES, ...argv]));
@@ -179,12 +174,12 @@ function spooler(count) {
 
 async function commandsCase() {
     console.log(`### Commands: ${COMMAND}, ${LANES} at a time, output captured\n`);
-    const jobs = flags.quick ? 1 : 4, count = jobs * JOB_STEPS, small = [], large = [];
+    const count = some(5000), small = [], large = [];
     const cases = [
         ["a bare loop", () => bare(count, COMMAND)],
         ["a bare loop with /bin/sh -c", () => bare(count, "/bin/sh", "-c", COMMAND)],
-        ["tailrace", () => commands(jobs, small, false)],
-        ["tailrace", () => commands(jobs, large, true)],
+        ["tailrace", () => commands(count, small, false)],
+        ["tailrace", () => commands(count, large, true)],
         ["task-spooler", () => spooler(some(1000))],
     ];
     const rates = await rounds(cases.map(([, run]) => run));
