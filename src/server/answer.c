@@ -73,7 +73,7 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
     AUTO_ARENA a = ARENA_INIT;
     struct step_row **steps;
     size_t count;
-    int64_t counts[TASK_COUNTS] = {0}, documents = 0;
+    int64_t counts[TASK_COUNTS] = {0}, documents = 0, bytes = row->bytes;
     int code = store_list_steps(reader, row->id, &a, &steps, &count, e);
     if (code >= 0 && epoch && row->waits_for)
         code = position_find(reader, row, &position, e);
@@ -81,6 +81,8 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
         return code;
     for (size_t i = 0; i < count; i++) {
         documents += steps[i]->documents;
+        if (!job_state_is_final(row->status)) /* then its own are those of all */
+            bytes += steps[i]->bytes;
         for (int k = 0; k < TASK_COUNTS; k++)
             counts[k] += steps[i]->tasks[k];
     }
@@ -102,6 +104,7 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
     json_end_object(j);
     json_key_int(j, "steps", (int64_t)count);
     json_key_int(j, "documents", documents);
+    json_key_int(j, "bytes", bytes);
     json_key(j, "children");
     json_begin_object(j);
     encode_counts(j, counts);
@@ -122,6 +125,7 @@ void answer_write_step(const struct step_row *row, const char *epoch, uint64_t a
     json_key_raw(j, "depends", str_of(row->depends ? row->depends : "[]"));
     json_key_c(j, "progress_text", text_or_empty(row->progress_text));
     json_key_int(j, "documents", row->documents);
+    json_key_int(j, "bytes", row->bytes);
     json_key_raw(j, "outputs", str_of(row->outputs ? row->outputs : "{}"));
     json_key_int(j, "total_logs", (int64_t)row->lines);
     json_key(j, "children");

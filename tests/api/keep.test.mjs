@@ -58,7 +58,10 @@ test("what the server keeps holds for jobs whose definition is gone, and from th
 test("bytes count what was written: of two large jobs the newer one stays", async (t) => {
     const large = definition("a").replace("log_count: 3", "log_count: 2000, line_bytes: 1000");
     const server = await serve(t, { definitions: { "a.yaml": large }, args: ["--keep-bytes", "3MiB"] });
-    const jobs = [await server.run("a"), await server.run("a")];
+    const jobs = [await server.run("a")];
+    const { bytes } = (await server.get(`/api/jobs/${jobs[0]}`)).body;
+    assert.ok(bytes > 2000 * 1000 && bytes < 2000 * 1000 * 1.2, `${bytes} bytes`);
+    jobs.push(await server.run("a"));
     const [{ subject, message }] = await deletions(server, 1);
     assert.deepEqual([subject, message], [jobs[0], "a was deleted: the server keeps 3MiB of jobs"]);
 });
@@ -89,4 +92,20 @@ test("limits that are none are refused, with the place", async (t) => {
         const { code, stderr } = await command(["serve", "--data", path.join(home, "data"), ...args]);
         assert.deepEqual([code, stderr], [2, `tailrace: ${error}\n`]);
     }
+});
+
+test("killed while it deletes, the next server deletes the rest, and tells of each once", async (t) => {
+    const data = await folder(t);
+    const definitions = { "a.yaml": definition("a") };
+    const first = await serve(t, { data, definitions });
+    const jobs = [];
+    for (let i = 0; i < 10; i++) jobs.push(await first.run("a"));
+    await first.stop();
+    const dying = await serve(t, { data, definitions, args: ["--keep-jobs", "2"], env: { TAILRACE_FAULT: "store.delete:3:kill" } });
+    dying.asked = "SIGKILL";
+    await dying.ended;
+    const next = await serve(t, { data, definitions, args: ["--keep-jobs", "2"] });
+    assert.deepEqual((await deletions(next, 8)).map(({ subject }) => subject), jobs.slice(0, 8));
+    assert.equal((await next.get("/api/jobs")).body.total_count, 2);
+    assert.equal((await next.get("/api/status")).body.jobs_removed, 8);
 });
