@@ -38,6 +38,7 @@
 #include "worker/child.h"
 #include "worker/environment.h"
 #include "worker/farewell.h"
+#include "worker/limited.h"
 #include "worker/orphan.h"
 #include "worker/output_file.h"
 #include "worker/plain.h"
@@ -265,7 +266,7 @@ static void run_done(struct run *run)
 {
     struct worker_task *task = run->task;
     const struct worker_host *host = task->step->host;
-    char cause[ERR_TEXT_MAX] = "";
+    char cause[2 * ERR_TEXT_MAX] = "", limit[ERR_TEXT_MAX];
     struct err e;
     int said = output_file_take(task, run->outputs, &e);
     if (said < 0)
@@ -275,10 +276,12 @@ static void run_done(struct run *run)
         outcome = JOB_CANCELLED;
         (void)snprintf(cause, sizeof(cause), "the command was stopped");
     } else if (WIFSIGNALED(run->status)) {
-        (void)snprintf(cause, sizeof(cause), "killed by signal %d (%s)", WTERMSIG(run->status),
-                       strsignal(WTERMSIG(run->status)));
+        (void)snprintf(cause, sizeof(cause), "killed by signal %d (%s)%s",
+                       WTERMSIG(run->status), strsignal(WTERMSIG(run->status)),
+                       limited_cause(task->settings, run->status, limit));
     } else if (WEXITSTATUS(run->status) != 0) {
-        (void)snprintf(cause, sizeof(cause), "exit code %d", WEXITSTATUS(run->status));
+        (void)snprintf(cause, sizeof(cause), "exit code %d%s", WEXITSTATUS(run->status),
+                       limited_cause(task->settings, run->status, limit));
     } else if (said < 0) {
         text_copy(cause, sizeof(cause), e.text);
     } else {
@@ -413,7 +416,7 @@ static uv_file stream_open(struct stream *s, struct run *run, enum event_level l
     s->run = run;
     splitter_init(&s->splitter, run->task, level);
     ASSERT(uv_pipe_init(run->task->step->loop, &s->pipe, 0) == 0);
-    s->is_terminal = settings_bool(run->task->step->settings, "pty") && pty_open(ends) == 0;
+    s->is_terminal = settings_bool(run->task->settings, "pty") && pty_open(ends) == 0;
     if (!s->is_terminal && uv_pipe(ends, UV_NONBLOCK_PIPE, 0) < 0)
         return -1;
     ASSERT(uv_pipe_open(&s->pipe, ends[0]) == 0);
@@ -442,17 +445,18 @@ static int program_start(struct run *run, struct environment *env, struct child_
 static int command_start(struct run *run, struct environment *env, struct child_options *o)
 {
     const char *command = settings_text(run->task->settings, "command");
-    char **words = plain_words(&env->arena, command);
+    char *argv[LIMITED_WORDS_MAX + 4] = {NULL};
+    int count = limited_words(run->task->settings, &env->arena, argv);
+    char **words = count ? NULL : plain_words(&env->arena, command);
     char folder[PATH_MAX];
     if (words && realpath(o->cwd ? o->cwd : ".", folder)) {
         environment_set(env, "PWD", folder); /* as a shell does */
         if (program_start(run, env, o, words) == 0)
             return 0;
     }
-    char *argv[4] = {NULL};
     const char *const texts[] = {"/bin/sh", "-c", command};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        argv[i] = (char *)(uintptr_t)arena_strdup(&env->arena, texts[i]);
+        argv[count++] = (char *)(uintptr_t)arena_strdup(&env->arena, texts[i]);
     return program_start(run, env, o, argv);
 }
 
@@ -593,6 +597,7 @@ static const struct setting_spec shell_settings[] = {
      .fallback = "5s",
      .max = GRACE_MAX_MS,
      .help = "between SIGTERM and SIGKILL, when it is stopped"},
+    LIMITED_SETTINGS,
     {0},
 };
 

@@ -604,3 +604,57 @@ TEST(costs_of_several_tasks_are_one_text)
     cost_add(&c, &(struct cost){true, 0, 4000000, false});
     CHECK_TEXT(cost_text(&c, text), ", CPU 1.502 s, peak memory 4.0 MB");
 }
+
+/* ---- limits ---- */
+
+TEST(limits_hold_for_all_processes_of_a_command)
+{
+    struct test_host *h = test_host_new(
+        &shell_worker,
+        "{\"memory\":\"64MiB\",\"cpu_time\":\"5s\",\"processes\":777,"
+        "\"open_files\":99,\"nice\":3,\"command\":\"sh -c 'cat /proc/self/limits; "
+        "nice'\"}");
+    test_host_run(h);
+    AUTO_FREE char *out = test_host_text(h, LEVEL_INFO);
+    const char *const limits[] = {
+        "Max data size", "67108864 67108864", "Max cpu time",   "5 6",
+        "Max processes", "777 777",           "Max open files", "99 99"};
+    for (size_t i = 0; i < ARRAY_LEN(limits); i += 2) {
+        const char *at = strstr(out, limits[i]);
+        char soft[32] = "", hard[32] = "";
+        CHECK(at && sscanf(at + strlen(limits[i]), "%31s %31s", soft, hard) == 2);
+        AUTO_FREE char *both = mem_printf("%s %s", soft, hard);
+        CHECK_TEXT(both, limits[i + 1]);
+    }
+    CHECK_TEXT(h->lines[h->line_count - 1].text, "3");
+    test_host_free(h);
+}
+
+TEST(a_command_that_uses_too_much_of_the_processor_says_so)
+{
+    const char *const commands[] = {"while :; do :; done",
+                                    "sh -c 'while :; do :; done'; exit $?"};
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        AUTO_FREE char *config =
+            mem_printf("{\"cpu_time\":\"300ms\",\"command\":\"%s\"}", commands[i]);
+        struct test_host *h = test_host_new(&shell_worker, config);
+        test_host_run(h);
+        CHECK_INT(h->tasks[0]->outcome, JOB_FAILED);
+        CHECK_TEXT(h->tasks[0]->cause,
+                   i == 0
+                       ? "killed by signal 24 (CPU time limit exceeded), more than cpu_time: 1s"
+                       : "exit code 152, more than cpu_time: 1s");
+        test_host_free(h);
+    }
+}
+
+TEST(a_process_gets_no_more_memory_than_allowed)
+{
+    struct test_host *h = test_host_new(
+        &shell_worker, "{\"memory\":\"32MiB\",\"command\":\"head -c 100000000 /dev/zero | tail "
+                       "-n 1 | wc -c\"}");
+    test_host_run(h);
+    AUTO_FREE char *err = test_host_text(h, LEVEL_WARN);
+    CHECK_HAS(err, "memory exhausted");
+    test_host_free(h);
+}
