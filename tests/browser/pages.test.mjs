@@ -169,6 +169,7 @@ story("a step that tries again says which attempt it is at", async (t) => {
     const reader = await page(t, server, { path: "/jobs/" + job });
     await until(reader, () => document.querySelector(".timeline-progress")?.checkVisibility() && document.querySelector(".timeline-progress").innerText === "attempt 2 of 4");
     await until(reader, () => [...document.querySelectorAll(".tree-log-text")].some((el) => el.innerText.startsWith("attempt 1 of 4 failed: exit code 3")));
+    assert.deepEqual(await reader.evaluate(() => [...document.querySelectorAll(".tree-log-line.part .tree-log-text")].map((el) => el.innerText)), ["attempt 2 of 4"]);
     clean(reader);
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { PAGE, Pages } from "../../ui/log/pages.js";
+import { Entry, PAGE, Pages } from "../../ui/log/pages.js";
 import { lineOf, linesOf, turn } from "./lines.mjs";
 
 function pagesOf(total, answer = linesOf) {
@@ -136,4 +136,13 @@ test("lines here and there are kept without their pages", () => {
     assert.equal(pages.at(1).line, 1);
     assert.equal(pages.at(999501).line, 999501);
     assert.equal(pages.has(0), false);
+});
+
+test("what the server says between parts of a log is a mark, what a command says is none", () => {
+    const isMark = (message, originator = "step") => new Entry({ ...lineOf(1), message, originator }).isMark;
+    for (const message of ["attempt 2 of 4", "item 'a b'", "item 'it's': attempt 2 of 2", "… 29,801 lines left out …"]) {
+        assert.equal(isMark(message), true, message);
+        assert.equal(isMark(message, "worker"), false, message);
+    }
+    for (const message of ["", "started (shell)", "attempt 1 of 4 failed: exit code 3", "item 'b' failed: 'x'"]) assert.equal(isMark(message), false, message);
 });

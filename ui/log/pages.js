@@ -10,6 +10,9 @@ const AT_ONCE = 3; // requests
 const AGAIN_MS = 2000;
 const GROWING_MS = 1000; // so often at most is the last page asked for again while it fills up
 
+// What the server says between parts of a log: another attempt, another item, lines left out.
+const MARK = /^(?:item '(?:(?!' failed: ).)*'|(?:item '.*': )?attempt \d+ of \d+|… [\d,]+ lines left out …)$/s;
+
 const now = () => performance.now();
 const pageOf = (line) => Math.floor((line - 1) / PAGE);
 
@@ -21,6 +24,7 @@ export class Entry {
         Object.assign(this, { line, level, originator: originator || "", message });
         this.time = Date.parse(timestamp);
         this.kind = kindOf(message);
+        this.isMark = originator === "step" && MARK.test(message);
     }
 
     get text() {

@@ -64,7 +64,7 @@ export class Rich {
         row.seen = seen;
         this.#finds.remove(row);
         const { el } = row;
-        el.className = piece.kind === "gap" ? "log-gap" : "tree-log-line " + mark;
+        el.className = piece.kind === "gap" ? "log-gap" : "tree-log-line " + (entry?.isMark ? "part " : "") + mark;
         el.style.setProperty("--rows", piece.rows);
         attributes(el, piece, look);
         row.num.data = piece.kind === "gap" ? "" : line;
