@@ -73,6 +73,11 @@
       "tasks that are only in the store are read back")                                        \
     X(ENGINE_SCHEDULE_DECIDED, "engine.schedule.decided", "there is no job, and an event why", \
       "a scheduled time is due, its job is to be made")                                        \
+    X(ENGINE_RETENTION, "engine.retention", NULL,                                              \
+      "the deletion of a job that is kept no longer is in the batch")                          \
+    X(WEBHOOK_SEND, "webhook.send", "the attempt fails", "a message is about to be sent")      \
+    X(WEBHOOK_ANSWERED, "webhook.answered", NULL,                                              \
+      "the receiver has answered, and nobody knows yet")                                       \
     X(ENGINE_RECOVER_JOB, "engine.recover.job", "the start is refused",                        \
       "a job that an earlier server left is made again")                                       \
     X(ENGINE_RECOVER_TASKS, "engine.recover.tasks", "the start is refused",                    \

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -239,6 +240,7 @@ static void remove_doomed(struct retention *r, struct look *look)
             continue;
         why_write(d, text);
         batch_delete_job(writer_batch(r->writer), d->id);
+        FAULT_KILLS(ENGINE_RETENTION);
         r->told(r->arg, d->id, text);
         r->removed++;
     }

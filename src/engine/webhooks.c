@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -235,6 +236,7 @@ static void on_answer(struct fetch *f)
 {
     struct message *m = container_of(f, struct message, fetch);
     const char *reason = http_status_reason(f->status);
+    FAULT_KILLS(WEBHOOK_ANSWERED);
     m->webhooks->sending--;
     if (f->error.code < 0) {
         message_fail(m, f->error.text, false);
@@ -354,6 +356,8 @@ static int message_start(struct message *m, struct err *e)
         .connections = 1,
         .patient = true,
     };
+    if (FAULT(WEBHOOK_SEND))
+        return fault_fail(e);
     m->url = (struct buf)BUF_INIT(LIMIT_TASK_KEY_BYTES);
     int r = url_fill(m, e);
     if (r >= 0)

@@ -219,7 +219,11 @@ export async function examine(server, { accepted = [], cancelled = new Set(), ou
             times.set(time, row.id);
         }
         if (checked.has(row.id)) continue;
-        const fold = await jobCheck(server, row, secret);
+        const fold = await jobCheck(server, row, secret).catch(async (e) => {
+            if ((await server.get(`/api/jobs/${row.id}`)).status !== 404) throw e;
+            return null; // it was just deleted: kept no longer
+        });
+        if (!fold) continue;
         const wanted = outcomes[row.definition_id], is = `${row.status}: ${row.cause}`;
         if (wanted && row.status !== "cancelled" && is !== wanted) fold.wrong("outcome", `job of '${row.definition_id}' is '${is}', not '${wanted}'`);
         if (cancelled.has(row.id) && fold.over !== "cancelled") fold.wrong("cancel", `its cancel was answered, and it is ${fold.over}`);

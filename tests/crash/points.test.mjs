@@ -44,7 +44,7 @@ for (const [fault, says] of [
 // Points that a server passes once, or that the load does not pass of itself.
 const ONCE = ["store.open", "engine.recovered", "engine.stop", "worker.shell.leftovers", "store.backup.copy", "store.backup.rename",
     "store.compact.write", "store.compact.before_switch", "store.compact.after_switch",
-    "viewer.send.partial", "engine.queue.refill"];
+    "viewer.send.partial", "engine.queue.refill", "engine.retention"];
 const refill = (world) => world.submit("many");
 
 // A viewer that reads nothing of what is more than its socket holds.

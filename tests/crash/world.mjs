@@ -18,7 +18,7 @@ import path from "node:path";
 import { folder, serve } from "../api/server.mjs";
 import { dice } from "../faults/soak.mjs";
 import { Scope } from "../faults/stage.mjs";
-import { alive, examine, processesOf } from "./invariants.mjs";
+import { alive, everything, examine, processesOf } from "./invariants.mjs";
 
 const ACTIVE = 6; // jobs at once
 const SCHEDULES = 40;
@@ -55,6 +55,7 @@ const definitions = {
         shell("quiet", "echo $SECRET_WORD; echo $SECRET_WORD | base64; printf %s $SECRET_WORD | head -c 9; echo $SECRET_WORD | tail -c 8; exit 0"),
         { name: "plain", type: "shell", config: { command: "/bin/sleep 0.03" } },
     ] },
+    told: { keep: { jobs: 3 }, webhooks: [{ url: "{url}/told", retry: { attempts: 100, backoff: "20ms", backoff_max: "50ms" } }], steps: [shell("s", "echo say 1 of 1")] },
     late: { timeout: "600ms", steps: [
         shell("task", "echo begun; sleep 1000", { task_timeout: "100ms", retry: { attempts: 2, backoff: "10ms" }, on_error: "continue" }),
         shell("step", "echo begun; sleep 1000", { timeout: "200ms", on_error: "continue" }),
@@ -73,10 +74,10 @@ const definitions = {
 };
 for (let i = 0; i < SCHEDULES; i++) // due at each New Year; World.scheduleBack() lets one of them be late
     definitions[`timed-${i}`] = { schedule: { cron: "0 0 1 1 *", missed: "run-all", overlap: "allow" }, steps: [shell("s", "echo say 1 of 1")] };
-const USUAL = ["mixed", "graph", "good", "graph", "late", "endless", "family"];
+const USUAL = ["mixed", "graph", "good", "told", "graph", "told", "late", "endless", "family"];
 
 // How they end, whatever dies; those that are cancelled apart.
-export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", late: "failed: timeout: the job took longer than 600ms", family: "completed: ", many: "completed: ", flood: "completed: " };
+export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", told: "completed: ", late: "failed: timeout: the job took longer than 600ms", family: "completed: ", many: "completed: ", flood: "completed: " };
 const SECRET = "open-sesame-4711";
 
 export class World {
@@ -85,6 +86,8 @@ export class World {
     checked = new Set();
     outcomes = {}; // OUTCOMES, when nothing but kills happens
     counts = { jobs: 0, tasks: 0, attempts: 0, lines: 0 }; // of all that was looked at
+    messages = new Map(); // job -> what its webhook said
+    strange = [];
     late = 0; // schedules that were set back
     server = null;
 
@@ -95,6 +98,7 @@ export class World {
         await writeFile(path.join(world.home, "pids"), "");
         await writeFile(path.join(world.home, "word"), SECRET, { mode: 0o600 });
         world.site = http.createServer((request, response) => {
+            if (request.url === "/told") return world.told(request, response);
             const count = (world.asked.get(request.url) ?? 0) + 1;
             world.asked.set(request.url, count);
             response.writeHead(count % 2 ? 503 : 200, { "Content-Type": "text/plain" }).end("say 1 of 2\nsay 2 of 2\n");
@@ -108,6 +112,30 @@ export class World {
             return [`${id}.json`, JSON.stringify(whole).replaceAll("{home}", world.home).replaceAll("{url}", url)];
         }));
         return world;
+    }
+
+    // A receiver of webhooks that takes every second message.
+    told(request, response) {
+        let text = "";
+        request.on("data", (data) => (text += data)).on("end", () => {
+            const { type, data } = JSON.parse(text), id = request.headers["webhook-id"];
+            const taken = this.random(2) === 0, known = this.messages.get(data.job_id);
+            if (known && (known.id !== id || known.type !== type)) this.strange.push(`webhook: job ${data.job_id} is told as ${type} ${id}, and before as ${known.type} ${known.id}`);
+            this.messages.set(data.job_id, { id, type, taken: known?.taken || taken });
+            response.writeHead(taken ? 204 : 503).end();
+        });
+    }
+
+    // Those that have ended were told, and nobody else.
+    async toldCheck(jobs) {
+        for (const until = Date.now() + HANG_MS; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 20)))
+            if (jobs.every((job) => this.messages.get(job.id)?.taken)) break;
+        for (const job of jobs) {
+            const message = this.messages.get(job.id);
+            if (!message?.taken) this.strange.push(`webhook: job ${job.id} is ${job.status}, and nobody was told`);
+            else if (message.type !== `job.${job.status}`) this.strange.push(`webhook: job ${job.id} is ${job.status}, and told as ${message.type}`);
+        }
+        return this.strange.splice(0);
     }
 
     // A server on the folder, which the load has not reached yet. fault: NAME:N[:ACTION]
@@ -237,6 +265,7 @@ export class World {
     async check() {
         const found = [...(await this.settle())];
         found.push(...await examine(this.server, { ...this, secret: SECRET }));
+        found.push(...await this.toldCheck((await everything(this.server, "/api/jobs?definition=told", "jobs")).filter((job) => this.checked.has(job.id))));
         const { code, signal } = await this.kill("SIGTERM");
         if (code !== 0) found.push(`stop: the server ended with ${code ?? signal}`);
         const pids = readFileSync(path.join(this.home, "pids"), "utf8").split("\n").filter(Boolean);
