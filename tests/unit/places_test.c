@@ -297,6 +297,38 @@ TEST(a_job_whose_pool_is_gone_waits_until_a_server_has_it)
     world_free(w);
 }
 
+/* The disk is nearly full. */
+TEST(while_the_engine_is_held_no_job_begins_and_then_those_that_may)
+{
+    struct world *w = world_new(2);
+    ask(w, "a", "", NULL);
+    world_turn(w);
+    engine_hold(w->base.engine, true);
+    ask(w, "b", "", NULL);
+    ask(w, "c", "", NULL);
+    ask(w, "d", "", NULL);
+    world_turn(w);
+    CHECK_TEXT(STATES(w), "RPPP"); /* there is a place, and no room */
+    for (int i = 1; i < 4; i++)
+        check_waits(w, i, "more room on the disk");
+    end(w, 0);
+    end(w, 3);
+    CHECK_TEXT(STATES(w), ".PP.");
+    world_again(w, &pools);
+    CHECK_TEXT(STATES(w), ".RR."); /* this server has room */
+    engine_hold(w->base.engine, true);
+    ask(w, "e", "", NULL);
+    world_turn(w);
+    check_waits(w, 4, "more room on the disk");
+    engine_hold(w->base.engine, false);
+    world_turn(w);
+    CHECK_TEXT(STATES(w), ".RR.P");
+    check_waits(w, 4, "a place of the server (2 at once)");
+    end(w, 1);
+    CHECK_TEXT(STATES(w), "..R.R");
+    world_free(w);
+}
+
 TEST(a_thousand_that_wait_tell_it_once_and_hardly_anything_when_one_ends)
 {
     struct world *w = world_new(2);

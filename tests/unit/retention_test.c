@@ -4,7 +4,9 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "engine/job.h"
 #include "engine_world.h"
 
 enum { DAY_S = 24 * 3600 };
@@ -243,5 +245,28 @@ TEST(a_job_that_was_started_by_a_task_stays_until_that_has_ended)
     put(&w, "a", "4", 10, 1);
     look(&w);
     check_kept(&w, "1 4 parent parent");
+    world_done(&w);
+}
+
+/* The clock is the test's, the timer its own. */
+TEST(a_job_goes_within_the_minute_in_which_it_becomes_too_old)
+{
+    enum { KEPT_MIN = 60 };
+    struct world w;
+    int gone = 0;
+    clock_hold(US(NOW_S));
+    world_begin(&w, (struct keep){.age_ms = KEPT_MIN * 60 * 1000});
+    put(&w, "a", "1", 0, 1);
+    for (int minute = 1; !gone && minute < 2 * KEPT_MIN; minute++) {
+        clock_advance(US(60));
+        deadlines_ring(&w.base.engine->deadlines);
+        while (retention_is_busy(w.retention)) {
+            writer_turn(w.base.writer);
+            uv_run(&w.base.loop, UV_RUN_ONCE);
+        }
+        gone = retention_removed(w.retention) ? minute : 0;
+    }
+    CHECK(gone > KEPT_MIN && gone <= KEPT_MIN + 2);
+    check_kept(&w, "");
     world_done(&w);
 }
