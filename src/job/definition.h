@@ -81,11 +81,11 @@ struct definition {
     char *id;   /* [a-z0-9-], at most 64 */
     char *name; /* for people */
     char *description;
-    char *source;              /* the text it was read from */
-    bool is_json;              /* of the source */
+    char *source; /* the text it was read from */
+    bool is_json; /* of the source */
+    bool enabled;
     struct schedule *schedule; /* schedule.h; NULL: none */
     int64_t timeout_ms;
-    bool enabled;
     char **tags;
     int tag_count;
     struct parameter *parameters;
@@ -95,8 +95,8 @@ struct definition {
     struct webhook *webhooks; /* webhook.h */
     int webhook_count;
     int max_running;        /* jobs of it at once; 0: no limit */
-    struct keep keep;       /* of its jobs that have ended */
     char *pool;             /* NULL: none */
+    struct keep keep;       /* of its jobs that have ended */
     int priority;           /* PRIORITY_MIN to PRIORITY_MAX, the highest first */
     int max_child_failures; /* -1: no limit */
     enum failure_action failure_action;

@@ -344,8 +344,8 @@ TEST(a_thousand_that_wait_tell_it_once_and_hardly_anything_when_one_ends)
 }
 
 /* What one more job costs, and one place that is given, must not depend on how many wait: if it
- * grew with them, it would be twenty times as much here. Caches and a busy machine make it up to
- * three times. */
+ * grew with them, it would be twenty times as much here. Caches and a busy machine make it up
+ * to three times. */
 TEST(ten_thousand_that_wait_cost_hardly_more_each_than_five_hundred)
 {
     double ask_us[2], end_us[2];
