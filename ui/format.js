@@ -8,6 +8,8 @@ export const count = (n) => numbers.format(n);
 
 export const plural = (n, word) => count(n) + " " + word + (n === 1 ? "" : "s");
 
+export const sentence = (text) => text && text[0].toUpperCase() + text.slice(1);
+
 // "14:06:19.102", local time.
 export function clock(time) {
     const d = new Date(time);

@@ -2,9 +2,10 @@
 // It is Alpine's component of <body>; a page is one of its own inside (pages/).
 
 import { api, post } from "./api.js";
-import { hms, plural } from "./format.js";
+import { hms, plural, sentence } from "./format.js";
 import { keyGroups, keysAdd } from "./keys.js";
-import { JOBS } from "./reducer.js";
+import { Question } from "./question.js";
+import { JOBS, SYSTEM } from "./reducer.js";
 import { idle, live, onLive, onPaint, paintSoon, state } from "./state.js";
 
 const PROBE_FIRST_MS = 1500;
@@ -70,6 +71,10 @@ function stripText(status, now) {
 
 /* ---- the shell ---- */
 
+const space = new Question(() => api("/status"), {
+    answered: ({ space }) => (shell.space = sentence(space?.message || "")),
+});
+
 export const shellMake = () => ({
     badge: { shape: "connecting", text: "" },
     spoken: "",
@@ -77,6 +82,7 @@ export const shellMake = () => ({
     canRetry: false,
     idle: true,
     newer: "",
+    space: "", // what is said of the disk when it is nearly full
     status: live.status,
     server: "",
     latency: null,
@@ -103,7 +109,10 @@ export const shellMake = () => ({
             e.preventDefault();
             this.openPalette();
         });
-        onPaint((state) => this.icon(state.list));
+        onPaint((state) => {
+            this.icon(state.list);
+            this.spaceFollow(state.system);
+        });
         setInterval(() => this.tick(), 1000);
         setInterval(() => this.probe(), PROBE_MS);
         live.open(JOBS);
@@ -138,7 +147,16 @@ export const shellMake = () => ({
     // What is not wanted at once; a part that is here stays when the server does not.
     rest() {
         this.probe();
+        live.open(SYSTEM);
+        space.ask();
         import(linked("palette")).catch(() => {}); // it is loaded again when it is wanted
+    },
+
+    // The topic has the newest events only: what came before is what the server says of itself.
+    spaceFollow(system) {
+        const said = system.findLast(({ event }) => event === "space_low" || event === "space_enough");
+        if (said) space.drop();
+        if (said) this.space = said.event === "space_low" ? sentence(said.message) : "";
     },
 
     // The icon of the tab: is the page cut off, did the newest job fail, does anything run?

@@ -251,3 +251,17 @@ story("the log alone fills a phone's screen", async (t) => {
     assert.deepEqual([top, bottom, width], [0, 844, 390]);
     clean(reader);
 });
+
+/* ---- the disk ---- */
+
+story("a disk that is nearly full is told on every page, and what waits for it says so", async (t) => {
+    const server = await serve(t, { definitions, args: ["--min-free", "900000GiB"] });
+    const job = await server.execute("talks");
+    const readers = [];
+    for (const path of ["/queue", "/definitions", "/documents", "/jobs/" + job]) readers.push(await page(t, server, { path }));
+    for (const reader of readers)
+        await until(reader, () => /^[Tt]he disk is nearly full: .* are left/.test(document.querySelector('[aria-label="Disk"]').innerText.trim()));
+    await until(readers[0], () => /(?:waits|line) for more room on the disk/.test(document.querySelector(".card-said").innerText));
+    await until(readers[3], () => /(?:Waits|line) for more room on the disk/.test(document.querySelector(".job-why").innerText));
+    for (const reader of readers) clean(reader);
+});
