@@ -27,7 +27,7 @@ export async function apiTagged(path, options = {}) {
     throw new ApiError(sentence, answer.status, body, tag);
 }
 
-export const post = (path, body = {}) =>
+export const post = (path, body) =>
     api(path, {
         method: "POST",
         headers: { "Content-Type": "application/json" },

@@ -43,6 +43,16 @@ export function childrenSet(parent, wanted) {
     });
 }
 
+// What a text says of jobs by their id, as links; {text, href} for all of it.
+const JOB = /(\bjob )([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/;
+
+export function jobsIn(text) {
+    const [, before, id] = JOB.exec(text) || [];
+    if (!id) return [{ text, href: "" }];
+    const at = text.indexOf(before + id) + before.length;
+    return [{ text: text.slice(0, at), href: "" }, { text: id, href: "/jobs/" + id }, ...jobsIn(text.slice(at + id.length))];
+}
+
 // Assigns only what has changed: Alpine paints again whatever is assigned.
 export function assign(to, values) {
     for (const [key, value] of Object.entries(values)) if (to[key] !== value) to[key] = value;

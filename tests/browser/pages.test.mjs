@@ -246,6 +246,30 @@ story("a job is run again from its page, with its parameters, and its page opens
     clean({ complaints: reader.complaints.filter((text) => !/loaded again/.test(text)) });
 });
 
+story("what is left of a job that failed is run without what had completed", async (t) => {
+    const halves = `id: halves
+name: Halves
+steps:
+  - { name: long, type: shell, config: { command: 'echo rows=12 >> $TAILRACE_OUTPUT' } }
+  - { name: short, type: shell, depends: [long], config: { command: 'echo "$STEP_LONG_ROWS rows"; exit 3' } }
+`;
+    const server = await serve(t, { definitions: { "halves.yaml": halves, "steps.yaml": STEPS } });
+    const whole = await page(t, server, { path: "/jobs/" + (await server.run("steps")) });
+    await until(whole, () => document.querySelectorAll(".timeline-step").length === 3);
+    assert.equal(await whole.isVisible("text=Run the rest"), false, "nothing is left");
+    const id = await server.run("halves");
+    const reader = await page(t, server, { path: "/jobs/" + id });
+    await until(reader, () => document.querySelectorAll(".timeline-step").length === 2);
+    await Promise.all([reader.waitForURL((url) => !url.pathname.endsWith(id)), reader.click("text=Run the rest")]);
+    await until(reader, (id) => document.querySelector(".timeline-why")?.innerText === "taken over from job " + id, id);
+    assert.equal(await reader.getAttribute(".timeline-why a", "href"), "/jobs/" + id);
+    await until(reader, () => document.querySelector(".job-head .label").dataset.status === "failed");
+    await until(reader, () => document.querySelector(".timeline-outputs summary").innerText === "rows = 12");
+    await reader.click(".timeline-row >> text=long");
+    await until(reader, (id) => document.querySelector(".tree-log-text a")?.getAttribute("href") === "/jobs/" + id, id);
+    clean({ complaints: reader.complaints.filter((text) => !/loaded again/.test(text)) });
+});
+
 story("a job that is not there is told, with a way on", async (t) => {
     const server = await serve(t, { definitions });
     const reader = await page(t, server, { path: "/jobs/0199e9c2-7a6d-7c11-9a54-1c2b3d4e5f62" });

@@ -2,7 +2,7 @@
 //
 //     event  stepchosen  {step_id}
 
-import { attributeSet, childrenSet, hiddenSet, make, shape, shapeSet, textSet } from "../dom.js";
+import { attributeSet, childrenSet, hiddenSet, jobsIn, make, shape, shapeSet, textSet } from "../dom.js";
 import { count, duration, elapsed } from "../format.js";
 import { stepNote } from "../words.js";
 import { barOf, scaleOf } from "./chart.js";
@@ -83,9 +83,9 @@ class Row {
         textSet(this.progress, step.started_at ? step.progress_text : "");
         textSet(this.counts, countsText(step));
         attributeSet(this.counts, "data-has", step.level_counts.error ? "error" : "");
-        const why = step.status === "completed" ? "" : step.error || step.cause;
+        const why = step.error || step.cause;
         hiddenSet(this.why, !why);
-        textSet(this.why, why);
+        if (this.why.textContent !== why) this.why.replaceChildren(...jobsIn(why).map(linked));
         this.outputs.show(step.outputs);
     }
 
@@ -95,6 +95,13 @@ class Row {
         this.bar.style.setProperty("--from", bar.from.toFixed(4));
         this.bar.style.setProperty("--length", bar.length.toFixed(4));
     }
+}
+
+function linked({ text, href }) {
+    if (!href) return text;
+    const link = make("a", "", { href });
+    link.textContent = text;
+    return link;
 }
 
 function countsText({ total_logs: total, level_counts: by }) {

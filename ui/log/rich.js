@@ -1,7 +1,7 @@
 // rich.js: paints rows as elements: links, colours, selection, places in a list. An element stays
 // as long as its row is in sight, and is used again for another one.
 
-import { make } from "../dom.js";
+import { jobsIn, make } from "../dom.js";
 import { PLAIN, pieces } from "./ansi.js";
 import { Finds } from "./finds.js";
 import { timeText } from "./times.js";
@@ -109,9 +109,14 @@ function textOf({ kind, entry, note, isOpen }, look) {
     if (kind === "gap") return [note + " without output"];
     if (kind === "group") return [buttonMake("log-group", note, isOpen)];
     if (look.isBare) return [entry.text];
-    const text = piecesCut(pieces(entry.message), look.columns).map(styled);
+    const text = piecesCut(pieces(entry.message).flatMap(jobsLinked), look.columns).map(styled);
     return note ? [...text, " ", buttonMake("log-note", note, isOpen)] : text;
 }
+
+const jobsLinked = (piece) =>
+    piece.style !== PLAIN
+        ? [piece]
+        : jobsIn(piece.text).map(({ text, href }) => ({ text, style: href ? { ...PLAIN, href } : PLAIN }));
 
 function buttonMake(className, text, isOpen) {
     const button = make("button", className, { type: "button", "aria-expanded": isOpen });

@@ -3,7 +3,7 @@
 import { api, post } from "../api.js";
 import { start } from "../app.js";
 import { assign } from "../dom.js";
-import { count, elapsed, when } from "../format.js";
+import { count, elapsed, sentence, when } from "../format.js";
 import { endingText } from "../job/ending.js";
 import { goParse } from "../job/go.js";
 import { placeFormat, placeParse, stepPick } from "../job/places.js";
@@ -37,9 +37,10 @@ let config = null; // what is not in the live state, as it does not change
 start(() => ({
     shown: false,
     missing: "",
-    job: { name: "", status: "pending", href: "#s-pending", why: "", runs: false },
+    job: { name: "", status: "pending", href: "#s-pending", why: "", runs: false, rest: false },
     facts: [],
     parameters: [],
+    parent: "", // the job that started this one
     runs: [],
     steps: [],
     stepId: null, // whose log is shown; "": the job's own lines
@@ -66,7 +67,8 @@ start(() => ({
         const log = at("tailrace-log");
         lastRuns = new Runs((runs) => (this.runs = runs));
         config = new Question(() => api(path), {
-            answered: ({ config }) => (this.parameters = Object.entries(config.parameters || {})),
+            answered: ({ config, parent_job_id: parent = "" }) =>
+                Object.assign(this, { parent, parameters: Object.entries(config.parameters || {}) }),
             failed: ({ status, message }) => status === 404 && (this.missing = message),
         });
         this.listen(log);
@@ -129,18 +131,19 @@ start(() => ({
         const { status } = job;
         const name = job.job_name || job.definition_id || jobId;
         const why = isFinal(status) ? whyText(job) : nowText(job, now, place);
-        assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status) });
+        assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status), rest: isFinal(status) && hasRest(job) });
         const begun = job.started_at || job.created_at;
         this.begun = Date.parse(begun);
         const facts = [
             ["Definition", job.definition_id, ""],
             ["Started", begun ? when(begun, now) : "", begun && new Date(begun).toLocaleString()],
             ["By", job.started_by, ""],
+            ["Part of", this.parent && "job " + this.parent.slice(-12), "", "/jobs/" + this.parent],
             [isFinal(status) ? "Took" : "Runs for", elapsed(job.started_at, job.completed_at, now), ""],
             ...this.parameters.map(([key, value]) => [key, String(value), ""]),
         ].filter(([, text]) => text);
         const form = JSON.stringify(facts);
-        if (form !== this.form) this.facts = facts.map(([name, text, title]) => ({ name, text, title }));
+        if (form !== this.form) this.facts = facts.map(([name, text, title, link = ""]) => ({ name, text, title, link }));
         this.form = form;
         document.title = SIGNS[status] + " " + status + " · " + name + " · tailrace";
     },
@@ -325,9 +328,10 @@ start(() => ({
         shell.askCancel({ job_id: jobId, job_name: this.job.name });
     },
 
-    async rerun() {
+    // isRest: without what had completed.
+    async rerun(isRest) {
         try {
-            const { job_id: id } = await post(path + "/rerun");
+            const { job_id: id } = await post(path + "/rerun", isRest && { from_failed: true });
             location.href = "/jobs/" + id;
         } catch (error) {
             shell.toast(error.message);
@@ -420,11 +424,16 @@ start(() => ({
     },
 }));
 
+// Is there less to run again than all of it?
+function hasRest({ steps }) {
+    const some = (...wanted) => steps.some(({ status }) => wanted.includes(status));
+    return some("completed") && some("failed", "cancelled");
+}
+
 // What there is to say of a job that has not ended.
 function nowText(job, now, place) {
     if (job.status === "running") return job.steps.map((step) => endingText(step, now)).filter(Boolean).join(" ");
-    const text = waitText(job, place);
-    return text ? text[0].toUpperCase() + text.slice(1) + "." : "Waits to be started.";
+    return sentence(waitText(job, place) || "waits to be started") + ".";
 }
 
 function noneText(job, step) {
