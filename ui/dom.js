@@ -44,7 +44,7 @@ export function childrenSet(parent, wanted) {
 }
 
 // What a text says of jobs by their id, as links; {text, href} for all of it.
-const JOB = /(\bjob )([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/;
+const JOB = /(\b(?:job|after) )([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/;
 
 export function jobsIn(text) {
     const [, before, id] = JOB.exec(text) || [];

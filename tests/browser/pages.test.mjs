@@ -242,6 +242,7 @@ story("a job is run again from its page, with its parameters, and its page opens
     assert.deepEqual((await server.get(`/api/jobs/${other}`)).body.config.parameters, { word: "moin" });
     await until(reader, () => document.querySelectorAll(".job-runs a").length === 2);
     await until(reader, (by) => document.querySelector(".job-facts").innerText.includes(by), `page, again after ${id}`);
+    assert.equal(await reader.getAttribute(".job-facts > div > dd > a:not([style])", "href"), "/jobs/" + id);
     assert.match(await reader.getAttribute(".job-runs a[aria-current]", "href"), new RegExp(other));
     clean({ complaints: reader.complaints.filter((text) => !/loaded again/.test(text)) });
 });

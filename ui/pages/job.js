@@ -2,7 +2,7 @@
 
 import { api, post } from "../api.js";
 import { start } from "../app.js";
-import { assign } from "../dom.js";
+import { assign, jobsIn } from "../dom.js";
 import { count, elapsed, sentence, when } from "../format.js";
 import { endingText } from "../job/ending.js";
 import { goParse } from "../job/go.js";
@@ -40,7 +40,6 @@ start(() => ({
     job: { name: "", status: "pending", href: "#s-pending", why: "", runs: false, rest: false },
     facts: [],
     parameters: [],
-    parent: "", // the job that started this one
     runs: [],
     steps: [],
     stepId: null, // whose log is shown; "": the job's own lines
@@ -67,8 +66,7 @@ start(() => ({
         const log = at("tailrace-log");
         lastRuns = new Runs((runs) => (this.runs = runs));
         config = new Question(() => api(path), {
-            answered: ({ config, parent_job_id: parent = "" }) =>
-                Object.assign(this, { parent, parameters: Object.entries(config.parameters || {}) }),
+            answered: ({ config }) => (this.parameters = Object.entries(config.parameters || {})),
             failed: ({ status, message }) => status === 404 && (this.missing = message),
         });
         this.listen(log);
@@ -137,8 +135,7 @@ start(() => ({
         const facts = [
             ["Definition", job.definition_id, ""],
             ["Started", begun ? when(begun, now) : "", begun && new Date(begun).toLocaleString()],
-            ["By", job.started_by, ""],
-            ["Part of", this.parent && "job " + this.parent.slice(-12), "", "/jobs/" + this.parent],
+            ["By", job.started_by, "", jobsIn(job.started_by).find(({ href }) => href)?.href],
             [isFinal(status) ? "Took" : "Runs for", elapsed(job.started_at, job.completed_at, now), ""],
             ...this.parameters.map(([key, value]) => [key, String(value), ""]),
         ].filter(([, text]) => text);
