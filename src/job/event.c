@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 static void sources_clear(struct event_batch *b)
@@ -12,6 +13,8 @@ static void sources_clear(struct event_batch *b)
         free((void *)(uintptr_t)b->sources[i].source_type);
     }
     b->source_count = 0;
+    mem_clear(&b->places);
+    b->places_cap = b->placed = 0;
 }
 
 void event_batch_done(struct event_batch *b)
@@ -44,15 +47,58 @@ static bool source_eq(const struct event_source *a, const struct event_source *b
     return id_eq(a->step_id, b->step_id) && id_eq(a->manager_id, b->manager_id);
 }
 
+/* The place of a source in the table: where it is, or the empty one where it would be. */
+static uint32_t *source_place(const struct event_batch *b, const struct event_source *source)
+{
+    struct id ids[] = {source->manager_id, source->step_id};
+    size_t at = hash_of((struct str){(const char *)ids, sizeof(ids)}).a;
+    for (;; at++) {
+        uint32_t *place = &b->places[at & (b->places_cap - 1)];
+        if (*place == 0 || source_eq(&b->sources[*place - 1], source))
+            return place;
+    }
+}
+
+/* Puts those that are not there yet into the table, which is never more than half full. */
+static void sources_place(struct event_batch *b)
+{
+    if (b->places_cap < 2 * (b->source_count + 1)) {
+        free(b->places);
+        while (b->places_cap < 4 * (b->source_count + 1))
+            b->places_cap = MAX(2 * b->places_cap, (size_t)64);
+        b->places = mem_alloc(b->places_cap * sizeof(*b->places));
+        b->placed = 0;
+    }
+    for (; b->placed < b->source_count; b->placed++) {
+        uint32_t *place = source_place(b, &b->sources[b->placed]);
+        if (*place == 0)
+            *place = (uint32_t)b->placed + 1;
+    }
+}
+
+/* Index + 1; 0: it is not there. */
+static uint32_t source_find(struct event_batch *b, const struct event_source *source)
+{
+    enum { FEW = 16 };
+    if (b->source_count > FEW) {
+        sources_place(b);
+        return *source_place(b, source);
+    }
+    for (size_t i = b->source_count; i > 0; i--)
+        if (source_eq(&b->sources[i - 1], source))
+            return (uint32_t)i;
+    return 0;
+}
+
 uint32_t event_batch_source(struct event_batch *b, const struct event_source *source)
 {
     /* lines come in runs: most are of the source of the line before */
     uint32_t newest = b->count ? b->events[b->count - 1].source : 0;
     if (b->count && source_eq(&b->sources[newest], source))
         return newest;
-    for (size_t i = b->source_count; i-- > 0;)
-        if (source_eq(&b->sources[i], source))
-            return (uint32_t)i;
+    uint32_t found = source_find(b, source);
+    if (found)
+        return found - 1;
     MEM_GROW(b->sources, b->source_count, b->source_cap);
     struct event_source *added = &b->sources[b->source_count];
     *added = *source;

@@ -65,11 +65,13 @@ struct event_batch {
     struct buf text;
     struct event_source *sources; /* their strings are the batch's own */
     size_t source_count, source_cap;
+    uint32_t *places; /* where they are: a hash table of index + 1, when they are many */
+    size_t places_cap, placed;
 };
 
 #define EVENT_BATCH_INIT                                                                       \
     {                                                                                          \
-        NULL, 0, 0, BUF_INIT(UINT32_MAX), NULL, 0, 0                                           \
+        NULL, 0, 0, BUF_INIT(UINT32_MAX), NULL, 0, 0, NULL, 0, 0                               \
     }
 #define AUTO_EVENT_BATCH AUTO(event_batch_done) struct event_batch
 
@@ -79,8 +81,7 @@ void event_batch_clear(struct event_batch *b); /* empty, memory kept */
 /* Makes room for so many events in all, and so many bytes of text. */
 void event_batch_reserve(struct event_batch *b, size_t events, size_t bytes);
 
-/* Index of a source equal to `source`, added (with copies of its strings) when it is new. The
- * search starts at that of the newest event. */
+/* Index of a source equal to `source`, added (with copies of its strings) when it is new. */
 uint32_t event_batch_source(struct event_batch *b, const struct event_source *source);
 
 /* Appends an event; message, members and source index in *event are filled from the arguments.
