@@ -43,11 +43,11 @@ async function stepSeconds(server, name) {
 }
 
 /**
- * A shell step with `cat` of the file, from its start until the job's end is durable and told: lines/s. `after`
- * gets the server, which then runs no longer than it.
+ * A shell step with `cat` of the file, from its start until the job's end is durable and told: lines/s. It writes
+ * to pipes, or to terminals. `after` gets the server, which then runs no longer than it.
  */
-export async function oneStep(file, lines, cores, after = async () => {}) {
-    const server = await tailrace([{ name: "lines", type: "shell", config: { command: `exec cat '${file}'` } }], { cores });
+export async function oneStep(file, lines, cores, { pty = false, after = async () => {} } = {}) {
+    const server = await tailrace([{ name: "lines", type: "shell", config: { command: `exec cat '${file}'`, pty } }], { cores });
     const over = stepSeconds(server, "lines");
     server.go();
     const seconds = await over;

@@ -38,11 +38,12 @@ async function settled(server) {
 
 async function oneStepOnDisk(file, cores) {
     let perLine;
-    const perSecond = await oneStep(file, LINES, cores, async (server) => {
+    const after = async (server) => {
         await settled(server);
         await server.end();
         perLine = bytesUsed(server.data) / LINES;
-    });
+    };
+    const perSecond = await oneStep(file, LINES, cores, { after });
     return { perSecond, perLine };
 }
 
