@@ -5,27 +5,67 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
+
+enum { LINE_BYTES = 2048, JSON_BYTES = 16 * LINE_BYTES }; /* every byte may need an escape */
 
 static enum log_level log_max = LOG_INFO;
+static bool log_json;
 
 void log_set_level(enum log_level level)
 {
     log_max = level;
 }
 
-void log_write(enum log_level level, const char *fmt, ...)
+void log_set_json(bool json)
+{
+    log_json = json;
+}
+
+static void write_words(struct buf *out, enum log_level level, const char *time,
+                        const char *text)
 {
     static const char *const names[] = {"ERR", "WRN", "INF", "DBG"};
-    char line[2048], time[CLOCK_TEXT_LEN + 1];
+    buf_printf(out, "%s %s %s\n", time, names[level], text);
+}
+
+static void write_json(struct buf *out, enum log_level level, const char *time,
+                       const char *text, const char *event, const char *subject)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    struct json j = JSON_TO(out);
+    json_begin_object(&j);
+    json_key_c(&j, "time", time);
+    json_key_c(&j, "level", names[level]);
+    json_key_c(&j, "message", text);
+    if (event)
+        json_key_c(&j, "event", event);
+    if (event && subject[0])
+        json_key_c(&j, "subject", subject);
+    json_end_object(&j);
+    buf_add_byte(out, '\n');
+}
+
+void log_event(enum log_level level, const char *event, const char *subject, const char *text)
+{
+    char time[CLOCK_TEXT_LEN + 1];
+    AUTO_BUF line = BUF_INIT(JSON_BYTES);
     if (level > log_max)
         return;
     clock_format(clock_wall_us(), time);
-    int n = snprintf(line, sizeof(line), "%s %s ", time, names[level]);
+    if (log_json)
+        write_json(&line, level, time, text, event, subject);
+    else
+        write_words(&line, level, time, text);
+    (void)!write(STDERR_FILENO, buf_text(&line), line.n);
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+    char text[LINE_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    int more = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    n = MIN(n + MAX(more, 0), (int)sizeof(line) - 2);
-    line[n++] = '\n';
-    (void)!write(STDERR_FILENO, line, (size_t)n);
+    log_event(level, NULL, NULL, text);
 }

@@ -66,6 +66,10 @@ static const struct option serve_options[] = {
      .value = "NAME=N",
      .environment = "TAILRACE_POOL",
      .help = "so many jobs whose definition names this pool run at once; several times"},
+    {.name = "log-format",
+     .value = "text|json",
+     .environment = "TAILRACE_LOG_FORMAT",
+     .help = "its own log on stderr: lines for people, or a JSON object each (default text)"},
     {.name = "config",
      .value = "FILE",
      .environment = "TAILRACE_CONFIG",
@@ -101,7 +105,7 @@ static int config_read(struct node_tree *tree, const char *path, const struct no
 {
     static const char *const keys[] = {"listen",   "data",     "definitions", "heartbeat",
                                        "max-jobs", "keep-age", "keep-jobs",   "keep-bytes",
-                                       "min-free", "pools",    NULL};
+                                       "min-free", "pools",    "log-format",  NULL};
     AUTO_BUF text = BUF_INIT(LIMIT_DEFINITION_BYTES);
     bool json = str_ends(str_of(path), STR(".json"));
     int r = file_read(path, &text, e);
@@ -125,6 +129,20 @@ static int setting(const struct arguments *a, const struct node *config, const c
     if (n)
         return node_text(n, ret_value, e);
     *ret_value = fallback;
+    return 0;
+}
+
+static int log_format_read(const struct arguments *a, const struct node *config, bool *ret_json,
+                           struct err *e)
+{
+    const char *format;
+    int r = setting(a, config, "log-format", "text", &format, e);
+    if (r < 0)
+        return r;
+    *ret_json = strcmp(format, "json") == 0;
+    if (!*ret_json && strcmp(format, "text") != 0)
+        return fail_field(e, E_INVAL, "log-format", "log-format is text or json, not '%s'",
+                          format);
     return 0;
 }
 
@@ -218,6 +236,8 @@ static int options_read(const struct arguments *a, const struct node *config,
     o->heartbeat_ms = seconds * 1000;
     o->max_jobs = (int)max_jobs;
     r = keep_options_read(a, config, &o->keep, e);
+    if (r >= 0)
+        r = log_format_read(a, config, &o->log_json, e);
     return r < 0 ? r : pools_setting(a, config, &o->pools, e);
 }
 

@@ -2,7 +2,16 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "server/server.h"
+
+static enum log_level log_level_of(enum event_level level)
+{
+    return level == LEVEL_ERROR  ? LOG_ERROR
+           : level == LEVEL_WARN ? LOG_WARN
+           : level == LEVEL_INFO ? LOG_INFO
+                                 : LOG_DEBUG;
+}
 
 void chronicle_add(struct server *s, enum event_level level, const char *event,
                    const char *subject, const char *fmt, ...)
@@ -24,6 +33,7 @@ void chronicle_add(struct server *s, enum event_level level, const char *event,
     json_key_c(&j, "subject", subject);
     event_batch_add(&writer_batch(s->writer)->events, &entry, &source, buf_str(&message),
                     buf_str(&members));
+    log_event(log_level_of(level), event, subject, buf_text(&message));
 }
 
 void chronicle_turn(struct server *s)

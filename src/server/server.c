@@ -97,7 +97,6 @@ static void on_patience(uv_timer_t *timer)
 
 static void drain(struct server *s)
 {
-    log_info("stopping");
     supervisor_tell(&s->supervisor, "STOPPING=1");
     s->draining = true;
     chronicle_add(s, LEVEL_INFO, "stopping", s->instance, "the server is stopping");
@@ -155,6 +154,7 @@ static void heap_prepare(void)
 
 static void process_prepare(struct server *s)
 {
+    log_set_json(s->options->log_json);
     heap_prepare();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is a full disk like any other */

@@ -22,6 +22,7 @@ struct server_options {
     struct keep keep;        /* of jobs that have ended */
     int64_t min_free_bytes;  /* below it new jobs wait */
     struct pool_limits pools;
+    bool log_json; /* the server's own log */
 };
 
 struct server {

@@ -96,10 +96,6 @@ static void take_in(struct space *space, struct room room)
     space->low = low;
     chronicle_add(space->server, low ? LEVEL_WARN : LEVEL_INFO,
                   low ? "space_low" : "space_enough", "", "%s", SENTENCE(space));
-    if (low)
-        log_warn("%s", SENTENCE(space));
-    else
-        log_info("%s", SENTENCE(space));
     engine_hold(space->server->engine, low);
 }
 
