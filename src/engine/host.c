@@ -89,6 +89,7 @@ static void host_done(struct worker_task *w, enum job_state outcome, const char 
     struct task *t = task_of(w);
     struct step *step = t->step;
     ASSERT(job_state_is_final(outcome) && list_is_linked(&t->link));
+    ASSERT(t->row.status == JOB_RUNNING); /* an attempt ends once */
     if (outcome == JOB_CANCELLED && !step->stopping && step->job->engine->stopping)
         outcome = JOB_PENDING;
     task_end(t, outcome, cause);

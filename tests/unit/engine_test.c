@@ -1,5 +1,10 @@
 /* Recovery, on a real store and store thread: what an earlier server left, written as rows, is
  * taken up by a new engine. Whatever happens, nothing may stay "running" by nobody. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/job.h"
 #include "engine_world.h"
 
 struct world {
@@ -160,4 +165,52 @@ TEST(a_job_whose_cancel_was_cut_off_before_it_began_ends_without_having_run)
     engine_world_settle(&w.base);
     check_never_ran(&w);
     world_done(&w);
+}
+
+/* Runs in a child, for it must abort there. */
+static void end_twice(struct task *t)
+{
+    engine_host.done(&t->worker, JOB_FAILED, "the first time");
+    engine_host.done(&t->worker, JOB_COMPLETED, NULL);
+}
+
+TEST(a_task_that_is_ended_twice_stops_the_program_before_it_is_written)
+{
+    struct engine_world w = {0};
+    struct err e;
+    struct id id;
+    struct definition *d;
+    struct start start = {.by = "test"};
+    struct definition_input in = {
+        .text = STR("id: d\nname: D\nsteps:\n  - name: a\n    type: generator\n"
+                    "    retry: { attempts: 2, backoff: 1h }\n"
+                    "    config: { log_count: 1, log_delay_ms: 3600000 }\n"),
+        .origin = "test",
+        .format = DEFINITION_YAML,
+        .schemas = worker_schemas()};
+    CHECK(store_open_memory(&w.store, &e) >= 0);
+    engine_world_begin(&w);
+    engine_world_engine(&w);
+    CHECK(definition_parse(&in, &d, &e) >= 0);
+    CHECK(engine_execute(w.engine, d, &start, &id, &e) >= 0);
+    definition_free(d);
+    struct job *job = LIST_FIRST(&w.engine->jobs, struct job, link);
+    while (list_is_empty(&job->steps[0].running)) {
+        engine_world_commit(&w);
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+    }
+    struct task *t = LIST_FIRST(&job->steps[0].running, struct task, link);
+    int status = 0;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        end_twice(t);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    CHECK(engine_cancel(w.engine, id, "test", &e) >= 0);
+    engine_world_settle(&w);
+    engine_world_end(&w, NULL, NULL);
+    store_close(w.store);
 }
