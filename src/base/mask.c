@@ -139,6 +139,8 @@ static bool is_opener(char c)
 
 static int spelled_at(enum form form, unsigned char c, struct str s)
 {
+    if (s.p[0] == '\n') /* a break in the text; one in the secret is spelled, but in HTML */
+        return c == '\n' && form == FORM_HTML;
     if (!is_opener(s.p[0]) && s.p[0] != '+')
         return (unsigned char)s.p[0] == c;
     if (form == FORM_ADDRESS && c == '%')
@@ -161,9 +163,9 @@ static int spelled_at(enum form form, unsigned char c, struct str s)
     bool escaped = form == FORM_ESCAPED && s.p[0] == '\\' && !text_is_alnum((char)c);
     if (escaped && s.n > 1 && (unsigned char)s.p[1] == c)
         return 2;
-    if ((unsigned char)s.p[0] == c)
-        return 1;
-    return more || (escaped && s.n == 1) ? MORE : 0;
+    if (more || (escaped && s.n == 1))
+        return MORE;
+    return (unsigned char)s.p[0] == c;
 }
 
 static int base64_at(unsigned char value, struct str s)
@@ -198,22 +200,21 @@ static int unbroken_at(const struct pattern *p, size_t k, struct str s)
     return 0;
 }
 
-/* Also when a line break stands in the middle of the spelling. */
+/* Also when line breaks stand in the middle of the spelling. */
 static int symbol_at(const struct pattern *p, size_t k, struct str s)
 {
+    if (!is_opener(s.p[0]) || !memchr(s.p, '\n', MIN(s.n, (size_t)SPELLING_MAX)))
+        return unbroken_at(p, k, s);
     char room[SPELLING_MAX];
-    int n = unbroken_at(p, k, s);
-    if (n != 0 || !is_opener(s.p[0]))
-        return n;
-    const char *newline = memchr(s.p, '\n', MIN(s.n, sizeof(room)));
-    if (!newline)
-        return 0;
-    size_t before = (size_t)(newline - s.p),
-           rest = MIN(s.n - before - 1, sizeof(room) - before);
-    memcpy(room, s.p, before);
-    memcpy(room + before, newline + 1, rest);
-    n = unbroken_at(p, k, (struct str){room, before + rest});
-    return n > (int)before ? n + 1 : MIN(n, 0);
+    size_t n = 0, ends[SPELLING_MAX];
+    for (size_t i = 0; i < MIN(s.n, (size_t)GAP_MAX) && n < SPELLING_MAX; i++) {
+        if (s.p[i] == '\n')
+            continue;
+        room[n] = s.p[i];
+        ends[n++] = i + 1;
+    }
+    int length = unbroken_at(p, k, (struct str){room, n});
+    return length > 0 ? (int)ends[length - 1] : length;
 }
 
 /* What may stand between two symbols: a break of the line, a colour of a terminal; in encoded

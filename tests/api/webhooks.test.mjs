@@ -157,6 +157,30 @@ test("what was under way when the server died or stopped is sent once more, with
     assert.equal(site.messages.length, 3);
 });
 
+// From the job's beginning to the end of its message there are few commits: the server dies at each of them.
+for (const point of ["store.commit.before", "store.commit.before_fsync", "store.commit.after", "engine.batch.closed"])
+    test(`a server that dies at any ${point} tells each end, and each by one id`, async (t) => {
+        const site = await receiver(t), data = await folder(t), definitions = definition([{ url: site.url }]);
+        for (let n = 1, died = true; died && n < 30; n++) {
+            const server = await serve(t, { data, definitions, env: { TAILRACE_FAULT: `${point}:${n}` } }).catch(() => null);
+            if (!server) continue;
+            server.asked = "SIGKILL"; // it may
+            const job = await server.execute("d").catch(() => null);
+            died = await Promise.race([server.ended.then(() => true), job ? told(server, "webhook_delivered").then(() => false, () => true) : server.ended]) !== false;
+            await server.stop("SIGKILL");
+        }
+        const last = await serve(t, { data, definitions });
+        const { body } = await last.get("/api/jobs?limit=1000");
+        const jobs = body.jobs.map(({ id, job_id }) => id ?? job_id);
+        const idsOf = (job) => new Set(site.messages.filter(({ body }) => JSON.parse(body).data.job_id === job).map(({ headers }) => headers["webhook-id"]));
+        for (const job of jobs) {
+            await last.events(`job:${job}?min=none`, await last.beginning());
+            for (let n = 1; idsOf(job).size === 0; n++) await site.got(n);
+            assert.equal(idsOf(job).size, 1, job);
+        }
+        assert.ok(jobs.length >= 2, String(jobs.length));
+    });
+
 test("the address may be a secret, which is told nobody; one that cannot be read is said and tried again", async (t) => {
     const site = await receiver(t);
     const server = await serve(t, { env: { HOOK: site.url + "/very-secret" }, definitions: definition([{ url: "{secrets.hook}" }, { url: site.url + "/x", secret: "gone", retry: { attempts: 2, backoff: "1ms" } }],

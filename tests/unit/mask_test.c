@@ -1,7 +1,8 @@
+#include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/json.h"
 #include "base/mask.h"
 #include "base/mem.h"
 #include "test.h"
@@ -178,5 +179,120 @@ TEST(a_line_break_anywhere_in_any_form_does_not_bring_a_secret_out)
             CHECK(strlen(shown) <= 1 + 5); /* "<" and "***", or what tells nothing */
             CHECK_TEXT(masked_in(m, &s, second), "***>");
         }
+    }
+}
+
+/* ---- at random ---- */
+
+static unsigned below(unsigned n)
+{
+    static unsigned seed = 20261128;
+    seed = seed * 1103515245 + 12345;
+    return (seed >> 8) % n;
+}
+
+static void random_text(struct buf *out, size_t n)
+{
+    static const char letters[] =
+        "abcXYZ0189 +/=%&<>'\"\\-_.:;,{}[]()!?@#$^*~`|\n\tdefghijklmnopqrstuvwOPQRSTUVW234567";
+    while (n-- > 0)
+        buf_add_byte(out, letters[below(sizeof(letters) - 1)]);
+}
+
+static void hex_write(struct str s, struct buf *out)
+{
+    for (size_t i = 0; i < s.n; i++)
+        buf_printf(out, "%02x", (unsigned char)s.p[i]);
+}
+
+static void url_write(struct str s, struct buf *out)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (text_is_alnum(s.p[i]) || strchr("-_.~", s.p[i]))
+            buf_add_byte(out, s.p[i]);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)s.p[i]);
+}
+
+static void json_write(struct str s, struct buf *out)
+{
+    json_escape(out, s);
+}
+
+static void plain_write(struct str s, struct buf *out)
+{
+    buf_add_str(out, s);
+}
+
+static void base64_write(struct str s, struct buf *out)
+{
+    char *room = buf_room(out, BASE64_ENCODE_RAW_LENGTH(s.n));
+    base64_encode_raw(room, s.n, (const uint8_t *)s.p);
+    out->n += BASE64_ENCODE_RAW_LENGTH(s.n);
+    buf_add_c(out, "");
+}
+
+/* As it looks when all line breaks are taken out. */
+static void joined(struct str s, struct buf *out)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] != '\n' && s.p[i] != '\r')
+            buf_add_byte(out, s.p[i]);
+}
+
+static void (*const writes[])(struct str, struct buf *) = {plain_write, hex_write, url_write,
+                                                           json_write, base64_write};
+
+/* Gives the text to the mask in lines that end anywhere, and takes what comes out. */
+static void say(struct mask *m, struct mask_stream *s, struct str text, struct buf *said)
+{
+    while (text.n > 0) {
+        size_t most = 1 + below(60);
+        most = MIN(text.n, most);
+        const char *newline = memchr(text.p, '\n', most);
+        size_t n = newline ? (size_t)(newline - text.p) : most;
+        AUTO_FREE char *line = mem_copy(text.p, n);
+        buf_add_c(said, masked_in(m, s, line));
+        buf_add_byte(said, '\n');
+        text.p += n + (newline != NULL);
+        text.n -= n + (newline != NULL);
+    }
+}
+
+TEST(a_secret_at_random_in_any_form_between_anything_in_any_lines_is_not_found)
+{
+    for (int round = 0; round < 3000; round++) {
+        AUTO_BUF secret = BUF_INIT(100), text = BUF_INIT(10000), said = BUF_INIT(100000);
+        AUTO_BUF wanted = BUF_INIT(1000), there = BUF_INIT(100000), form = BUF_INIT(1000);
+        AUTO_MASK *m = mask_new();
+        AUTO_STREAM s = MASK_STREAM_INIT;
+        random_text(&secret, 10 + below(30));
+        struct str trimmed = str_trim(buf_str(&secret));
+        if (trimmed.n < 10)
+            continue;
+        mask_add(m, trimmed);
+        random_text(&text, below(80));
+        void (*write)(struct str, struct buf *) = writes[below(ARRAY_LEN(writes))];
+        write(trimmed, &form);
+        buf_add_str(&text, buf_str(&form));
+        random_text(&text, below(80));
+        say(m, &s, buf_str(&text), &said);
+        joined(buf_str(&form), &wanted);
+        joined(buf_str(&said), &there);
+        if (str_find(buf_str(&there), buf_str(&wanted)) >= 0)
+            test_fail(__FILE__, __LINE__, "secret <%s> is in <%s>", buf_text(&wanted),
+                      buf_text(&said));
+    }
+}
+
+TEST(what_holds_no_secret_is_not_touched)
+{
+    AUTO_MASK *m = mask_of("Qq7~no text has this");
+    AUTO_STREAM s = MASK_STREAM_INIT;
+    for (int round = 0; round < 3000; round++) {
+        AUTO_BUF text = BUF_INIT(1000);
+        random_text(&text, below(300));
+        buf_add_c(&text, ".");
+        CHECK_TEXT(masked_in(m, &s, buf_text(&text)), buf_text(&text));
     }
 }
