@@ -1,6 +1,7 @@
 /* The happy path of a message: a job ends -> webhooks_job_ended() puts a row for each webhook
- * that wants to know into the batch that has the end -> in the next turn, when not too many are
- * under way, message_send() reads the secrets, signs and sends it -> 2xx comes -> the row goes.
+ * that wants to know into the batch that has the end -> when that is durable, and not too many
+ * are under way, message_send() reads the secrets, signs and sends it -> 2xx comes -> the row
+ * goes.
  *
  * Any other answer, or none, and it waits for its next attempt, which the row knows; after the
  * last one it is given up. Each of these is told. A row holds all that is needed, so it
@@ -425,6 +426,12 @@ static void on_deadline(struct deadline *d)
 
 /* ---- all of them ---- */
 
+/* Nobody hears of an end that is not durable: after a crash there might be another one. */
+static void on_committed(void *arg)
+{
+    message_wait(arg, 0);
+}
+
 void webhooks_job_ended(struct webhooks *w, const struct job *job)
 {
     const struct definition *d = job->definition;
@@ -444,7 +451,7 @@ void webhooks_job_ended(struct webhooks *w, const struct job *job)
                                    .created_at_us = clock_wall_us()};
         row.due_at_us = row.created_at_us;
         batch_put_delivery(batch_of(w), &row);
-        message_wait(message_new(w, &row), 0);
+        writer_after_commit(w->engine->writer, on_committed, message_new(w, &row));
     }
 }
 
