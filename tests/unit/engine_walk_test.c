@@ -9,6 +9,8 @@
  *     the counts of a step that has ended are those of its tasks, before never more
  *     what is final has only final parts; what did not succeed has a cause
  *     no more runs at once than may, of a definition, of a pool, of the server
+ *     no job begins while the engine is held
+ *     lines are numbered without gaps, also those of a step that writes too many
  *     a step runs only when all that it depends on has ended as it asks for
  *
  * WALKS=n goes n walks (five a second), SEED=n begins with that one. */
@@ -16,6 +18,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "engine/job.h"
 #include "engine_world.h"
 #include "job/definition.h"
 
@@ -35,7 +38,8 @@ struct plan {
 
 struct seen {
     enum job_state state;
-    bool completed, ended;
+    bool completed, ended, held;
+    uint64_t lines;
 };
 
 struct walk {
@@ -46,7 +50,7 @@ struct walk {
     struct id jobs[MOVES];
     int job_count;
     uint64_t looked_to;
-    bool stopped;
+    bool stopped, held;
 };
 
 static int throw(struct walk * w, int sides)
@@ -78,6 +82,9 @@ static void step_write(struct walk *w, struct plan *p, int i, struct buf *out)
         buf_printf(out, "    task_timeout: %dms\n", 1 + throw(w, 5));
     if (throw(w, 6) == 0)
         buf_printf(out, "    timeout: %dms\n", 1 + throw(w, 20));
+    if (throw(w, 2))
+        buf_printf(out, "    max_lines: { lines: 10, then: %s }\n",
+                   throw(w, 4) ? "cut" : "fail");
     buf_printf(out,
                "    config: { worker_count: %d, log_count: %d, log_delay_ms: %d, failure_rate: "
                "%s, child_count: %d, recursion_depth: %d, concurrency: %d }\n",
@@ -146,6 +153,11 @@ static void event_look(struct walk *w, const struct event_batch *b, const struct
         test_fail(__FILE__, __LINE__, "SEED=%llu: after the job's end: %s of %s: %.*s", w->seed,
                   event_type_name((enum event_type)e->type), source->step_name,
                   STR_ARG(event_message(b, e)));
+    if (e->type == EVENT_JOB_LOG) {
+        bool of_job = id_is_none(source->step_id);
+        struct seen *writer = of_job ? job : seen_of(w, source->step_id);
+        HOLDS(w, e->line == ++writer->lines);
+    }
     if (e->type != EVENT_JOB_STATUS_CHANGE)
         return;
     struct id id = e->kind == KIND_TASK   ? e->task_id
@@ -155,6 +167,7 @@ static void event_look(struct walk *w, const struct event_batch *b, const struct
     enum job_state to = state_said(w, event_members(b, e));
     HOLDS(w, to == s->state || job_state_can_move((enum job_kind)e->kind, s->state, to));
     HOLDS(w, !(s->completed && to == JOB_COMPLETED));
+    HOLDS(w, !(s->held && to == JOB_RUNNING));
     s->state = to;
     s->completed = s->completed || to == JOB_COMPLETED;
     s->ended = e->kind == KIND_JOB && job_state_is_final(to);
@@ -236,6 +249,7 @@ static void job_look(struct walk *w, struct store_reader *r, const struct job_ro
     HOLDS(w, store_list_steps(r, job->id, &a, &steps, &count, &e) >= 0);
     for (int i = 0; i < (int)count; i++) {
         HOLDS(w, steps[i]->status == seen_of(w, steps[i]->id)->state);
+        HOLDS(w, steps[i]->lines == seen_of(w, steps[i]->id)->lines);
         HOLDS(w, has_cause(steps[i]->status, steps[i]->cause));
         HOLDS(w, !final || job_state_is_final(steps[i]->status));
         HOLDS(w, !steps[i]->started_at_us || may_have_begun(p, steps, i));
@@ -267,9 +281,20 @@ static void look(struct walk *w)
     HOLDS(w, running[0] + running[1] + running[2] + running[3] <= OF_SERVER);
 }
 
+/* Which jobs may not begin: those that had not when the engine was held. */
+static void held_note(struct walk *w)
+{
+    struct str key;
+    void *seen;
+    for (size_t it = 0; map_next(&w->seen, &it, &key, &seen);)
+        ((struct seen *)seen)->held = false;
+    LIST_EACH (&w->base.engine->jobs, struct job, link, job)
+        seen_of(w, job->row.id)->held = w->held && job->row.status == JOB_PENDING;
+}
+
 /* ---- moves ---- */
 
-static void job_begin(struct walk *w)
+static void begin_one(struct walk *w)
 {
     struct err e;
     struct plan *p = &w->plans[throw(w, DEFINITIONS)];
@@ -279,10 +304,11 @@ static void job_begin(struct walk *w)
     struct start start = {.by = "the walk", .priority = throw(w, 2) ? &priority : NULL};
     HOLDS(w, engine_execute(w->base.engine, p->definition, &start, &w->jobs[w->job_count],
                             &e) >= 0);
+    seen_of(w, w->jobs[w->job_count])->held = w->held;
     w->job_count++;
 }
 
-static void job_cancel(struct walk *w)
+static void cancel_one(struct walk *w)
 {
     struct err e;
     if (!w->job_count)
@@ -317,17 +343,28 @@ static void server_again(struct walk *w)
     engine_world_end(&w->base, NULL, NULL);
     engine_begin(w);
     HOLDS(w, engine_recover(w->base.engine, &e) >= 0);
+    w->held = false;
+    held_note(w);
+}
+
+static void engine_hold_or_not(struct walk *w)
+{
+    w->held = !w->held;
+    engine_hold(w->base.engine, w->held);
+    held_note(w);
 }
 
 static void move(struct walk *w)
 {
     int which = throw(w, 10);
     if (which < 3)
-        job_begin(w);
+        begin_one(w);
     else if (which == 3)
-        job_cancel(w);
+        cancel_one(w);
     else if (which == 4 && throw(w, 3) == 0)
         server_again(w);
+    else if (which == 5 && throw(w, 3) == 0)
+        engine_hold_or_not(w);
     else
         for (int turns = 1 + throw(w, 8); turns > 0; turns--) {
             writer_turn(w->base.writer);
@@ -361,6 +398,8 @@ static void walk_go(unsigned long long seed)
         move(w);
         look(w);
     }
+    engine_hold(w->base.engine, w->held = false);
+    held_note(w);
     engine_world_settle(&w->base);
     look(w);
     for (int i = 0; i < w->job_count; i++)
