@@ -36,6 +36,11 @@ void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pool
     places_limit(&g->places, max_jobs, pools);
 }
 
+void engine_catalog(struct engine *g, const struct catalog *catalog)
+{
+    g->catalog = catalog;
+}
+
 void engine_hold(struct engine *g, bool held)
 {
     if (!g->stopping)
@@ -49,6 +54,7 @@ static struct job *begin(struct engine *g, struct definition *own, const struct 
     job_set_started_by(job, start->by);
     if (start->priority)
         job->row.priority = *start->priority;
+    job->row.parent_id = start->parent_id;
     record_job_created(job);
     job_is_due(job);
     return job;

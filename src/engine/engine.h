@@ -18,6 +18,9 @@ CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writ
  * limit. Before engine_recover(); `pools` lives as long as the engine. */
 void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pools);
 
+/* Where the definitions of jobs are that steps of type `job` start; lives as long. */
+void engine_catalog(struct engine *g, const struct catalog *catalog);
+
 /* While it is held new jobs wait, and those that run go on. */
 void engine_hold(struct engine *g, bool held);
 
@@ -34,6 +37,7 @@ struct start {
     /* All steps of the job that was: those that completed are taken over. NULL: none are. */
     struct step_row *const *steps;
     size_t step_count;
+    struct id parent_id; /* the task that starts it, of another job; none: nobody does */
 };
 
 /* Makes a job of a definition and starts it. E_INVAL (wrong parameters, or the definition is

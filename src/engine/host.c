@@ -100,6 +100,17 @@ static bool host_may_write(struct worker_step *s)
     return !writer_is_full(step_of(s)->job->engine->writer);
 }
 
+static int host_job_start(struct worker_task *w, const struct worker_job *job,
+                          char ret_id[ID_TEXT_LEN + 1], struct err *e)
+{
+    return subjob_start(task_of(w), job, ret_id, e);
+}
+
+static bool host_job_stop(struct worker_task *w)
+{
+    return subjob_stop(task_of(w));
+}
+
 const struct worker_host engine_host = {
     .log = host_log,
     .companion = host_companion,
@@ -110,4 +121,6 @@ const struct worker_host engine_host = {
     .done = host_done,
     .may_write = host_may_write,
     .output = host_output,
+    .job_start = host_job_start,
+    .job_stop = host_job_stop,
 };

@@ -134,6 +134,8 @@ static void step_done(struct step *step)
 
 void job_free(struct job *job)
 {
+    if (job->parent)
+        subjob_detach(job->parent);
     for (int i = 0; i < job->step_count; i++)
         step_done(&job->steps[i]);
     list_remove(&job->link);
@@ -223,6 +225,7 @@ static void job_end(struct job *job, enum job_state state, const char *cause)
         record_linef(job, NULL, level, "%s before it began: %s", job_state_name(state), cause);
     record_job_move(job, state, cause);
     places_leave(job);
+    subjob_ended(job, state, cause);
 }
 
 static void job_finish(struct job *job)
@@ -245,9 +248,9 @@ static void job_finish(struct job *job)
         const struct step *step = &job->steps[i];
         if (step->row.status != JOB_FAILED || step_succeeded(step))
             continue;
-        (void)snprintf(cause, sizeof(cause), "step '%s': %s", step->row.name,
-                       step->cause ? step->cause : "failed");
-        job_end(job, JOB_FAILED, cause);
+        AUTO_FREE char *why =
+            mem_printf("step '%s': %s", step->row.name, step->cause ? step->cause : "failed");
+        job_end(job, JOB_FAILED, why);
         return;
     }
     job_end(job, JOB_COMPLETED, NULL);
@@ -266,8 +269,14 @@ void job_begin(struct job *job)
 void job_advance(struct job *job)
 {
     struct engine *g = job->engine;
-    if (job->row.status == JOB_PENDING && !job->cancelling && !g->stopping)
-        places_ask(job);
+    if (job->row.status == JOB_PENDING && !job->cancelling && !g->stopping) {
+        if (id_is_none(job->row.parent_id)) {
+            places_ask(job);
+        } else { /* whose place it waits for might be its parent's, which waits for it */
+            places_take(job);
+            job_begin(job);
+        }
+    }
     if (g->stopping || job_state_is_final(job->row.status) ||
         (job->row.status == JOB_PENDING && !job->cancelling))
         return;

@@ -16,6 +16,7 @@
  *     output.c   values that a step says for those after it
  *     supply.c   what a step gets from those before it
  *     fan.c      for_each: one task for each item
+ *     subjob.c   jobs that tasks of other jobs have started
  *     monitor.c  job monitor: step_progress, at most ten a second per step
  *     record.c   the only code that writes lines, states and rows
  *     secrets.c  what a step's secrets are, while it is open; keeping them out of what is told
@@ -32,6 +33,7 @@
 
 struct engine {
     uv_loop_t *loop;
+    const struct catalog *catalog; /* NULL: steps can start no jobs */
     struct store *store;
     struct writer *writer;
     struct list jobs;       /* struct job.link */
@@ -123,6 +125,7 @@ struct task {
     struct deadline deadline;   /* of this attempt, or when to try again */
     bool expired;               /* it took too long and was asked to end */
     bool hopeless;              /* to try again would change nothing */
+    struct job *child;          /* subjob.c: the job that it started and waits for */
     char *item;                 /* fan.c */
     struct settings *settings;  /* with the item; NULL: the step's */
     struct mask_stream *masked; /* of what it says, one for each level; NULL: no secrets */
@@ -133,6 +136,7 @@ struct task {
 struct job {
     struct engine *engine;
     struct list link, link_dirty, link_due;
+    struct task *parent; /* subjob.c: whose child it is, while that waits for it */
     struct definition *definition;
     struct job_row row; /* texts: the definition's, or those below */
     char *parameters;   /* JSON object */
@@ -283,6 +287,15 @@ void fan_failed(struct task *t, const char *cause); /* says so, of a task with a
 void fan_tell(struct step *step);                   /* "12/40" as progress */
 char *fan_label(const struct task *t); /* "item 'a': ", or ""; the caller frees it */
 void fan_done(struct task *t);
+
+/* ---- subjob.c ---- */
+
+CHECKED int subjob_start(struct task *t, const struct worker_job *wanted,
+                         char ret_id[ID_TEXT_LEN + 1], struct err *e); /* as job_start() */
+bool subjob_stop(struct task *t);                                      /* as job_stop() */
+void subjob_forget(struct task *t); /* a task that waits is cancelled: so is the job it had */
+void subjob_detach(struct task *t); /* they know each other no more */
+void subjob_ended(struct job *job, enum job_state outcome, const char *cause);
 
 /* ---- monitor.c ---- */
 

@@ -48,6 +48,7 @@ void task_free(struct task *t)
 {
     deadline_clear(&t->step->job->engine->deadlines, &t->deadline);
     fan_done(t);
+    subjob_detach(t);
     list_remove(&t->link);
     free(t->key);
     free(t->payload);

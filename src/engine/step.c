@@ -176,7 +176,7 @@ static void step_finish(struct step *step)
     const struct definition *d = step->job->definition;
     const int64_t *n = step->counts;
     int64_t total = n[JOB_COMPLETED] + n[JOB_FAILED] + n[JOB_CANCELLED];
-    char cause[ERR_TEXT_MAX];
+    char cause[4 * ERR_TEXT_MAX];
     if (step->stopping) {
         step_end(step, step->stop_state, step->stop_cause);
     } else if (n[JOB_FAILED] > 0 && n[JOB_FAILED] == total) {
@@ -230,6 +230,7 @@ void step_advance(struct step *step)
     stop_when_too_many_failed(step);
     stop_when_too_many_lines(step);
     while (step->stopping && ((t = queue_take(step)) || (t = retry_take(step)))) {
+        subjob_forget(t);
         record_task_move(t, JOB_CANCELLED, step->stop_cause);
         task_free(t);
     }

@@ -67,6 +67,16 @@ static void write_turn(struct json *j, const struct job_row *row, int64_t positi
     json_key_int(j, "position", position);
 }
 
+/* The job of the task that started this one; none when it is gone. */
+static struct id parent_job(struct store_reader *reader, const struct job_row *row,
+                            struct arena *a)
+{
+    struct task_row *task;
+    bool is_there = !id_is_none(row->parent_id) &&
+                    store_get_task(reader, row->parent_id, a, &task, NULL) >= 0;
+    return is_there ? task->job_id : ID_NONE;
+}
+
 int answer_write_job(struct store_reader *reader, const struct job_row *row, const char *epoch,
                      int64_t position, struct json *j, struct err *e)
 {
@@ -87,12 +97,13 @@ int answer_write_job(struct store_reader *reader, const struct job_row *row, con
             counts[k] += steps[i]->tasks[k];
     }
     json_begin_object(j);
-    write_head(j, &(struct head){row->id, ID_NONE, row->id, KIND_JOB, "job", row->name,
+    write_head(j, &(struct head){row->id, row->parent_id, row->id, KIND_JOB, "job", row->name,
                                  row->status, row->created_at_us, row->started_at_us,
                                  row->completed_at_us, row->updated_at_us, row->error,
                                  job_state_is_final(row->status) ? row->cause : NULL});
     json_key_c(j, "definition_id", text_or_empty(row->definition_id));
     json_key_c(j, "started_by", text_or_empty(row->started_by));
+    json_key_id(j, "parent_job_id", parent_job(reader, row, &a));
     write_turn(j, row, position);
     json_key(j, "config");
     json_begin_object(j);

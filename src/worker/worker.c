@@ -9,6 +9,7 @@
 #include "worker/generator.h"
 #include "worker/http.h"
 #include "worker/shell.h"
+#include "worker/subjob.h"
 
 /* clang-format off */
 const struct worker_type *const worker_types[] = {
@@ -16,6 +17,7 @@ const struct worker_type *const worker_types[] = {
     &crawler_worker,
     &http_worker,
     &generator_worker,
+    &subjob_worker,
     NULL,
 };
 /* clang-format on */

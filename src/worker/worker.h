@@ -71,6 +71,13 @@ struct worker_document {
     struct str metadata; /* JSON object */
 };
 
+/* A job that a task wants to be run. */
+struct worker_job {
+    const char *definition;                   /* its id */
+    const char *const *names, *const *values; /* parameters */
+    int count;
+};
+
 /* What the engine does for a worker. Texts are copied. */
 struct worker_host {
     /* Writes a line. `task` NULL: the step itself says it. No newline at the end; longer than
@@ -110,6 +117,16 @@ struct worker_host {
      * lower-case letters, digits and '_', or the value is no UTF-8 text; E_TOOBIG past
      * LIMIT_OUTPUTS and LIMIT_OUTPUTS_BYTES of the step. */
     int (*output)(struct worker_task *task, struct str name, struct str value, struct err *e);
+
+    /* Starts a job for a task and tells its id; 1 instead of 0 when the task had started it
+     * before the server was restarted. The type's job_ended() says when it has ended.
+     * E_NOTFOUND, E_INVAL, E_LIMIT (LIMIT_JOB_DEPTH). */
+    int (*job_start)(struct worker_task *task, const struct worker_job *job,
+                     char ret_id[ID_TEXT_LEN + 1], struct err *e);
+
+    /* Asks it to end. False: the server is stopping, the job goes on with its next start, and
+     * job_ended() will not be called. */
+    bool (*job_stop)(struct worker_task *task);
 };
 
 struct worker_type {
@@ -120,7 +137,9 @@ struct worker_type {
     void (*step_plan)(struct worker_step *s);
     int (*task_start)(struct worker_task *t, struct err *e); /* an error fails the task */
     void (*task_stop)(struct worker_task *t);                /* end soon, as JOB_CANCELLED */
-    void (*step_resume)(struct worker_step *s);              /* NULL: the worker never pauses */
+    /* NULL: it starts no jobs. May call done(). */
+    void (*job_ended)(struct worker_task *t, enum job_state outcome, const char *cause);
+    void (*step_resume)(struct worker_step *s); /* NULL: the worker never pauses */
     void (*step_close)(struct worker_step *s);
 };
 

@@ -1,0 +1,139 @@
+// A step that is another job: its outcome, what goes on to it, and that it is never started twice.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import nodeTest from "node:test";
+import { folder, serve } from "./server.mjs";
+
+const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
+
+const child = (command, more = "") => `id: child\nname: Child\nparameters: { what: x, file: "" }\n${more}steps:\n  - { name: work, type: shell, config: { command: ${JSON.stringify(command)} } }\n`;
+const parent = (more = "", config = "definition: child, parameters: { what: \"{p}\" }") => `id: parent\nname: Parent\nparameters: { p: y }\nsteps:\n  - name: run\n    type: job\n${more}    config: { ${config} }\n  - { name: after, type: shell, depends: [run], config: { command: "echo after" } }\n`;
+
+async function treeOf(server, job) {
+    const { body: tree } = await server.get(`/api/jobs/${job}/tree`);
+    return { tree, steps: Object.fromEntries(tree.steps.map((s) => [s.name, { ...s, texts: s.logs.map(({ message }) => message) }])) };
+}
+const childrenOf = async (server) => (await server.get("/api/jobs?definition=child&limit=100")).body.jobs;
+const idOf = (text) => /^job ([0-9a-f-]{36}) /.exec(text)?.[1];
+
+async function stage(t, definitions, options = {}) {
+    const server = await serve(t, { definitions, ...options });
+    return { server, ended: async (job) => (await server.events(`job:${job}`, await server.beginning()), treeOf(server, job)) };
+}
+// The id of the child, once it has said so.
+const begun = async (server, job, step = "work") => {
+    const { payload } = await server.event(job, ({ payload }) => idOf(payload.message ?? "") !== undefined);
+    const id = idOf(payload.message);
+    await server.event(id, ({ payload }) => payload.step_name === step && payload.message === "begun");
+    return id;
+};
+
+test("a job runs, with its parameters, and its end is that of the step", async (t) => {
+    const { server, ended } = await stage(t, { "c.yaml": child('echo "this is $PARAM_WHAT"'), "p.yaml": parent() });
+    const job = await server.execute("parent", { p: "it" });
+    const { tree, steps } = await ended(job);
+    assert.equal(tree.status, "completed", tree.cause);
+    const id = idOf(steps.run.texts[1]);
+    const one = await treeOf(server, id);
+    assert.ok(one.steps.work.texts.includes("this is it"));
+    const { body } = await server.get(`/api/jobs/${id}`);
+    const [task] = (await server.get(`/api/jobs/${steps.run.step_id}/children`)).body.children;
+    assert.deepEqual([body.parent_id, body.parent_job_id, body.started_by], [task.id, job, `job ${job}, step run`]);
+    assert.equal((await server.get(`/api/jobs/${job}`)).body.parent_job_id, "");
+    assert.equal(steps.after.status, "completed");
+});
+
+test("a failure is told with the job and its cause, and is tried again as another job", async (t) => {
+    const { server, ended } = await stage(t, { "c.yaml": child("exit 3"), "p.yaml": parent("    retry: { attempts: 2, backoff: 1ms }\n") });
+    const { tree, steps } = await ended(await server.execute("parent"));
+    const jobs = await childrenOf(server);
+    assert.equal(jobs.length, 2);
+    assert.equal(steps.run.cause, `job ${jobs[0].id} failed: step 'work': exit code 3 (attempt 2 of 2)`);
+    assert.equal(tree.status, "failed");
+    assert.equal(steps.after.status, "skipped");
+});
+
+test("a cancel goes through, and who cancels only the child fails the step", async (t) => {
+    const { server, ended } = await stage(t, { "c.yaml": child("echo begun; exec sleep 1000"), "p.yaml": parent() });
+    const job = await server.execute("parent");
+    const id = await begun(server, job);
+    await server.post(`/api/jobs/${job}/cancel`);
+    const { tree, steps } = await ended(job);
+    assert.deepEqual([tree.status, tree.cause, steps.run.status], ["cancelled", "cancelled by API", "cancelled"]);
+    const { body } = await server.get(`/api/jobs/${id}`);
+    assert.deepEqual([body.status, body.cause], ["cancelled", `cancelled by its parent job ${job}`]);
+    const second = await server.execute("parent");
+    const other = await begun(server, second);
+    await server.post(`/api/jobs/${other}/cancel`);
+    assert.equal((await ended(second)).steps.run.cause, `job ${other} was cancelled by API`);
+});
+
+test("a timeout goes through", async (t) => {
+    const { server, ended } = await stage(t, { "c.yaml": child("exec sleep 1000"), "p.yaml": parent("    timeout: 200ms\n") });
+    const { steps } = await ended(await server.execute("parent"));
+    assert.equal(steps.run.cause, "timeout: the step took longer than 200ms");
+    assert.deepEqual((await childrenOf(server)).map((j) => j.status), ["cancelled"]);
+});
+
+test("what cannot be started fails the step with the reason", async (t) => {
+    const { server, ended } = await stage(t, {
+        "c.yaml": child("true"),
+        "off.yaml": "id: off\nname: Off\nenabled: false\nsteps:\n  - { name: s, type: generator }\n",
+        "a.yaml": parent("", "definition: lost").replace("id: parent", "id: a"),
+        "b.yaml": parent("", "definition: child, parameters: { wath: x }").replace("id: parent", "id: b"),
+        "o.yaml": parent("", "definition: off").replace("id: parent", "id: o"),
+        "loop.yaml": "id: loop\nname: Loop\nsteps:\n  - { name: again, type: job, config: { definition: loop } }\n",
+    });
+    const cause = async (id) => (await ended(await server.execute(id))).steps.run.cause;
+    assert.equal(await cause("a"), "there is no definition 'lost'");
+    assert.equal(await cause("b"), "child: there is no parameter 'wath'");
+    assert.equal(await cause("o"), "definition 'off' is disabled");
+    const { tree } = await ended(await server.execute("loop"));
+    assert.match(tree.cause, /jobs may start jobs 8 deep, this would be one more: does 'loop' lead to itself\?$/);
+    assert.equal((await server.get("/api/jobs?definition=loop&limit=100")).body.jobs.length, 9);
+});
+
+test("a job for each item, and no place is needed where there is only one", async (t) => {
+    const { server, ended } = await stage(t, {
+        "c.yaml": child('[ "$PARAM_WHAT" != b ]', "max_running: 1\n"),
+        "p.yaml": parent("    for_each: [a, b, c]\n    parallel: 3\n", "definition: child, parameters: { what: \"{item}\" }"),
+    }, { args: ["--max-jobs", "1"] });
+    const { steps } = await ended(await server.execute("parent"));
+    assert.match(steps.run.cause, /^1 of 3 items failed, the last one: 'b': job [0-9a-f-]{36} failed: step 'work': exit code 1$/);
+    assert.equal((await childrenOf(server)).length, 3);
+});
+
+for (const [how, signal] of [["killed", "SIGKILL"], ["stopped", "SIGTERM"]])
+    test(`a server that is ${how} goes on with both, and starts nothing twice`, async (t) => {
+        const data = await folder(t), file = path.join(data, "note");
+        writeFileSync(file, "");
+        const command = `echo begun; echo run >> ${file}; [ $(wc -l < ${file}) -gt 1 ] || exec sleep 1000`;
+        const options = { data, definitions: { "c.yaml": child(command), "p.yaml": parent() } };
+        const first = await serve(t, options);
+        const job = await first.execute("parent");
+        const id = await begun(first, job);
+        await first.stop(signal);
+        const server = await serve(t, options);
+        await server.events(`job:${job}`, await server.beginning());
+        const { tree, steps } = await treeOf(server, job);
+        assert.equal(tree.status, "completed", tree.cause);
+        assert.deepEqual((await childrenOf(server)).map((j) => [j.id, j.status]), [[id, "completed"]]);
+        assert.ok(steps.run.texts.includes(`job ${id} goes on`));
+        assert.equal(readFileSync(file, "utf8"), "run\nrun\n");
+    });
+
+test("a child that had ended when the server was killed is not run again", async (t) => {
+    const data = await folder(t), file = path.join(data, "note");
+    const options = { data, definitions: { "c.yaml": child(`echo run >> ${file}`), "p.yaml": parent().replace("echo after", "echo begun; exec sleep 1000") } };
+    const first = await serve(t, options);
+    const job = await first.execute("parent");
+    await first.event(job, ({ payload }) => payload.message === "begun");
+    await first.stop("SIGKILL");
+    const server = await serve(t, options);
+    await server.event(job, ({ payload }) => /going on/.test(payload.message ?? ""));
+    assert.equal((await childrenOf(server)).length, 1);
+    assert.equal(readFileSync(file, "utf8"), "run\n");
+    await server.post(`/api/jobs/${job}/cancel`);
+    await server.events(`job:${job}`, await server.beginning());
+});
