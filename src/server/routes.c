@@ -48,6 +48,8 @@ static const struct route routes[] = {
      "Its schedule starts nothing until it is resumed"},
     {"POST", "/api/job-definitions/{id}/resume", "", BODY_NONE, handle_definition_resume,
      "Its schedule goes on; what passed meanwhile has no jobs"},
+    {"GET", "/api/schedule", "cron timezone from count", BODY_NONE, handle_schedule,
+     "When a schedule would be due"},
 
     {"GET", "/api/jobs", "status definition q parent_id order_by order_dir " PAGE, BODY_NONE,
      handle_jobs_list, "Jobs, the newest first; with parent_id what is below it"},

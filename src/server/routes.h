@@ -61,6 +61,7 @@ int handle_definition_delete(struct request *r, struct err *e);
 int handle_definition_execute(struct request *r, struct err *e);
 int handle_definition_pause(struct request *r, struct err *e);
 int handle_definition_resume(struct request *r, struct err *e);
+int handle_schedule(struct request *r, struct err *e);
 
 /* routes_metrics.c */
 int handle_metrics(struct request *r, struct err *e);

@@ -234,3 +234,23 @@ test("a job says who or what started it", async (t) => {
     const lines = await server.post("/api/job-definitions/a/execute", { by: "two\nlines" });
     assert.equal(lines.status, 400);
 });
+
+test("what a schedule would be due at is told alike by the API and the command line", async (t) => {
+    const server = await serve(t);
+    const ask = (query) => server.get(`/api/schedule?${new URLSearchParams(query)}`);
+    const from = "2027-03-27T12:00:00Z";
+    for (const [cron, timezone] of [["30 2 * * *", "Europe/Berlin"], ["0 */2 * * *", "Australia/Lord_Howe"], ["@weekly", "UTC"], ["0 0 29 2 *", "America/New_York"]]) {
+        const { status, body } = await ask({ cron, timezone, from, count: 20 });
+        assert.equal(status, 200, body.error);
+        const { stdout } = await command(["schedule", cron, "-z", timezone, "--from", from, "-n", "20", "--json"]);
+        assert.deepEqual(body.times.map((time) => time.replace(".000000", "")), stdout.trim().split("\n").map((line) => JSON.parse(line)));
+    }
+    const { body } = await ask({ cron: "0 9 13 * fri" });
+    assert.deepEqual([body.timezone, body.times.length, body.words], ["UTC", 10, "Friday, and on day 13 of the month at 09:00"]);
+    assert.notEqual(body.remark, "");
+    for (const [query, field] of [[{}, "cron"], [{ cron: "* * *" }, "cron"], [{ cron: "61 * * * *" }, "cron"], [{ cron: "@daily", timezone: "Europe/Berln" }, "timezone"],
+        [{ cron: "@daily", from: "now" }, "from"], [{ cron: "@daily", count: 101 }, "count"], [{ cron: "@daily", count: "x" }, "count"]]) {
+        const answer = await ask(query);
+        assert.deepEqual([answer.status, answer.body.field], [400, field], JSON.stringify(query));
+    }
+});
