@@ -26,7 +26,6 @@ static void on_watch(uv_poll_t *watch, int status, int events)
         return;
     living--;
     (void)uv_poll_stop(&child->watch);
-    (void)close(child->pidfd);
     child->on_exit(child, wait_status, &used);
 }
 
@@ -91,6 +90,8 @@ int child_start(struct child *child, uv_loop_t *loop, const struct child_options
 static void on_watch_close(uv_handle_t *handle)
 {
     struct child *child = container_of((uv_poll_t *)handle, struct child, watch);
+    (void)close(child->pidfd); /* not earlier: closing the watch makes libuv forget whoever has
+                                  this number by then, and that may be the next child */
     child->on_close(child);
 }
 

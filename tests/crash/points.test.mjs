@@ -117,6 +117,7 @@ test("at every fault point a server dies or fails, and the next one breaks no in
                 struck = await strike(world, one.point, `${one.point}:${(one.n = 1)}:${one.action}`);
             }
             one.ms = performance.now() - began;
+            if (process.env.TRACE) console.error(one.point, one.n, one.action, struck, Math.round(one.ms));
             await world.kill(one.action === "fail" && random(6) === 0 ? "SIGTERM" : "SIGKILL");
             const key = `${one.point} ${one.action}`;
             const row = table.get(key) ?? { struck: 0, hits: [], missed: [], violations: 0 };
@@ -125,6 +126,7 @@ test("at every fault point a server dies or fails, and the next one breaks no in
             row.ms = (row.ms ?? 0) + one.ms;
             one.row = row;
         }
+        if (process.env.TRACE) console.error("looking at everything");
         const found = [...world.found, ...await world.check()];
         for (const one of group) one.row.violations += found.length;
         if (found.length) broken.push(`after ${group.map(({ point, n, action }) => `${point}:${n}:${action}`).join(", ")}:`, ...found.slice(0, 20));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -128,5 +129,53 @@ TEST(a_child_that_runs_is_no_stranger)
     CHECK_INT(kill(child.pid, SIGKILL), 0);
     CHECK_INT(uv_run(&loop, UV_RUN_DEFAULT), 0);
     CHECK(!strangers);
+    CHECK_INT(uv_loop_close(&loop), 0);
+}
+
+static int exits, closes;
+
+static void on_exit_count(struct child *c, int wait_status, const struct rusage *used)
+{
+    (void)c, (void)used;
+    exits += WIFEXITED(wait_status) || WIFSIGNALED(wait_status);
+}
+
+static void on_close_count(struct child *c)
+{
+    (void)c;
+    closes++;
+}
+
+static void sleep_start(struct child *c, uv_loop_t *loop, const char *seconds)
+{
+    char *argv[] = {(char[]){"sleep"}, (char[8]){0}, NULL}, *env[] = {NULL};
+    snprintf(argv[1], 8, "%s", seconds);
+    struct child_options options = {
+        .file = "/bin/sleep", .argv = argv, .env = env, .files = {-1, -1, -1}};
+    CHECK_INT(child_start(c, loop, &options, on_exit_count), 0);
+}
+
+/* libuv forgets a file by its number, whoever has it. */
+TEST(a_child_that_is_closed_late_does_not_make_the_loop_forget_the_next_one)
+{
+    uv_loop_t loop;
+    struct child first, second;
+    CHECK_INT(uv_loop_init(&loop), 0);
+    sleep_start(&first, &loop, "0");
+    while (exits < 1)
+        uv_run(&loop, UV_RUN_ONCE);
+    sleep_start(&second, &loop, "100");
+    uv_run(&loop, UV_RUN_NOWAIT); /* the loop waits for it now */
+    child_close(&first, on_close_count);
+    while (closes < 1)
+        uv_run(&loop, UV_RUN_ONCE);
+    CHECK_INT(kill(second.pid, SIGKILL), 0);
+    siginfo_t info;
+    CHECK_INT(waitid(P_PID, (id_t)second.pid, &info, WEXITED | WNOWAIT), 0);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    CHECK_INT(exits, 2);
+    child_close(&second, on_close_count);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    CHECK_INT(closes, 2);
     CHECK_INT(uv_loop_close(&loop), 0);
 }

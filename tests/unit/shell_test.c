@@ -379,7 +379,10 @@ TEST(a_child_of_a_stopped_shell_has_time_to_say_goodbye)
     struct test_host *h =
         command_stop("sh -c \\\"trap 'sleep 0.3; echo bye; exit' TERM; echo ready;"
                      " while :; do sleep 0.02; done\\\"; true");
-    CHECK_TEXT(h->lines[h->line_count - 2].text, "bye");
+    bool said = false; /* on a busy machine the countdown has a line, too */
+    for (size_t i = 0; i < (size_t)h->line_count; i++)
+        said |= strcmp(h->lines[i].text, "bye") == 0;
+    CHECK(said);
     CHECK_HAS(h->lines[h->line_count - 1].text, ": all processes are gone");
     test_host_free(h);
 }
