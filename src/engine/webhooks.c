@@ -478,6 +478,14 @@ int webhooks_load(struct webhooks *w, struct store_reader *r, struct err *e)
     return code;
 }
 
+size_t webhooks_waiting(const struct webhooks *w)
+{
+    size_t n = 0;
+    LIST_EACH (&w->all, struct message, link, m)
+        n += m->phase != MESSAGE_ENDED;
+    return n;
+}
+
 void webhooks_stop(struct webhooks *w)
 {
     if (!w)

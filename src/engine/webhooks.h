@@ -27,6 +27,9 @@ CHECKED int webhooks_load(struct webhooks *w, struct store_reader *r, struct err
 /* For record.c: the job has just become final, in the batch that is being filled. */
 void webhooks_job_ended(struct webhooks *w, const struct job *job);
 
+/* Messages that nobody has taken yet, those under way counted. */
+size_t webhooks_waiting(const struct webhooks *w);
+
 /* Breaks off what is under way; it is sent again at the next start. NULL is fine, also for
  * webhooks_close(), which comes before engine_free(). */
 void webhooks_stop(struct webhooks *w);

@@ -79,6 +79,8 @@ static void write_state(struct buf *out, struct server *s)
             "Jobs that were deleted because they are kept no longer.",
             (double)retention_removed(s->retention));
     write_pools(out, s->engine);
+    gauge(out, "tailrace_webhooks_waiting", "Messages of webhooks that were not taken yet.",
+          (double)webhooks_waiting(s->webhooks));
     gauge(out, "tailrace_definitions", "Job definitions.", (double)catalog_count(s->catalog));
     gauge(out, "tailrace_viewers", "Open WebSockets.", (double)viewers_count(s->viewers));
     gauge(out, "tailrace_connections", "Open HTTP connections.",

@@ -86,6 +86,7 @@ static void write_state(struct json *j, struct server *s)
     space_json(s->space, j);
     json_key_int(j, "active_jobs", (int64_t)engine_active_jobs(s->engine));
     json_key_int(j, "jobs_removed", retention_removed(s->retention));
+    json_key_int(j, "webhooks_waiting", (int64_t)webhooks_waiting(s->webhooks));
     json_key_int(j, "max_jobs", s->options->max_jobs);
     write_pools(j, s->engine);
     json_key_int(j, "job_definitions", (int64_t)catalog_count(s->catalog));

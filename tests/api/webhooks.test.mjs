@@ -128,6 +128,8 @@ test("a message outlives kill -9, a receiver that is down, and its job", async (
     const first = await serve(t, { data, definitions });
     const job = await first.run("d");
     assert.match((await told(first, "webhook_failed")).message, /attempt 1 of 100: .* refuses connections; the next one in /);
+    assert.equal((await first.get("/api/status")).body.webhooks_waiting, 1);
+    assert.match((await first.get("/metrics")).text, /^tailrace_webhooks_waiting 1$/m);
     assert.equal((await first.fetch(`/api/jobs/${job}`, { method: "DELETE" })).status, 200);
     await first.stop("SIGKILL");
     const second = await serve(t, { data, definitions });
@@ -135,6 +137,7 @@ test("a message outlives kill -9, a receiver that is down, and its job", async (
     const message = await up.got(1);
     assert.equal(JSON.parse(message.body).data.job_id, job);
     await told(second, "webhook_delivered");
+    assert.equal((await second.get("/api/status")).body.webhooks_waiting, 0);
     await second.stop();
     const third = await serve(t, { data, definitions }); // and nothing is left of it
     const next = await third.run("d");
