@@ -4,8 +4,8 @@
 //     await until(reader, (n) => document.querySelectorAll(".tree-log-line").length > n, 20);
 //     const seen = await painted(reader);
 //
-// Nothing here waits for a time, but for the one thing that nobody says (see watchWire): until() asks
-// again whenever the page has changed, or the focus has moved. CHROMIUM names another browser.
+// Nothing here waits for a time, but for the one thing that nobody says, of a page that follows many
+// topics (see watchWire): until() asks again whenever the page has changed, or the focus has moved. CHROMIUM names another browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -103,13 +103,14 @@ async function contextMake(t, options) {
 // Runs in the page: notes how far each topic has come on the wire, how many requests have no answer
 // yet, and what was complained about before anybody listened. It only listens; what the page makes
 // of it, is the page's. Of a topic that it leaves while it has no connection the page never says so:
-// it just does not ask for it again on the next one, and is taken to have left it when it has said
-// nothing for a while.
+// it just does not ask for it again on the next one. It asks for up to BURST at once when that opens;
+// of more it is taken to have left the others when it has said nothing for a while.
 function watchWire() {
     window.wire = {};
     window.wireSaid = {}; // what was said about each topic, for when it does not come
     window.flying = 0;
     const told = () => document.documentElement.dispatchEvent(new Event("wire"));
+    const BURST = 8; // as in ui/live.js
     const QUIET_MS = 1500; // the page says something ten times a second, while it has something
     let newest = null;
     const note = (topic, what) =>
@@ -126,7 +127,9 @@ function watchWire() {
         constructor(...args) {
             super(...args);
             this.asked = new Set();
+            this.ops = 0;
             newest = this;
+            this.addEventListener("open", () => setTimeout(() => this.ops < BURST && this.forget()));
             this.addEventListener("message", ({ data }) => {
                 const { type, topic, to, as_of: asOf } = JSON.parse(data);
                 const seq = to ?? asOf;
@@ -139,6 +142,7 @@ function watchWire() {
 
         send(text) {
             const { op, topic } = JSON.parse(text);
+            this.ops += 1;
             note(topic, op);
             if (op === "sub") window.wire[topic] ??= -1;
             if (op === "sub") this.asked.add(topic);
