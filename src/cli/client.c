@@ -127,6 +127,9 @@ static int request(struct client *c, const char *path, const char *body, int wai
     struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
     if (body)
         headers = curl_slist_append(headers, "Content-Type: application/json");
+    AUTO_FREE char *token = c->token ? mem_printf("Authorization: Bearer %s", c->token) : NULL;
+    if (token)
+        headers = curl_slist_append(headers, token);
     buf_clear(&c->reply);
     curl_easy_reset(c->curl);
     (void)curl_easy_setopt(c->curl, CURLOPT_URL, url);

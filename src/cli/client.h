@@ -20,6 +20,7 @@ struct client {
     int wake_fd;      /* -1, or: readable ends a request */
     bool interrupted; /* the last request was ended by wake_fd */
     struct buf reply;
+    const char *token; /* of a task, sent with each request; NULL: none */
 };
 
 #define AUTO_JSON AUTO(client_json_clear) json_t

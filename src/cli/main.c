@@ -14,7 +14,8 @@ const struct command *const commands[] = {
     &serve_command,  &run_command,     &rerun_command,    &logs_command,
     &jobs_command,   &show_command,    &cancel_command,   &definitions_command,
     &pause_command,  &resume_command,  &schedule_command, &validate_command,
-    &backup_command, &version_command, &help_command,     NULL,
+    &backup_command, &log_command,     &progress_command, &output_command,
+    &spawn_command,  &version_command, &help_command,     NULL,
 };
 
 static int fail_command(const char *word, struct err *e)

@@ -56,6 +56,15 @@ CHECKED int engine_rerun(struct engine *g, const struct job_row *row, const stru
  * ever was). */
 CHECKED int engine_cancel(struct engine *g, struct id job_id, const char *who, struct err *e);
 
+/* What a running command asks for: its task, when `token` is that of one that runs in this
+ * step; E_FORBIDDEN otherwise. What it may then have done is the task's host's (worker.h). */
+CHECKED int engine_errand(struct engine *g, struct id step_id, struct id task_id,
+                          struct str token, struct worker_task **ret_task, struct err *e);
+
+/* Adds a task to its step: the same command with `key` as its item. E_EXISTS, E_TOOBIG; E_STATE
+ * when the step is being stopped. */
+CHECKED int engine_errand_spawn(struct worker_task *task, struct str key, struct err *e);
+
 /* The same for all jobs of a definition. */
 void engine_cancel_all_of(struct engine *g, const char *definition_id, const char *who);
 bool engine_runs_any_of(const struct engine *g, const char *definition_id);

@@ -70,7 +70,7 @@ int fan_take(struct task *t, struct err *e)
 {
     struct step *step = t->step;
     t->worker.settings = step->worker.settings;
-    if (!step->definition->for_each)
+    if (!step->definition->for_each && !str_starts(str_of(t->payload), STR("{\"item\":")))
         return 0;
     if (!t->item)
         item_take(t);

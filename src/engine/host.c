@@ -47,6 +47,11 @@ static int host_output(struct worker_task *w, struct str name, struct str value,
     return output_set(t->step, t, name, value, e);
 }
 
+static const char *host_token(struct worker_task *t)
+{
+    return errand_token(task_of(t));
+}
+
 static void host_cost(struct worker_task *t, const struct cost *cost)
 {
     cost_add(&task_of(t)->step->cost, cost);
@@ -90,6 +95,7 @@ static void host_done(struct worker_task *w, enum job_state outcome, const char 
     struct step *step = t->step;
     ASSERT(job_state_is_final(outcome) && list_is_linked(&t->link));
     ASSERT(t->row.status == JOB_RUNNING); /* an attempt ends once */
+    errand_end(t);
     if (outcome == JOB_CANCELLED && !step->stopping && step->job->engine->stopping)
         outcome = JOB_PENDING;
     task_end(t, outcome, cause);
@@ -118,6 +124,7 @@ const struct worker_host engine_host = {
     .keep = host_keep,
     .progress = host_progress,
     .cost = host_cost,
+    .token = host_token,
     .done = host_done,
     .may_write = host_may_write,
     .output = host_output,

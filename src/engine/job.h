@@ -21,6 +21,7 @@
  *     record.c   the only code that writes lines, states and rows
  *     secrets.c  what a step's secrets are, while it is open; keeping them out of what is told
  *     host.c     what workers may ask for (worker.h)
+ *     errand.c   what running commands may ask for
  *     recover.c  jobs that an earlier server left behind */
 #pragma once
 
@@ -118,6 +119,8 @@ struct step {
     struct queue_read *reading; /* spilled tasks are being read back */
 };
 
+enum { ERRAND_TOKEN_LEN = 32 };
+
 struct task {
     struct worker_task worker;
     struct step *step;
@@ -131,6 +134,8 @@ struct task {
     struct mask_stream *masked; /* of what it says, one for each level; NULL: no secrets */
     struct task_row row;        /* key and payload: the worker's texts, owned here */
     char *key, *payload, *cause;
+    /* Of this attempt; "": nobody asked for it. */
+    char token[ERRAND_TOKEN_LEN + 1];
 };
 
 struct job {
@@ -368,6 +373,11 @@ void record_job_waits(struct job *job, const char *text);
 
 /* The first event and rows of a new job. */
 void record_job_created(struct job *job);
+
+/* ---- errand.c ---- */
+
+const char *errand_token(struct task *t);
+void errand_end(struct task *t); /* its token is worth nothing any more */
 
 /* ---- host.c ---- */
 

@@ -80,6 +80,12 @@ int handle_job_rerun(struct request *r, struct err *e);
 int handle_job_cancel(struct request *r, struct err *e);
 int handle_job_delete(struct request *r, struct err *e);
 
+/* routes_errands.c */
+int handle_errand_log(struct request *r, struct err *e);
+int handle_errand_progress(struct request *r, struct err *e);
+int handle_errand_output(struct request *r, struct err *e);
+int handle_errand_spawn(struct request *r, struct err *e);
+
 /* routes_logs.c */
 int handle_job_logs(struct request *r, struct err *e);
 int handle_job_logs_aggregated(struct request *r, struct err *e);

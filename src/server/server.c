@@ -22,6 +22,7 @@
 #include "server/streams.h"
 #include "server/viewer.h"
 #include "server/waits.h"
+#include "worker/environment.h"
 #include "worker/shell.h"
 
 enum {
@@ -253,6 +254,7 @@ static int server_open(struct server *s, struct err *e)
         r = feed_new(&s->loop, s->store, &s->feed, e);
     if (r < 0)
         return r;
+    environment_set_server(s->address);
     s->waits = waits_new(&s->loop);
     s->streams = streams_new(s, s->options->heartbeat_ms);
     s->viewers = viewers_new(s, s->options->heartbeat_ms);

@@ -1,9 +1,11 @@
 #include "worker/environment.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -12,6 +14,19 @@
 enum { ENVIRONMENT_VALUE_MAX = 4 * 1024 * 1024 };
 
 enum { VARIABLE_MAX = 32 * 4096 }; /* Linux: MAX_ARG_STRLEN, with the name and the NUL */
+
+static char *server_url, *own_folder;
+
+void environment_set_server(const char *url)
+{
+    char path[PATH_MAX];
+    mem_clear(&server_url);
+    mem_clear(&own_folder);
+    server_url = mem_strdup(url);
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+    const char *last = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+    own_folder = last ? mem_copy(path, (size_t)(last - path)) : NULL;
+}
 
 void environment_set(struct environment *env, const char *name, const char *value)
 {
@@ -33,7 +48,9 @@ static void inherit(struct environment *env)
     static const char *const names[] = {"HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL",
                                         "TERM", "TZ",   "TMPDIR", "USER"};
     const char *path = getenv("PATH");
-    environment_set(env, "PATH", path && *path ? path : "/usr/local/bin:/usr/bin:/bin");
+    path = path && *path ? path : "/usr/local/bin:/usr/bin:/bin";
+    AUTO_FREE char *with_own = own_folder ? mem_printf("%s:%s", path, own_folder) : NULL;
+    environment_set(env, "PATH", with_own ? with_own : path);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const char *value = getenv(names[i]);
         if (value)
@@ -61,7 +78,7 @@ static void own_set(struct environment *env, const struct worker_task *task, siz
     environment_set(env, settings_key(task->settings, "env", i), buf_text(&value));
 }
 
-void environment_init(struct environment *env, const struct worker_task *task)
+void environment_init(struct environment *env, struct worker_task *task)
 {
     const struct worker_step *step = task->step;
     *env = (struct environment){.arena = ARENA_INIT};
@@ -82,6 +99,10 @@ void environment_init(struct environment *env, const struct worker_task *task)
     environment_set(env, "TAILRACE_STEP", step->name);
     environment_set(env, "TAILRACE_STEP_ID", step->step_id_text);
     environment_set(env, "TAILRACE_TASK", ID_TEXT(task->id));
+    if (server_url && step->host->token) {
+        environment_set(env, "TAILRACE_URL", server_url);
+        environment_set(env, "TAILRACE_TOKEN", step->host->token(task));
+    }
     if (task->item)
         environment_set(env, "ITEM", task->item);
     for (size_t i = 0; i < settings_count(task->settings, "env"); i++)

@@ -15,10 +15,15 @@ struct environment {
 
 #define AUTO_ENVIRONMENT AUTO(environment_done) struct environment
 
+/* The server that commands may ask, as TAILRACE_URL, with TAILRACE_TOKEN; copied. The
+ * folder of this program is then the last of PATH. Once, before
+ * the first step; without it there is neither. */
+void environment_set_server(const char *url);
+
 /* PATH, HOME and the like of the server, TERM of a terminal when the step has one, PARAM_<NAME>
  * for each parameter of the job, SECRET_<NAME> for each secret, STEP_<NAME>_<OUTPUT> of steps
  * before, TAILRACE_JOB, TAILRACE_STEP, TAILRACE_STEP_ID, TAILRACE_TASK, ITEM of a step with
  * for_each, and what the step's `env` says. */
-void environment_init(struct environment *env, const struct worker_task *task);
+void environment_init(struct environment *env, struct worker_task *task);
 void environment_done(struct environment *env);
 void environment_set(struct environment *env, const char *name, const char *value);

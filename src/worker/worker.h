@@ -104,6 +104,10 @@ struct worker_host {
     /* Adds to what the step has used; the line that ends it tells. Before done(). */
     void (*cost)(struct worker_task *task, const struct cost *cost);
 
+    /* With this a command shows that it is of the task, when it asks the server for something
+     * (errand.c); good until done(). NULL in a host that has no server. */
+    const char *(*token)(struct worker_task *task);
+
     /* Ends a task: JOB_COMPLETED, JOB_FAILED or JOB_CANCELLED, and why (NULL when completed).
      */
     void (*done)(struct worker_task *task, enum job_state outcome, const char *cause);

@@ -50,6 +50,8 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["plan-b.yaml"].arrive, /arrived/);
     assert.doesNotMatch(lines["plan-b.yaml"].rejoice, /never printed/);
     assert.match(lines["secrets.yaml"].use, /the command has it/);
+    assert.match(lines["speaks.yaml"].copy, /two files are new\n(.*\n)*copying a\.txt\n(.*\n)*copying b\.txt\n/);
+    assert.match(lines["speaks.yaml"].tell, /2 files were copied/);
     assert.match(lines["timeouts.yaml"].slow, /timeout: /);
     assert.match(lines["timeouts.yaml"].after, /going on/);
     assert.match(lines["shared-pool.yaml"].load, /one of at most two/);

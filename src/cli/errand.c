@@ -1,0 +1,238 @@
+/* tailrace log, progress, output, spawn: what a command says to the server that runs it. The
+ * environment that it was given says where that is and which task it is. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/arguments.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+
+enum { BODY_MAX_BYTES = 1000 * 1000, READ_BYTES = 64 * 1024, LINE_MAX_BYTES = 64 * 1024 };
+
+struct errand {
+    struct client client;
+    char *path; /* up to the last '/' */
+};
+
+static int errand_open(struct errand *it, struct err *e)
+{
+    const char *url = getenv("TAILRACE_URL"), *step = getenv("TAILRACE_STEP_ID");
+    const char *task = getenv("TAILRACE_TASK"), *token = getenv("TAILRACE_TOKEN");
+    if (!url || !step || !task || !token)
+        return fail(e, E_STATE,
+                    "this is for commands of a step: TAILRACE_URL, TAILRACE_STEP_ID, "
+                    "TAILRACE_TASK and TAILRACE_TOKEN are not all set");
+    int r = client_open(&it->client, url, e);
+    if (r < 0)
+        return r;
+    it->client.token = token;
+    it->path = mem_printf("/api/steps/%s/tasks/%s/", step, task);
+    return 0;
+}
+
+static void errand_close(struct errand *it)
+{
+    client_close(&it->client);
+    mem_clear(&it->path);
+}
+
+static int errand_send(struct errand *it, const char *what, const struct buf *body,
+                       struct err *e)
+{
+    AUTO_FREE char *path = mem_printf("%s%s", it->path, what);
+    AUTO_JSON *json = NULL, *reply = NULL;
+    if (body->overflow)
+        return fail(e, E_TOOBIG, "it is longer than %d bytes", BODY_MAX_BYTES);
+    json = json_loadb(body->p, body->n, 0, NULL);
+    ASSERT(json);
+    return client_post(&it->client, path, json, &reply, e);
+}
+
+/* {"NAME": "TEXT"} to one address. */
+static int errand_say(const char *what, const char *name, const char *text, struct err *e)
+{
+    struct errand it = {0};
+    AUTO_BUF body = BUF_INIT(BODY_MAX_BYTES);
+    struct json j = JSON_TO(&body);
+    int r = errand_open(&it, e);
+    if (r < 0)
+        return r;
+    json_begin_object(&j);
+    json_key_c(&j, name, text);
+    json_end_object(&j);
+    r = errand_send(&it, what, &body, e);
+    errand_close(&it);
+    return r;
+}
+
+/* ---- log ---- */
+
+static int lines_send(struct errand *it, const char *level, struct str text, struct err *e)
+{
+    AUTO_BUF body = BUF_INIT(BODY_MAX_BYTES);
+    struct json j = JSON_TO(&body);
+    json_begin_object(&j);
+    json_key_c(&j, "level", level);
+    json_key(&j, "lines");
+    json_begin_array(&j);
+    while (text.n > 0)
+        json_text(&j, str_cut(&text, '\n'));
+    json_end_array(&j);
+    json_end_object(&j);
+    return errand_send(it, "log", &body, e);
+}
+
+/* JSON has no zero bytes here; this one becomes U+FFFD, as what is no UTF-8 does. */
+static void zero_bytes_mark(char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] == '\0')
+            p[i] = (char)0xff;
+}
+
+/* Whole lines as they come, several at once when they come fast. */
+static int stdin_send(struct errand *it, const char *level, struct err *e)
+{
+    AUTO_BUF text = BUF_INIT(LINE_MAX_BYTES + READ_BYTES);
+    for (;;) {
+        char *room = buf_room(&text, READ_BYTES);
+        ssize_t n = read(STDIN_FILENO, room, READ_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(e, E_IO, "cannot read standard input: %s", strerror(errno));
+        zero_bytes_mark(room, (size_t)n);
+        text.n += (size_t)n;
+        const char *newline = text.n ? memrchr(text.p, '\n', text.n) : NULL;
+        size_t whole = newline ? (size_t)(newline + 1 - text.p) : 0;
+        if (n == 0 || (whole == 0 && text.n >= LINE_MAX_BYTES))
+            whole = text.n;
+        int r = whole ? lines_send(it, level, (struct str){text.p, whole}, e) : 0;
+        if (r < 0 || n == 0)
+            return r;
+        buf_drop(&text, whole);
+    }
+}
+
+static int log_run(const struct arguments *a, struct err *e)
+{
+    struct errand it = {0};
+    AUTO_BUF text = BUF_INIT(BODY_MAX_BYTES);
+    const char *level = arguments_text(a, "level");
+    int r = errand_open(&it, e);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < a->value_count; i++)
+        buf_printf(&text, "%s%s", i ? " " : "", a->values[i]);
+    if (a->value_count == 0)
+        r = stdin_send(&it, level, e);
+    else if (text.overflow)
+        r = fail(e, E_TOOBIG, "the text is longer than %d bytes", BODY_MAX_BYTES);
+    else
+        r = lines_send(&it, level, text.n ? buf_str(&text) : STR("\n"), e);
+    errand_close(&it);
+    return r;
+}
+
+static const struct option log_options[] = {
+    {.name = "level",
+     .letter = 'l',
+     .value = "LEVEL",
+     .fallback = "info",
+     .help = "debug, info, warn or error"},
+    {0},
+};
+
+const struct command log_command = {
+    .name = "log",
+    .arguments = "[TEXT...]",
+    .summary = "in a step: write a line to its log",
+    .help = "Without TEXT each line of standard input becomes a line, as it comes.\n"
+            "The server and the task are those of the command that it is called from.",
+    .options = log_options,
+    .values_min = 0,
+    .values_max = -1,
+    .run = log_run,
+};
+
+/* ---- progress, output, spawn ---- */
+
+static const struct option no_options[] = {{0}};
+
+static int progress_run(const struct arguments *a, struct err *e)
+{
+    return errand_say("progress", "text", a->values[0], e);
+}
+
+const struct command progress_command = {
+    .name = "progress",
+    .arguments = "TEXT",
+    .summary = "in a step: say how far it is",
+    .help = "TEXT is for people: \"12/40\", \"40 %\". The newest one is shown.",
+    .options = no_options,
+    .values_min = 1,
+    .values_max = 1,
+    .run = progress_run,
+};
+
+static int output_run(const struct arguments *a, struct err *e)
+{
+    struct errand it = {0};
+    AUTO_BUF body = BUF_INIT(BODY_MAX_BYTES);
+    struct json j = JSON_TO(&body);
+    json_begin_object(&j);
+    json_key(&j, "outputs");
+    json_begin_object(&j);
+    for (int i = 0; i < a->value_count; i++) {
+        struct str value = str_of(a->values[i]), name = str_cut(&value, '=');
+        if (!value.p)
+            return fail(e, E_INVAL, "'%s' is not NAME=VALUE", a->values[i]);
+        AUTO_FREE char *key = mem_copy(name.p, name.n);
+        for (char *c = key; *c; c++)
+            if (!text_is_alnum(*c) && *c != '_')
+                return fail(e, E_INVAL,
+                            "'%s' cannot be the name of an output: it is of a-z, 0-9 and '_'",
+                            key);
+        json_key_text(&j, key, value);
+    }
+    json_end_object(&j);
+    json_end_object(&j);
+    int r = errand_open(&it, e);
+    if (r < 0)
+        return r;
+    r = errand_send(&it, "output", &body, e);
+    errand_close(&it);
+    return r;
+}
+
+const struct command output_command = {
+    .name = "output",
+    .arguments = "NAME=VALUE...",
+    .summary = "in a step: set outputs for the steps after it",
+    .options = no_options,
+    .values_min = 1,
+    .values_max = -1,
+    .run = output_run,
+};
+
+static int spawn_run(const struct arguments *a, struct err *e)
+{
+    return errand_say("spawn", "key", a->values[0], e);
+}
+
+const struct command spawn_command = {
+    .name = "spawn",
+    .arguments = "KEY",
+    .summary = "in a step: add a task to it",
+    .help = "The task runs the step's command with ITEM=KEY. A key that the step has already\n"
+            "is an error (status 5).",
+    .options = no_options,
+    .values_min = 1,
+    .values_max = 1,
+    .run = spawn_run,
+};

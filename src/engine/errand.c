@@ -1,0 +1,78 @@
+/* errand.c: what a running command may ask the server for, and how it shows that it may.
+ *
+ * Its token is made when the worker first asks for it, lives in memory as long as the attempt
+ * runs, and is good for that task alone. It is never stored: after a restart the task runs
+ * again, with another one. */
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "engine/job.h"
+
+enum { PAYLOAD_MAX_BYTES = 8 * LIMIT_TASK_KEY_BYTES };
+
+const char *errand_token(struct task *t)
+{
+    unsigned char random[ERRAND_TOKEN_LEN / 2];
+    if (t->token[0])
+        return t->token;
+    ASSERT(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++)
+        (void)snprintf(t->token + 2 * i, 3, "%02x", random[i]);
+    return t->token;
+}
+
+void errand_end(struct task *t)
+{
+    explicit_bzero(t->token, sizeof(t->token));
+}
+
+/* Takes the same time wherever they differ. */
+static bool token_is(const struct task *t, struct str token)
+{
+    unsigned char different = 0;
+    if (token.n != ERRAND_TOKEN_LEN || !t->token[0])
+        return false;
+    for (size_t i = 0; i < token.n; i++)
+        different |= (unsigned char)(token.p[i] ^ t->token[i]);
+    return different == 0;
+}
+
+static struct task *task_running(struct engine *g, struct id step_id, struct id task_id)
+{
+    LIST_EACH (&g->jobs, struct job, link, job)
+        for (int i = 0; i < job->step_count; i++) {
+            struct step *step = &job->steps[i];
+            if (!id_eq(step->row.id, step_id))
+                continue;
+            LIST_EACH (&step->running, struct task, link, t)
+                if (id_eq(t->row.id, task_id))
+                    return t;
+        }
+    return NULL;
+}
+
+int engine_errand(struct engine *g, struct id step_id, struct id task_id, struct str token,
+                  struct worker_task **ret_task, struct err *e)
+{
+    struct task *t = task_running(g, step_id, task_id);
+    if (!t || !token_is(t, token))
+        return fail(e, E_FORBIDDEN, "the token is not that of a task that runs in this step");
+    *ret_task = &t->worker;
+    return 0;
+}
+
+int engine_errand_spawn(struct worker_task *w, struct str key, struct err *e)
+{
+    struct task *t = container_of(w, struct task, worker);
+    AUTO_BUF payload = BUF_INIT(PAYLOAD_MAX_BYTES);
+    struct json j = JSON_TO(&payload);
+    if (t->step->stopping)
+        return fail(e, E_STATE, "step '%s' is being stopped", t->step->row.name);
+    json_begin_object(&j);
+    json_key_text(&j, "item", key);
+    json_end_object(&j);
+    return payload.overflow ? fail(e, E_TOOBIG, "the key has %zu bytes", key.n)
+                            : w->step->host->spawn(w->step, key, buf_str(&payload), e);
+}
