@@ -91,7 +91,7 @@ struct run {
 };
 
 static struct list runs = {&runs, &runs}; /* all commands there are */
-static uint64_t folder_mark = UINT64_C(1) << ORPHAN_TASK_BITS;
+static uint64_t folder_mark;              /* 0: shell_init() was not called */
 
 static void run_advance(struct run *run);
 
@@ -426,6 +426,8 @@ static uv_file stream_open(struct stream *s, struct run *run, enum event_level l
 static uint64_t mark_new(void)
 {
     static uint64_t last;
+    if (!folder_mark) /* nobody else's either */
+        folder_mark = orphan_mark(str_of(ID_TEXT(id_new())));
     do
         last = folder_mark | ((last + 1) & ((UINT64_C(1) << ORPHAN_TASK_BITS) - 1));
     while (run_of_mark(last));
