@@ -82,6 +82,8 @@ static void task_end(struct task *t, enum job_state outcome, const char *cause)
     }
     if (outcome == JOB_FAILED)
         fan_failed(t, cause);
+    if (job_state_is_final(outcome))
+        subjob_forget(t);
     record_task_move(t, outcome, cause);
     fan_tell(step);
     FAULT_KILLS(ENGINE_TASK_ENDED);

@@ -272,6 +272,8 @@ void job_advance(struct job *job)
     if (job->row.status == JOB_PENDING && !job->cancelling && !g->stopping) {
         if (id_is_none(job->row.parent_id)) {
             places_ask(job);
+        } else if (g->places.held) {
+            record_job_waits(job, "more room on the disk");
         } else { /* whose place it waits for might be its parent's, which waits for it */
             places_take(job);
             job_begin(job);
@@ -289,7 +291,7 @@ void job_advance(struct job *job)
     }
     for (int i = 0; i < job->step_count; i++)
         all_final &= job_state_is_final(job->steps[i].row.status);
-    if (all_final)
+    if (all_final && !job->awaited)
         job_finish(job);
 }
 

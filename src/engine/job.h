@@ -141,6 +141,7 @@ struct task {
 struct job {
     struct engine *engine;
     struct list link, link_dirty, link_due;
+    bool awaited;        /* subjob.c: its task does not run again yet */
     struct task *parent; /* subjob.c: whose child it is, while that waits for it */
     struct definition *definition;
     struct job_row row; /* texts: the definition's, or those below */
@@ -300,6 +301,9 @@ CHECKED int subjob_start(struct task *t, const struct worker_job *wanted,
 bool subjob_stop(struct task *t);                                      /* as job_stop() */
 void subjob_forget(struct task *t); /* a task that waits is cancelled: so is the job it had */
 void subjob_detach(struct task *t); /* they know each other no more */
+
+/* Which jobs that an earlier server left must not end before their tasks run again. */
+CHECKED int subjobs_recover(struct engine *g, struct store_reader *r, struct err *e);
 void subjob_ended(struct job *job, enum job_state outcome, const char *cause);
 
 /* ---- monitor.c ---- */

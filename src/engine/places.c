@@ -307,9 +307,12 @@ void places_hold(struct engine *g, bool held)
         return;
     places->held = held;
     places->moved = true;
-    LIST_EACH (&g->jobs, struct job, link, job)
+    LIST_EACH (&g->jobs, struct job, link, job) {
         if (job->place == PLACE_WAITS && !list_is_linked(&job->link_asked))
             list_add(&places->asked, &job->link_asked);
+        else if (!id_is_none(job->row.parent_id) && job->row.status == JOB_PENDING)
+            job_is_due(job); /* it waits for that alone */
+    }
     places_give(g);
 }
 

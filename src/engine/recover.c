@@ -237,6 +237,8 @@ int engine_recover(struct engine *g, struct err *e)
         code = store_list_jobs(r, &q, &a, &rows, &count, &total, e);
     for (size_t i = 0; code >= 0 && i < count; i++)
         code = recover_job(g, r, rows[i], e);
+    if (code >= 0)
+        code = subjobs_recover(g, r, e);
     FAULT_KILLS(ENGINE_RECOVERED);
     return code;
 }

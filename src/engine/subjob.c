@@ -2,7 +2,8 @@
  *
  * The row of such a job has the id of the task. While both are in memory they know each other;
  * the end of the job and that of the task are in one batch, so after a crash either both have
- * ended, or the job goes on and the task, when it runs again, finds it here. */
+ * ended, or the job goes on and the task, when it runs again, finds it here: until then the job
+ * does not end. */
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -29,6 +30,8 @@ static void attach(struct task *t, struct job *job, char ret_id[ID_TEXT_LEN + 1]
 {
     t->child = job;
     job->parent = t;
+    job->awaited = false;
+    job_is_due(job);
     id_format(job->row.id, ret_id);
 }
 
@@ -66,6 +69,8 @@ int subjob_start(struct task *t, const struct worker_job *wanted, char ret_id[ID
 
 static void cancel(struct job *job, const struct task *t)
 {
+    job->awaited = false;
+    job_is_due(job);
     AUTO_FREE char *who = mem_printf("its parent job %s", t->step->job->id_text);
     job_cancel(job, who);
 }
@@ -86,6 +91,34 @@ void subjob_forget(struct task *t)
     struct job *job = t->step->worker.type->job_ended ? job_of_task(t) : NULL;
     if (job)
         cancel(job, t);
+}
+
+static bool will_be_asked_for(const struct engine *g, const struct task_row *task)
+{
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        if (!id_eq(job->row.id, task->job_id) || job_state_is_final(job->row.status))
+            continue;
+        for (int i = 0; i < job->step_count; i++)
+            if (id_eq(job->steps[i].row.id, task->step_id))
+                return job->steps[i].opened;
+    }
+    return false;
+}
+
+int subjobs_recover(struct engine *g, struct store_reader *r, struct err *e)
+{
+    LIST_EACH (&g->jobs, struct job, link, job) {
+        AUTO_ARENA a = ARENA_INIT;
+        struct task_row *task;
+        if (id_is_none(job->row.parent_id) || job_state_is_final(job->row.status))
+            continue;
+        int code = store_get_task(r, job->row.parent_id, &a, &task, e);
+        if (code < 0 && code != E_NOTFOUND)
+            return code;
+        job->awaited =
+            code >= 0 && !job_state_is_final(task->status) && will_be_asked_for(g, task);
+    }
+    return 0;
 }
 
 void subjob_detach(struct task *t)

@@ -1,7 +1,7 @@
 /* Random walks through the states of an engine: jobs of random definitions are started,
- * cancelled and interrupted by a stop and a new start, their tasks fail, are tried again and
- * take too long. After every step all that is durable is looked at; what must hold, whatever
- * happened:
+ * cancelled, run again from what failed and interrupted by a stop and a new start, their tasks
+ * fail, are tried again, take too long and start jobs, one for each item. After every step all
+ * that is durable is looked at; what must hold, whatever happened:
  *
  *     a move is one of the table (job/state.h); what is final stays as it is
  *     nothing of a job comes after its end, and it ends once
@@ -12,6 +12,8 @@
  *     no job begins while the engine is held
  *     lines are numbered without gaps, also those of a step that writes too many
  *     a step runs only when all that it depends on has ended as it asks for
+ *     a step that completed without running was taken over
+ *     a task has at most one job that it waits for, and it completes as that one does
  *
  * WALKS=n goes n walks (five a second), SEED=n begins with that one. */
 #include <stdlib.h>
@@ -23,15 +25,16 @@
 #include "job/definition.h"
 
 enum { STEPS_MAX = 4, DEFINITIONS = 4, MOVES = 80, JOBS_MAX = 6, AT_ONCE = 2, WALKS = 25 };
-enum { OF_POOL = 2, OF_SERVER = 3 };
+enum { OF_POOL = 2, OF_SERVER = 3, KID = DEFINITIONS }; /* KID: what steps start */
 
 static const struct pool_limits pools = {{{"p", OF_POOL}}, 1};
 
 /* What a walk knows of a definition that it made. */
 struct plan {
     struct definition *definition;
-    unsigned depends[STEPS_MAX]; /* bits: earlier steps */
-    bool tolerates[STEPS_MAX];   /* on_error: continue */
+    unsigned depends[STEPS_MAX];           /* bits: earlier steps */
+    unsigned wanted[STEPS_MAX][STEPS_MAX]; /* how that one must have ended; 0: well */
+    bool tolerates[STEPS_MAX];             /* on_error: continue */
     bool always[STEPS_MAX];
     bool one_at_a_time;
 };
@@ -45,7 +48,8 @@ struct seen {
 struct walk {
     struct engine_world base;
     unsigned long long seed, dice;
-    struct plan plans[DEFINITIONS];
+    struct plan plans[DEFINITIONS + 1];
+    struct catalog *catalog;
     struct map seen; /* by id: struct seen */
     struct id jobs[MOVES];
     int job_count;
@@ -61,10 +65,46 @@ static int throw(struct walk * w, int sides)
 
 /* ---- definitions ---- */
 
-static void step_write(struct walk *w, struct plan *p, int i, struct buf *out)
+static void when_write(struct walk *w, struct plan *p, int i, struct buf *out)
+{
+    static const char *const words[] = {"completed", "failed", "skipped"};
+    static const enum job_state states[] = {JOB_COMPLETED, JOB_FAILED, JOB_SKIPPED};
+    buf_add_c(out, "    when: {");
+    const char *comma = "";
+    for (int d = 0; d < i; d++) {
+        if (throw(w, 4))
+            continue;
+        int a = throw(w, 3), b = throw(w, 3);
+        p->depends[i] |= 1u << d;
+        p->wanted[i][d] = 1u << states[a] | 1u << states[b];
+        buf_printf(out, "%s s%d: [%s, %s]", comma, d, words[a], words[b]);
+        comma = ",";
+    }
+    buf_add_c(out, " }\n");
+}
+
+/* A generator, or a job for each item. */
+static void work_write(struct walk *w, bool is_kid, struct buf *out)
 {
     static const char *const rates[] = {"0", "0", "0.5", "1"};
-    buf_printf(out, "  - name: s%d\n    type: generator\n    depends: [", i);
+    if (!is_kid && throw(w, 4) == 0) {
+        buf_printf(out,
+                   "    type: job\n    for_each: [a, b, a]\n    parallel: %d\n"
+                   "    config: { definition: d%d }\n",
+                   1 + throw(w, AT_ONCE), KID);
+        return;
+    }
+    buf_printf(out,
+               "    type: generator\n    config: { worker_count: %d, log_count: %d, "
+               "log_delay_ms: %d, failure_rate: "
+               "%s, child_count: %d, recursion_depth: %d, concurrency: %d }\n",
+               1 + throw(w, 4), throw(w, 4), throw(w, 2), rates[throw(w, 4)], throw(w, 3),
+               throw(w, 2), AT_ONCE);
+}
+
+static void step_write(struct walk *w, struct plan *p, int i, struct buf *out)
+{
+    buf_printf(out, "  - name: s%d\n    depends: [", i);
     const char *comma = "";
     for (int d = 0; d < i; d++)
         if (throw(w, 2)) {
@@ -76,6 +116,7 @@ static void step_write(struct walk *w, struct plan *p, int i, struct buf *out)
     p->always[i] = throw(w, 4) == 0;
     buf_printf(out, "]\n    on_error: %s\n    always_run: %s\n",
                p->tolerates[i] ? "continue" : "fail", p->always[i] ? "true" : "false");
+    when_write(w, p, i, out);
     if (throw(w, 2))
         buf_printf(out, "    retry: { attempts: %d, backoff: 1ms }\n", 1 + throw(w, 3));
     if (throw(w, 4) == 0)
@@ -85,11 +126,7 @@ static void step_write(struct walk *w, struct plan *p, int i, struct buf *out)
     if (throw(w, 2))
         buf_printf(out, "    max_lines: { lines: 10, then: %s }\n",
                    throw(w, 4) ? "cut" : "fail");
-    buf_printf(out,
-               "    config: { worker_count: %d, log_count: %d, log_delay_ms: %d, failure_rate: "
-               "%s, child_count: %d, recursion_depth: %d, concurrency: %d }\n",
-               1 + throw(w, 4), throw(w, 4), throw(w, 2), rates[throw(w, 4)], throw(w, 3),
-               throw(w, 2), AT_ONCE);
+    work_write(w, p == &w->plans[KID], out);
 }
 
 static void plan_make(struct walk *w, int i)
@@ -227,7 +264,10 @@ static bool may_have_begun(const struct plan *p, struct step_row **steps, int i)
         if (!(p->depends[i] & 1u << d))
             continue;
         enum job_state state = steps[d]->status;
-        bool fine = state == JOB_COMPLETED || (state == JOB_FAILED && p->tolerates[d]) ||
+        if (p->wanted[i][d] && !(p->wanted[i][d] & 1u << state))
+            return false;
+        bool fine = p->wanted[i][d] || state == JOB_COMPLETED ||
+                    (state == JOB_FAILED && p->tolerates[d]) ||
                     (p->always[i] && job_state_is_final(state));
         if (!fine)
             return false;
@@ -254,8 +294,38 @@ static void job_look(struct walk *w, struct store_reader *r, const struct job_ro
         HOLDS(w, !final || job_state_is_final(steps[i]->status));
         HOLDS(w, !steps[i]->started_at_us || may_have_begun(p, steps, i));
         HOLDS(w, steps[i]->status != JOB_RUNNING || job->status == JOB_RUNNING);
+        HOLDS(w, steps[i]->status != JOB_COMPLETED || steps[i]->started_at_us ||
+                     str_starts(str_of(steps[i]->cause), STR("taken over from job ")));
         tasks_look(w, r, steps[i], &a);
     }
+}
+
+/* Jobs that tasks started, and their tasks. */
+static void kids_look(struct walk *w, struct store_reader *r, struct job_row **jobs,
+                      size_t count)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    struct map active = MAP_INIT, completed = MAP_INIT;
+    struct task_row *task;
+    struct err e;
+    for (size_t i = 0; i < count; i++) {
+        const struct job_row *job = jobs[i];
+        if (id_is_none(job->parent_id))
+            continue;
+        HOLDS(w, store_get_task(r, job->parent_id, &a, &task, &e) >= 0);
+        if (!job_state_is_final(job->status)) {
+            HOLDS(w, !map_get(&active, ID_KEY(task->id)));
+            map_set(&active, ID_KEY(task->id), task);
+            HOLDS(w,
+                  !job_state_is_final(task->status) || job->cause); /* it is being cancelled */
+        } else if (job->status == JOB_COMPLETED) {
+            HOLDS(w, !map_get(&completed, ID_KEY(task->id)));
+            map_set(&completed, ID_KEY(task->id), task);
+            HOLDS(w, job_state_is_final(task->status));
+        }
+    }
+    map_done(&active);
+    map_done(&completed);
 }
 
 static void look(struct walk *w)
@@ -265,17 +335,20 @@ static void look(struct walk *w)
     struct err e;
     struct job_row **jobs;
     size_t count;
-    int64_t total, running[DEFINITIONS] = {0};
+    int64_t total, running[DEFINITIONS + 1] = {0};
+    int asked = 0;
     struct job_query q = {.limit = -1};
     engine_world_commit(&w->base);
     HOLDS(w, store_read_begin(w->base.store, &r, &e) >= 0);
     events_look(w, r);
     HOLDS(w, store_list_jobs(r, &q, &a, &jobs, &count, &total, &e) >= 0);
-    HOLDS(w, (int)count == w->job_count);
+    kids_look(w, r, jobs, count);
     for (size_t i = 0; i < count; i++) {
         job_look(w, r, jobs[i]);
+        asked += id_is_none(jobs[i]->parent_id);
         running[jobs[i]->definition_id[1] - '0'] += jobs[i]->status == JOB_RUNNING;
     }
+    HOLDS(w, asked == w->job_count);
     HOLDS(w, running[0] <= 1);
     HOLDS(w, running[1] + running[2] <= OF_POOL);
     HOLDS(w, running[0] + running[1] + running[2] + running[3] <= OF_SERVER);
@@ -308,6 +381,30 @@ static void begin_one(struct walk *w)
     w->job_count++;
 }
 
+/* With the steps that completed taken over, when there are others. */
+static void again_one(struct walk *w)
+{
+    AUTO_ARENA a = ARENA_INIT;
+    AUTO_READER *r = NULL;
+    struct job_row *row;
+    struct step_row **steps;
+    struct err e;
+    struct start start = {.by = "the walk"};
+    if (!w->job_count || engine_active_jobs(w->base.engine) >= JOBS_MAX)
+        return;
+    struct id id = w->jobs[throw(w, w->job_count)];
+    HOLDS(w, store_read_begin(w->base.store, &r, &e) >= 0);
+    HOLDS(w, store_get_job(r, id, &a, &row, &e) >= 0);
+    HOLDS(w, store_list_steps(r, id, &a, &steps, &start.step_count, &e) >= 0);
+    start.steps = steps;
+    int code = engine_rerun(w->base.engine, row, &start, &w->jobs[w->job_count], &e);
+    HOLDS(w, code == 0 || code == E_STATE);
+    if (code < 0)
+        return;
+    seen_of(w, w->jobs[w->job_count])->held = w->held;
+    w->job_count++;
+}
+
 static void cancel_one(struct walk *w)
 {
     struct err e;
@@ -324,6 +421,23 @@ static void engine_begin(struct walk *w)
     engine_world_begin(&w->base);
     engine_world_engine(&w->base);
     engine_limit(w->base.engine, OF_SERVER, &pools);
+    w->catalog = catalog_new(w->base.writer);
+    engine_catalog(w->base.engine, w->catalog);
+}
+
+/* The catalog is of the writer, and so begins anew with it. */
+static void kid_know(struct walk *w)
+{
+    struct catalog_entry *entry;
+    struct err e;
+    HOLDS(w, catalog_add(w->catalog, str_of(w->plans[KID].definition->source), DEFINITION_YAML,
+                         &entry, &e) >= 0);
+}
+
+static void engine_end(struct walk *w)
+{
+    engine_world_end(&w->base, NULL, NULL);
+    catalog_free(w->catalog);
 }
 
 static void on_stopped(void *arg)
@@ -340,8 +454,9 @@ static void server_again(struct walk *w)
         writer_turn(w->base.writer);
         uv_run(&w->base.loop, UV_RUN_NOWAIT); /* what told it may have been the last to come */
     }
-    engine_world_end(&w->base, NULL, NULL);
+    engine_end(w);
     engine_begin(w);
+    kid_know(w);
     HOLDS(w, engine_recover(w->base.engine, &e) >= 0);
     w->held = false;
     held_note(w);
@@ -365,6 +480,8 @@ static void move(struct walk *w)
         server_again(w);
     else if (which == 5 && throw(w, 3) == 0)
         engine_hold_or_not(w);
+    else if (which == 6 && throw(w, 2))
+        again_one(w);
     else
         for (int turns = 1 + throw(w, 8); turns > 0; turns--) {
             writer_turn(w->base.writer);
@@ -376,9 +493,9 @@ static void walk_free(struct walk *w)
 {
     struct str key;
     void *seen;
-    engine_world_end(&w->base, NULL, NULL);
+    engine_end(w);
     store_close(w->base.store);
-    for (int i = 0; i < DEFINITIONS; i++)
+    for (int i = 0; i <= DEFINITIONS; i++)
         definition_free(w->plans[i].definition);
     for (size_t it = 0; map_next(&w->seen, &it, &key, &seen);)
         free(seen);
@@ -392,8 +509,9 @@ static void walk_go(unsigned long long seed)
     w->seed = w->dice = seed;
     HOLDS(w, store_open_memory(&w->base.store, &e) >= 0);
     engine_begin(w);
-    for (int i = 0; i < DEFINITIONS; i++)
+    for (int i = 0; i <= DEFINITIONS; i++)
         plan_make(w, i);
+    kid_know(w);
     for (int i = 0; i < MOVES; i++) {
         move(w);
         look(w);
