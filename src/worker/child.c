@@ -101,6 +101,20 @@ void child_close(struct child *child, void (*on_close)(struct child *child))
     uv_close((uv_handle_t *)&child->watch, on_watch_close);
 }
 
+/* The kernel's list of this thread's children, kept open; anew after a fork(). -1: none. */
+static int children_open(void)
+{
+    static int fd = -1;
+    static pid_t of;
+    if (of != getpid()) {
+        if (fd >= 0)
+            (void)close(fd);
+        fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+        of = getpid();
+    }
+    return fd;
+}
+
 /* A process that is adopted is listed at the first thread that lives, which is the one that
  * asks. Only this thread reaps, so nobody leaves the list while it is read, and who comes to it
  * meanwhile had a parent in it. */
@@ -110,13 +124,10 @@ bool child_strangers(void)
     char text[4096];
     if (gettid() != getpid() || prctl(PR_GET_CHILD_SUBREAPER, &adopts) < 0 || !adopts)
         return true;
-    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return true;
-    ssize_t n;
-    while ((n = read(fd, text, sizeof(text))) > 0)
+    int fd = children_open();
+    ssize_t n = -1;
+    for (off_t at = 0; fd >= 0 && (n = pread(fd, text, sizeof(text), at)) > 0; at += n)
         for (ssize_t i = 0; i < n; i++)
             children += text[i] == ' ';
-    (void)close(fd);
     return n < 0 || children != living;
 }

@@ -1,6 +1,7 @@
 #include "worker/output_file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,9 @@ static int file_read(const char *path, struct buf *out, struct err *e)
     struct stat st;
     char piece[4096];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    (void)unlink(path);
     if (fd < 0)
         return 0;
     bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
@@ -102,7 +106,6 @@ int output_file_take(struct worker_task *task, const char *path, struct err *e)
     if (!path)
         return 0;
     int r = file_read(path, &text, e), line = 0;
-    (void)unlink(path);
     for (struct str rest = buf_str(&text); r == 0 && rest.p;) {
         struct str one = str_cut(&rest, '\n');
         line++;
