@@ -205,8 +205,8 @@ static int symbol_at(const struct pattern *p, size_t k, struct str s)
 {
     if (!is_opener(s.p[0]) || !memchr(s.p, '\n', MIN(s.n, (size_t)SPELLING_MAX)))
         return unbroken_at(p, k, s);
-    char room[SPELLING_MAX];
-    size_t n = 0, ends[SPELLING_MAX];
+    char room[SPELLING_MAX] = "";
+    size_t n = 0, ends[SPELLING_MAX] = {0};
     for (size_t i = 0; i < MIN(s.n, (size_t)GAP_MAX) && n < SPELLING_MAX; i++) {
         if (s.p[i] == '\n')
             continue;

@@ -293,40 +293,38 @@ static int url_fill(struct message *m, struct err *e)
 
 /* The key: of a secret that begins with "whsec_" what follows, in base64, as the specification
  * writes keys; of any other its bytes. */
-static size_t key_of(const char *secret, uint8_t key[LIMIT_SECRET_BYTES])
+static struct str key_of(const char *secret, uint8_t room[LIMIT_SECRET_BYTES])
 {
     struct base64_decode_ctx context;
-    size_t n = strlen(secret), out = LIMIT_SECRET_BYTES;
-    const char prefix[] = "whsec_";
-    if (strncmp(secret, prefix, strlen(prefix)) == 0) {
-        base64_decode_init(&context);
-        const char *text = secret + strlen(prefix);
-        if (base64_decode_update(&context, &out, key, strlen(text), text) &&
-            base64_decode_final(&context))
-            return out;
-    }
-    n = MIN(n, (size_t)LIMIT_SECRET_BYTES);
-    memcpy(key, secret, n);
-    return n;
+    struct str prefix = STR("whsec_"), key = str_of(secret);
+    size_t n = LIMIT_SECRET_BYTES;
+    if (!str_starts(key, prefix))
+        return key;
+    base64_decode_init(&context);
+    if (!base64_decode_update(&context, &n, room, key.n - prefix.n, key.p + prefix.n) ||
+        !base64_decode_final(&context))
+        return key;
+    return (struct str){(const char *)room, n};
 }
 
 static int sign(struct message *m, const char *id, int64_t timestamp, char to[HEADER_BYTES],
                 struct err *e)
 {
     char *secret = NULL, head[96], text[BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE) + 1] = "";
-    uint8_t key[LIMIT_SECRET_BYTES], digest[SHA256_DIGEST_SIZE];
+    uint8_t room[LIMIT_SECRET_BYTES], digest[SHA256_DIGEST_SIZE];
     struct hmac_sha256_ctx context;
     int r = read_named(m, target_text(m, "secret"), &secret, e);
     if (r < 0)
         return r;
     (void)snprintf(head, sizeof(head), "%s.%lld.", id, (long long)timestamp);
-    hmac_sha256_set_key(&context, key_of(secret, key), key);
+    struct str key = key_of(secret, room);
+    hmac_sha256_set_key(&context, key.n, (const uint8_t *)key.p);
     hmac_sha256_update(&context, strlen(head), (const uint8_t *)head);
     hmac_sha256_update(&context, strlen(m->body), (const uint8_t *)m->body);
     hmac_sha256_digest(&context, sizeof(digest), digest);
     base64_encode_raw(text, sizeof(digest), digest);
     (void)snprintf(to, HEADER_BYTES, "webhook-signature: v1,%s", text);
-    explicit_bzero(key, sizeof(key));
+    explicit_bzero(room, sizeof(room));
     explicit_bzero(&context, sizeof(context));
     secret_wipe(secret);
     return 0;
