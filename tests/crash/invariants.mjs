@@ -219,6 +219,10 @@ export async function examine(server, { accepted = [], cancelled = new Set(), ou
             times.set(time, row.id);
         }
         if (checked.has(row.id)) continue;
+        if (!isFinal(row.status)) {
+            found.push(`moves: job ${row.id} (${row.definition_id}) is still ${row.status}`);
+            continue;
+        }
         const fold = await jobCheck(server, row, secret).catch(async (e) => {
             if ((await server.get(`/api/jobs/${row.id}`)).status !== 404) throw e;
             return null; // it was just deleted: kept no longer
