@@ -73,6 +73,12 @@
       "tasks that are only in the store are read back")                                        \
     X(ENGINE_SCHEDULE_DECIDED, "engine.schedule.decided", "there is no job, and an event why", \
       "a scheduled time is due, its job is to be made")                                        \
+    X(ENGINE_SUBJOB_STARTED, "engine.subjob.started", NULL,                                    \
+      "the job of a task is in the batch, and runs")                                           \
+    X(ENGINE_SUBJOB_ENDED, "engine.subjob.ended", NULL,                                        \
+      "the job of a task has ended, the task has not")                                         \
+    X(ENGINE_ERRAND, "engine.errand", "the command is told",                                   \
+      "a running command asks for something")                                                  \
     X(ENGINE_RETENTION, "engine.retention", NULL,                                              \
       "the deletion of a job that is kept no longer is in the batch")                          \
     X(WEBHOOK_SEND, "webhook.send", "the attempt fails", "a message is about to be sent")      \

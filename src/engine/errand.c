@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "engine/job.h"
@@ -56,6 +57,8 @@ static struct task *task_running(struct engine *g, struct id step_id, struct id 
 int engine_errand(struct engine *g, struct id step_id, struct id task_id, struct str token,
                   struct worker_task **ret_task, struct err *e)
 {
+    if (FAULT(ENGINE_ERRAND))
+        return fault_fail(e);
     struct task *t = task_running(g, step_id, task_id);
     if (!t || !token_is(t, token))
         return fail(e, E_FORBIDDEN, "the token is not that of a task that runs in this step");

@@ -6,6 +6,7 @@
  * does not end. */
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/job.h"
@@ -64,6 +65,7 @@ int subjob_start(struct task *t, const struct worker_job *wanted, char ret_id[ID
     int r = engine_execute(g, entry->definition, &start, &id, e);
     if (r >= 0)
         attach(t, job_of_task(t), ret_id);
+    FAULT_KILLS(ENGINE_SUBJOB_STARTED);
     return r;
 }
 
@@ -133,6 +135,7 @@ void subjob_ended(struct job *job, enum job_state outcome, const char *cause)
     struct task *t = job->parent;
     if (!t)
         return;
+    FAULT_KILLS(ENGINE_SUBJOB_ENDED);
     subjob_detach(t);
     t->step->worker.type->job_ended(&t->worker, outcome, cause);
 }

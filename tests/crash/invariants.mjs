@@ -199,7 +199,7 @@ export function alive(lines) {
 // outcomes: definition -> "state: cause".
 // counts: is added to.
 export async function examine(server, { accepted = [], cancelled = new Set(), outcomes = {}, secret, checked = new Set(), counts = {} } = {}) {
-    const found = [], times = new Map();
+    const found = [], times = new Map(), children = new Map();
     const system = [];
     for (let cursor = await server.beginning(); ; ) {
         const { body } = await server.get(`/api/events?topic=system&since=${cursor}&wait=0`);
@@ -218,6 +218,7 @@ export async function examine(server, { accepted = [], cancelled = new Set(), ou
             if (times.has(time)) found.push(`schedule: ${time}: jobs ${times.get(time)} and ${row.id}`);
             times.set(time, row.id);
         }
+        if (row.parent_job_id) children.set(row.parent_job_id, (children.get(row.parent_job_id) ?? 0) + 1);
         if (checked.has(row.id)) continue;
         if (!isFinal(row.status)) {
             found.push(`moves: job ${row.id} (${row.definition_id}) is still ${row.status}`);
@@ -239,5 +240,8 @@ export async function examine(server, { accepted = [], cancelled = new Set(), ou
         counts.attempts += tasks.reduce((sum, it) => sum + it.attempt, 0);
         counts.lines += [...fold.lines.values()].reduce((sum, n) => sum + n, 0);
     }
+    for (const { id, definition_id, status } of rows)
+        if (definition_id === "parent" && status === "completed" && children.get(id) !== 3)
+            found.push(`twice: job ${id} has three items, and ${children.get(id)} jobs for them`);
     return found;
 }

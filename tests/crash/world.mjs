@@ -55,6 +55,12 @@ const definitions = {
         shell("quiet", "echo $SECRET_WORD; echo $SECRET_WORD | base64; printf %s $SECRET_WORD | head -c 9; echo $SECRET_WORD | tail -c 8; exit 0"),
         { name: "plain", type: "shell", config: { command: "/bin/sleep 0.03" } },
     ] },
+    child: { parameters: { p: "" }, steps: [shell("s", "echo say 1 of 2; sleep 0.02; echo say 2 of 2")] },
+    parent: { steps: [
+        { name: "each", type: "job", for_each: ["a", "b", "c"], parallel: 2, config: { definition: "child", parameters: { p: "{item}" } } },
+        shell("speaks", 'if [ "$ITEM" ]; then echo say 1 of 1; exit; fi; tailrace spawn x; tailrace spawn y; tailrace output n=2; tailrace log hello; tailrace progress all; true'),
+        shell("end", 'test "$STEP_SPEAKS_N" = 2', { depends: ["speaks", "each"] }),
+    ] },
     told: { keep: { jobs: 3 }, webhooks: [{ url: "{url}/told", retry: { attempts: 100, backoff: "20ms", backoff_max: "50ms" } }], steps: [shell("s", "echo say 1 of 1")] },
     late: { timeout: "600ms", steps: [
         shell("task", "echo begun; sleep 1000", { task_timeout: "100ms", retry: { attempts: 2, backoff: "10ms" }, on_error: "continue" }),
@@ -74,10 +80,10 @@ const definitions = {
 };
 for (let i = 0; i < SCHEDULES; i++) // due at each New Year; World.scheduleBack() lets one of them be late
     definitions[`timed-${i}`] = { schedule: { cron: "0 0 1 1 *", missed: "run-all", overlap: "allow" }, steps: [shell("s", "echo say 1 of 1")] };
-const USUAL = ["mixed", "graph", "good", "told", "graph", "told", "late", "endless", "family"];
+const USUAL = ["mixed", "graph", "good", "told", "graph", "parent", "told", "parent", "late", "endless", "family"];
 
 // How they end, whatever dies; those that are cancelled apart.
-export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", told: "completed: ", late: "failed: timeout: the job took longer than 600ms", family: "completed: ", many: "completed: ", flood: "completed: " };
+export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", told: "completed: ", parent: "completed: ", child: "completed: ", late: "failed: timeout: the job took longer than 600ms", family: "completed: ", many: "completed: ", flood: "completed: " };
 const SECRET = "open-sesame-4711";
 
 export class World {
@@ -218,7 +224,7 @@ export class World {
         const endless = active.filter((job) => job.definition_id === "endless" && job.status === "running");
         if (endless.length && this.random(3) === 0) await this.cancel(endless[0].id);
         if (this.random(40) === 0) {
-            const ended = (await this.ask("GET", "/api/jobs?status=completed,failed,cancelled&limit=20"))?.body.jobs ?? [];
+            const ended = (await this.ask("GET", "/api/jobs?status=completed,failed,cancelled&limit=20"))?.body.jobs.filter((job) => job.definition_id !== "child") ?? [];
             const victim = ended[this.random(ended.length || 1)];
             if (victim) await this.ask("DELETE", `/api/jobs/${victim.id}`);
         }
