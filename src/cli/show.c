@@ -16,7 +16,15 @@ static void fact_print(struct terminal *t, const char *what, const char *text)
     buf_add_byte(&t->out, '\n');
 }
 
-static void job_print(struct terminal *t, const json_t *tree)
+/* The tree is a fold of events and has no positions: `position` was asked for apart. */
+static void wait_print(struct terminal *t, const json_t *tree, long long position)
+{
+    const char *what = client_text(tree, "waits_for");
+    AUTO_FREE char *text = mem_printf("%s, number %lld in line", what, position);
+    fact_print(t, "waits for", position ? text : what);
+}
+
+static void job_print(struct terminal *t, const json_t *tree, long long position)
 {
     char time[TERMINAL_TIME_MAX], took[TERMINAL_TIME_MAX];
     const char *status = client_text(tree, "status");
@@ -26,7 +34,7 @@ static void job_print(struct terminal *t, const json_t *tree)
     fact_print(t, "job", client_text(tree, "job_id"));
     fact_print(t, "definition", client_text(tree, "definition_id"));
     fact_print(t, "by", client_text(tree, "started_by"));
-    fact_print(t, "waits for", client_text(tree, "waits_for"));
+    wait_print(t, tree, position);
     fact_print(t, "created", terminal_time(client_text(tree, "created_at"), time));
     fact_print(t, "started", terminal_time(client_text(tree, "started_at"), time));
     fact_print(t, "ended", terminal_time(client_text(tree, "completed_at"), time));
@@ -63,12 +71,12 @@ static void step_add(struct table *table, const json_t *step)
         table_add(table, cells[i]);
 }
 
-static void tree_print(const json_t *tree)
+static void tree_print(const json_t *tree, long long position)
 {
     struct terminal t;
     struct table table;
     terminal_init(&t);
-    job_print(&t, tree);
+    job_print(&t, tree, position);
     table_init(&table, (const char *const[]){"STEP", "TYPE", "STATUS", "TASKS", "FAILED",
                                              "LINES", "TOOK", "NOTE", NULL});
     const json_t *steps = json_object_get(tree, "steps");
@@ -78,11 +86,23 @@ static void tree_print(const json_t *tree)
     terminal_done(&t);
 }
 
+/* Nobody's error: the job may have been deleted meanwhile. */
+static long long position_find(struct client *c, const json_t *tree)
+{
+    struct err e;
+    AUTO_JSON *job = NULL;
+    AUTO_FREE char *path = mem_printf("/api/jobs/%s", client_text(tree, "job_id"));
+    if (!*client_text(tree, "waits_for") || client_get(c, path, 0, &job, &e) < 0)
+        return 0;
+    return (long long)client_int(job, "position");
+}
+
 static int show_run(const struct arguments *a, struct err *e)
 {
     struct client c;
     AUTO_FREE char *id = NULL;
     AUTO_JSON *tree = NULL;
+    long long position = 0;
     int r = client_open(&c, arguments_text(a, "server"), e);
     if (r < 0)
         return r;
@@ -91,13 +111,15 @@ static int show_run(const struct arguments *a, struct err *e)
         AUTO_FREE char *path = mem_printf("/api/jobs/%s/tree", id);
         r = client_get(&c, path, 0, &tree, e);
     }
+    if (r >= 0)
+        position = position_find(&c, tree);
     client_close(&c);
     if (r < 0)
         return r;
     if (arguments_have(a, "json"))
         (void)json_dumpf(tree, stdout, JSON_INDENT(2)), (void)putchar('\n');
     else
-        tree_print(tree);
+        tree_print(tree, position);
     return 0;
 }
 

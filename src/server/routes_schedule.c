@@ -13,9 +13,9 @@ struct preview {
 
 static int preview_read(struct request *r, struct preview *p, struct err *e)
 {
-    struct str timezone = request_query(r, "timezone"), from = request_query(r, "from");
+    struct str zone_name = request_query(r, "timezone"), from = request_query(r, "from");
     *p = (struct preview){.cron = request_query(r, "cron"), .from_us = clock_wall_us()};
-    p->timezone = timezone.n ? arena_str(&r->arena, timezone) : "UTC";
+    p->timezone = zone_name.n ? arena_str(&r->arena, zone_name) : "UTC";
     if (!p->cron.n)
         return fail_field(e, E_INVAL, "cron",
                           "cron is missing: five fields such as 30 9 * * mon-fri");

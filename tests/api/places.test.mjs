@@ -119,7 +119,7 @@ test("a pool is shared, priorities decide, and what a job waits for is data", as
         const tree = (await it.server.get(`/api/jobs/${it.jobs[2]}/tree`)).body;
         assert.deepEqual([tree.priority, tree.pool, tree.waits_for], [5, "database", "a place of pool database (1 at once)"]);
         const { stdout } = await command(["show", it.jobs[2], "--server", it.server.url]);
-        assert.match(stdout, /waits for +a place of pool database \(1 at once\)\n/);
+        assert.match(stdout, /waits for +a place of pool database \(1 at once\), number 2 in line\n/);
     };
     await look();
     await it.server.stop("SIGKILL");
