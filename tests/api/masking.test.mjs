@@ -171,6 +171,17 @@ test("a secret that was changed between two steps is masked as it was and as it 
     assert.deepEqual(body.steps.map(({ logs }) => logs[1].message), ["***", "*** and ***"]);
 });
 
+test("tasks of one step that print pieces at the same time are not mixed up", async (t) => {
+    const both = await folder(t);
+    const command = 'echo "${SECRET_TOKEN%se}"; : > "$BOTH/$ITEM"; until test -e "$BOTH/a" && test -e "$BOTH/b"; do sleep 0.01; done; echo "se of $ITEM"; echo "se"';
+    const steps = [{ name: "s", type: "shell", for_each: ["a", "b"], parallel: 2, config: { env: { BOTH: both }, command } }];
+    const server = await serve(t, { env: { TOKEN: "correct horse" }, definitions: { "d.json": JSON.stringify({ id: "d", name: "D", secrets: { token: { env: "TOKEN" } }, steps }) } });
+    const job = await server.run("d");
+    const events = await server.events(`job:${job}`, await server.beginning());
+    const lines = events.filter(({ type, payload }) => type === "job_log" && payload.originator === "worker").map(({ payload }) => payload.message);
+    assert.deepEqual(lines.sort(), ["***", "***", "*** of a", "*** of b", "se", "se"]);
+});
+
 test("an output is masked when a secret is in it, and else is what was said", async (t) => {
     const steps = [{ name: "s", type: "shell", config: { command: `echo "token=<$SECRET_TOKEN>" >> $TAILRACE_OUTPUT; echo "other=it is corr" >> $TAILRACE_OUTPUT` } }];
     const server = await serve(t, { env: { TOKEN: "correct horse" }, definitions: { "d.json": JSON.stringify({ id: "d", name: "D", secrets: { token: { env: "TOKEN" } }, steps }) } });
