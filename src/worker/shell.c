@@ -48,7 +48,8 @@
 enum {
     REST_GRACE_MS = 250, /* for background processes to end with the shell, as `tee` does */
     REST_CHECK_MS = 20,
-    KILL_WAIT_MS = 1000, /* for those that got SIGKILL to be gone */
+    REAP_EVERY_MS = 5000, /* orphans that end while their command runs */
+    KILL_WAIT_MS = 1000,  /* for those that got SIGKILL to be gone */
     READ_BYTES = 64 * 1024,
     READS_MAX = 32,            /* of a terminal in a turn: each gives 4 KiB at most */
     DRAIN_BYTES = 1024 * 1024, /* as much as a pipe can hold */
@@ -205,7 +206,7 @@ static bool run_has_orphans(struct run *run)
         if (wait4(pids[i], NULL, WNOHANG, &used) == pids[i]) {
             if (owner)
                 run_add_cost(owner, &used);
-        } else if (!owner && run->link.next == run->link.prev && getpid() != 1) {
+        } else if (!owner && run->exited && run->link.next == run->link.prev && getpid() != 1) {
             has = kill(pids[i], SIGKILL) == 0 || has;
         } else
             has = owner == run || has;
@@ -224,7 +225,10 @@ static bool run_has_rest(struct run *run)
 
 static void on_rest_timer(uv_timer_t *timer)
 {
-    run_advance(container_of(timer, struct run, timer));
+    struct run *run = container_of(timer, struct run, timer);
+    if (!run->exited)
+        (void)run_has_orphans(run); /* reaps, so that a long command's do not pile up */
+    run_advance(run);
 }
 
 static void on_sweep_work(uv_work_t *work)
@@ -512,6 +516,7 @@ static int shell_task_start(struct worker_task *task, struct err *e)
     }
     task->state = run;
     list_add(&runs, &run->link);
+    (void)uv_timer_start(&run->timer, on_rest_timer, REAP_EVERY_MS, REAP_EVERY_MS);
     run_read(run);
     return 0;
 }

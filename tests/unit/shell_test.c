@@ -538,6 +538,20 @@ TEST(a_process_that_shakes_off_its_mark_goes_with_the_last_command)
     test_host_free(h);
 }
 
+TEST(orphans_that_end_while_their_command_runs_are_reaped)
+{
+    CHECK_INT(shell_init(test_folder()), 0);
+    const char *count = "$(ps --ppid $PPID -o stat= | grep -c Z)";
+    AUTO_FREE char *command = mem_printf(
+        "for i in 1 2 3 4 5; do (setsid true &); done; until [ %s = 5 ]; do sleep 0.02; done;"
+        " echo ended; until [ %s = 0 ]; do sleep 0.1; done; echo reaped",
+        count, count);
+    struct test_host *h = command_run(command);
+    CHECK_INT(h->tasks[0]->outcome, JOB_COMPLETED);
+    CHECK_TEXT(h->lines[1].text, "reaped");
+    test_host_free(h);
+}
+
 TEST(a_server_that_starts_kills_what_its_predecessor_left)
 {
     AUTO_FREE char *neighbour = mem_printf("%s-2", test_folder());
