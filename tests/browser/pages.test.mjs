@@ -271,6 +271,23 @@ steps:
     clean({ complaints: reader.complaints.filter((text) => !/loaded again/.test(text)) });
 });
 
+story("a job that a step has started leads to that step's job, and the step leads to it", async (t) => {
+    const part = "id: part\nname: Part\nparameters: { file: }\nsteps:\n  - { name: pack, type: shell, config: { command: 'exit 3' } }\n";
+    const whole = "id: whole\nname: Whole\nsteps:\n  - { name: each, type: job, for_each: [one.txt], config: { definition: part, parameters: { file: '{item}' } } }\n";
+    const server = await serve(t, { definitions: { "part.yaml": part, "whole.yaml": whole } });
+    const id = await server.run("whole");
+    const [{ id: child }] = (await server.get("/api/jobs?definition=part")).body.jobs;
+    const reader = await page(t, server, { path: "/jobs/" + id });
+    await until(reader, (child) => document.querySelector(".timeline-why a")?.getAttribute("href") === "/jobs/" + child, child);
+    await until(reader, (child) => [...document.querySelectorAll(".tree-log-text a")].some((el) => el.getAttribute("href") === "/jobs/" + child), child);
+    assert.match(await reader.innerText(".timeline-why"), /^'one.txt': job .* failed: step 'pack': exit code 3$/);
+    assert.match(await reader.innerText(".timeline-progress"), /^1\/1$/);
+    const other = await page(t, server, { path: "/jobs/" + child });
+    await until(other, (id) => document.querySelector('.job-facts a[href^="/jobs/"]')?.getAttribute("href") === "/jobs/" + id, id);
+    assert.match(await other.innerText(".job-facts"), /, step each/);
+    for (const each of [reader, other]) clean(each);
+});
+
 story("a job that is not there is told, with a way on", async (t) => {
     const server = await serve(t, { definitions });
     const reader = await page(t, server, { path: "/jobs/0199e9c2-7a6d-7c11-9a54-1c2b3d4e5f62" });
