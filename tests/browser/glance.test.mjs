@@ -138,6 +138,8 @@ story("a job's header has its facts, its last 20 runs and why it ended", async (
     const facts = await reader.evaluate(() => document.querySelector(".job-facts").innerText.replace(/\s+/g, " "));
     assert.match(facts, /Definition fails Started \d\d:\d\d By API Took \d.* place elsewhere/);
     await until(reader, () => document.querySelector(".job-head, main").innerText.includes("step 'bad': exit code 3"));
+    const colour = (selector) => reader.evaluate((selector) => getComputedStyle(document.querySelector(selector)).color, selector);
+    assert.equal(await colour(".job-runs a"), await colour(".job-head .label"), "a run has the colour of its state");
     clean(reader);
 });
 
