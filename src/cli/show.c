@@ -71,6 +71,36 @@ static void step_add(struct table *table, const json_t *step)
         table_add(table, cells[i]);
 }
 
+/* Of a value its first line: --json has all of it. */
+static void outputs_add(struct table *table, json_t *step)
+{
+    json_t *value;
+    const char *name;
+    json_object_foreach(json_object_get(step, "outputs"), name, value)
+    {
+        struct str rest = str_of(json_string_value(value)), line = str_cut(&rest, '\n');
+        AUTO_FREE char *text = mem_printf("%.*s%s", STR_ARG(line), rest.n ? " …" : "");
+        table_add(table, client_text(step, "name"));
+        table_add(table, name);
+        table_add(table, text);
+    }
+}
+
+static void outputs_print(struct terminal *t, const json_t *steps)
+{
+    struct table table;
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(steps); i++)
+        count += json_object_size(json_object_get(json_array_get(steps, i), "outputs"));
+    if (!count)
+        return;
+    buf_add_byte(&t->out, '\n');
+    table_init(&table, (const char *const[]){"STEP", "OUTPUT", "VALUE", NULL});
+    for (size_t i = 0; i < json_array_size(steps); i++)
+        outputs_add(&table, json_array_get(steps, i));
+    table_print(&table, t, SIZE_MAX); /* no column is a state */
+}
+
 static void tree_print(const json_t *tree, long long position)
 {
     struct terminal t;
@@ -83,6 +113,7 @@ static void tree_print(const json_t *tree, long long position)
     for (size_t i = 0; i < json_array_size(steps); i++)
         step_add(&table, json_array_get(steps, i));
     table_print(&table, &t, 2);
+    outputs_print(&t, steps);
     terminal_done(&t);
 }
 

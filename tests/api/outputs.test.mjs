@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import http from "node:http";
 import nodeTest from "node:test";
-import { folder, serve } from "./server.mjs";
+import { command, folder, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 
@@ -146,4 +146,10 @@ test("outputs of before are there after the server was killed", async (t) => {
     assert.equal(body.status, "completed", body.cause);
     assert.equal(body.steps[1].logs.filter(({ message }) => message === "version 7").length, 2);
     assert.deepEqual(readdirSync(data).filter((name) => name.startsWith("output-")), []);
+});
+
+test("the command line shows outputs, of each the first line", async (t) => {
+    const { server, job } = await run(t, definition([step("list", "printf 'files<<E\\none\\ntwo\\nE\\nversion=7\\n' > $TAILRACE_OUTPUT"), step("none", "true")]));
+    const { stdout } = await command(["show", job], { env: { ...process.env, TAILRACE_URL: server.url } });
+    assert.match(stdout, /\nSTEP +OUTPUT +VALUE\nlist +files +one …\nlist +version +7\n$/);
 });
