@@ -213,8 +213,7 @@ story("of very many jobs those are made that are near what is in sight, and all 
     assert.equal(await reader.evaluate(at), ids[119], "none is passed over");
     await until(reader, () => document.activeElement.innerText === "Line");
     await reader.evaluate(() => scrollTo(0, document.body.scrollHeight));
-    await until(reader, (id) => document.querySelector(`.label[data-job-id="${id}"]`)?.checkVisibility(), ids.at(-1));
-    assert.equal(await reader.innerText(`.label[data-job-id="${ids.at(-1)}"]`), "running");
+    await until(reader, (id) => document.querySelector(`.label[data-job-id="${id}"]`)?.innerText === "running", ids.at(-1));
     await server.post(`/api/jobs/${ids.at(-1)}/cancel`);
     await until(reader, (id) => document.querySelector(`.label[data-job-id="${id}"]`)?.innerText === "running", ids.at(-2));
     clean(reader);

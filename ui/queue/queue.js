@@ -210,6 +210,7 @@ export class TailraceQueue extends HTMLElement {
             while (beside && !this.#cards.has(beside.dataset.jobId)) beside = beside[side];
             if (beside) this.#make(this.#cards.get(beside.dataset.jobId));
         }
+        this.tell("changed", {});
     }
 
     #fold(head, open) {
