@@ -128,6 +128,7 @@ test("at every fault point a server dies or fails, and the next one breaks no in
         }
         if (process.env.TRACE) console.error("looking at everything");
         const found = [...world.found, ...await world.check()];
+        if (process.env.TRACE && found.length) console.error(found.join("\n"));
         for (const one of group) one.row.violations += found.length;
         if (found.length) broken.push(`after ${group.map(({ point, n, action }) => `${point}:${n}:${action}`).join(", ")}:`, ...found.slice(0, 20));
         await scope.end();

@@ -170,7 +170,9 @@ export class World {
     // Ends the server that there is.
     async kill(signal = "SIGKILL") {
         if (!this.server) return null;
-        const ended = await this.server.stop(signal);
+        const { stderr } = this.server, ended = await this.server.stop(signal);
+        const died = !this.fault.startsWith("memory") && ["SIGABRT", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"].includes(ended.signal);
+        if (died || /Sanitizer|runtime error/.test(stderr)) this.strange.push(`crash: a server with the fault '${this.fault}' ended by ${ended.signal}: ${stderr.slice(-2000)}`);
         await this.scope.end();
         this.server = null;
         return ended;
