@@ -1,56 +1,29 @@
 #include "worker/output_file.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "base/mem.h"
 
 enum { FILE_MAX_BYTES = 2 * LIMIT_OUTPUTS_BYTES };
 
-static const char prefix[] = "output-";
-static char *folder; /* NULL: there is none, as in a test of a worker alone */
-
-void output_files_init(const char *data_folder)
+int output_file_new(char ret_path[OUTPUT_PATH_MAX])
 {
-    mem_clear(&folder);
-    folder = realpath(data_folder, NULL);
-    DIR *dir = folder ? opendir(folder) : NULL;
-    for (const struct dirent *entry; dir && (entry = readdir(dir));)
-        if (str_starts(str_of(entry->d_name), str_of(prefix)))
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        (void)closedir(dir);
-}
-
-char *output_file_new(const struct worker_task *task)
-{
-    if (!folder)
-        return NULL;
-    return mem_printf("%s/%s%s", folder, prefix, ID_TEXT(task->id));
-}
-
-/* A command can put anything in its place: what is no file has nothing to say. */
-static int file_read(const char *path, struct buf *out, struct err *e)
-{
-    struct stat st;
-    char piece[4096];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    (void)unlink(path);
+    int fd = memfd_create("tailrace-output", MFD_CLOEXEC);
     if (fd < 0)
-        return 0;
-    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    for (ssize_t n; is_file && !out->overflow && (n = read(fd, piece, sizeof(piece))) > 0;)
+        return -errno; /* as uv_translate_sys_error(), which is the same on Linux */
+    (void)snprintf(ret_path, OUTPUT_PATH_MAX, "/proc/%ld/fd/%d", (long)getpid(), fd);
+    return fd;
+}
+
+static int file_read(int fd, struct buf *out, struct err *e)
+{
+    char piece[4096];
+    for (ssize_t n; !out->overflow && (n = pread(fd, piece, sizeof(piece), (off_t)out->n)) > 0;)
         buf_add(out, piece, (size_t)n);
-    (void)close(fd);
     return out->overflow ? fail(e, E_TOOBIG, "TAILRACE_OUTPUT has more than %d KiB",
                                 FILE_MAX_BYTES / 1024)
                          : 0;
@@ -100,12 +73,11 @@ static int output_read(struct worker_task *task, struct str text, struct str *re
     return r;
 }
 
-int output_file_take(struct worker_task *task, const char *path, struct err *e)
+int output_file_take(struct worker_task *task, int fd, struct err *e)
 {
     AUTO_BUF text = BUF_INIT(FILE_MAX_BYTES);
-    if (!path)
-        return 0;
-    int r = file_read(path, &text, e), line = 0;
+    int r = file_read(fd, &text, e), line = 0;
+    (void)close(fd);
     for (struct str rest = buf_str(&text); r == 0 && rest.p;) {
         struct str one = str_cut(&rest, '\n');
         line++;

@@ -6,20 +6,19 @@
  *     b.txt
  *     END
  *
- * It lies in the data folder while the command runs, is named by TAILRACE_OUTPUT, and is read
- * when all of the command has ended. It is not there before the command writes it: most never
- * do, and a file costs as much as a commit's share of a command. Thread: loop; it is short, and
- * was just written. */
+ * It is in memory and has a name only while the server has it open (memfd_create(2)): what a
+ * command writes there may be a secret, which must not come to lie on the disk, and nothing of
+ * it is left when the server is killed. Thread: loop; it is short, and was just written. */
 #pragma once
 
 #include "worker/worker.h"
 
-/* Removes those that an earlier server left, and says where new ones lie. */
-void output_files_init(const char *folder);
+enum { OUTPUT_PATH_MAX = 64 };
 
-/* Where the file of a task is to be; NULL when there is no folder. The caller frees it. */
-char *output_file_new(const struct worker_task *task);
+/* Makes the file of a task and says how the command finds it. Returns its descriptor, or a
+ * negative number of uv_strerror(). */
+CHECKED int output_file_new(char ret_path[OUTPUT_PATH_MAX]);
 
-/* Says what is in it, and removes it. E_INVAL with the line: what it says is no output; those
- * before it count. NULL is fine. */
-CHECKED int output_file_take(struct worker_task *task, const char *path, struct err *e);
+/* Says what is in it, and closes it. E_INVAL with the line: what it says is no output; those
+ * before it count. */
+CHECKED int output_file_take(struct worker_task *task, int fd, struct err *e);

@@ -78,7 +78,7 @@ struct run {
     struct child child;
     int status; /* as wait4() tells it */
     bool exited, stopped;
-    char *outputs; /* path of the file in which the command says them, or NULL */
+    int outputs; /* the file in which the command says them; negative: there is none */
     struct stream streams[2];
     uv_timer_t timer;
     uint64_t rest_until_ms, killed_ms; /* uv_now() */
@@ -291,7 +291,6 @@ static void run_done(struct run *run)
     } else {
         outcome = JOB_COMPLETED;
     }
-    free(run->outputs);
     host->cost(task, &run->cost);
     task->state = NULL;
     free(run);
@@ -300,9 +299,8 @@ static void run_done(struct run *run)
 
 static void run_forget(struct run *run)
 {
-    if (run->outputs)
-        (void)unlink(run->outputs);
-    free(run->outputs);
+    if (run->outputs >= 0)
+        (void)close(run->outputs);
     free(run);
 }
 
@@ -474,9 +472,11 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     const char *cwd = settings_text(settings, "cwd");
     AUTO_ENVIRONMENT env;
     environment_init(&env, run->task);
-    run->outputs = output_file_new(run->task);
-    if (run->outputs)
-        environment_set(&env, "TAILRACE_OUTPUT", run->outputs);
+    char outputs[OUTPUT_PATH_MAX];
+    run->outputs = output_file_new(outputs);
+    if (run->outputs < 0)
+        return run->outputs;
+    environment_set(&env, "TAILRACE_OUTPUT", outputs);
     struct child_options options = {
         .cwd = *cwd ? cwd : NULL,
         .files = {-1, write_ends[0], write_ends[1]},
@@ -501,6 +501,7 @@ static int shell_task_start(struct worker_task *task, struct err *e)
 
     struct run *run = mem_alloc(sizeof(*run));
     run->task = task;
+    run->outputs = -1;
     run->mark = mark_new();
     ASSERT(uv_timer_init(task->step->loop, &run->timer) == 0);
     farewell_init(&run->farewell, task->step->loop);
@@ -576,7 +577,6 @@ int shell_init(const char *data_folder)
 {
     char path[PATH_MAX];
     folder_mark = orphan_mark(str_of(realpath(data_folder, path) ? path : data_folder));
-    output_files_init(data_folder);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     struct orphan_sweep sweep;
     orphan_sweep(folder_mark, true, &sweep);

@@ -51,7 +51,7 @@ test("outputs of a command are kept, told, and arrive as variables and in settin
     assert.deepEqual((await server.get(`/api/jobs/${steps["find-it"].step_id}`)).body.outputs, steps["find-it"].outputs);
     const told = events.filter(({ type }) => type === "step_output").map(({ payload }) => [payload.step_name, payload.name, payload.value]);
     assert.deepEqual(told.map(([, name, value]) => [name, value]), [["version", "1.2=3"], ["files", 'a b\n\n"c"'], ["empty", ""], ["version", "2.0"]]);
-    assert.deepEqual(readdirSync(data).filter((name) => name.startsWith("output-")), [], "no file is left");
+    assert.deepEqual(readdirSync(data).sort(), ["lock", "mark", "tailrace.db", "tailrace.db-shm", "tailrace.db-wal"], "nothing was written beside the store");
 });
 
 for (const [what, says, cause] of [
@@ -145,7 +145,6 @@ test("outputs of before are there after the server was killed", async (t) => {
     const { body } = await again.get(`/api/jobs/${job}/tree`);
     assert.equal(body.status, "completed", body.cause);
     assert.equal(body.steps[1].logs.filter(({ message }) => message === "version 7").length, 2);
-    assert.deepEqual(readdirSync(data).filter((name) => name.startsWith("output-")), []);
 });
 
 test("the command line shows outputs, of each the first line", async (t) => {

@@ -8,8 +8,8 @@
 
 #include "base/list.h"
 #include "job/event.h"
-#include "worker/web/fetch.h"
 #include "worker/crawler/robots.h"
+#include "worker/web/fetch.h"
 
 enum host_state {
     HOST_NEW,
