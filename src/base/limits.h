@@ -39,7 +39,7 @@ enum {
     LIMIT_HELD_BYTES = 1024 * 1024, /* of these: fewer are held */
     LIMIT_IN_FLIGHT_BYTES = 16 * 1024 * 1024, /* not yet committed: producers are not read */
     LIMIT_TASKS_WINDOW = 4096,       /* queued tasks of a step in memory; further: the store */
-    LIMIT_JOB_DEPTH = 8,            /* jobs that start jobs: the step fails */
+    LIMIT_JOB_DEPTH = 8,             /* jobs that start jobs: the step fails */
     LIMIT_ITEMS = 100000,            /* of for_each: the step fails */
     LIMIT_ITEM_BYTES = 4 * 1024,     /* one of them: the step fails */
     LIMIT_PARALLEL = 1000,           /* tasks of a step at once: refused */

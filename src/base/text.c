@@ -132,8 +132,10 @@ void text_bytes(uint64_t bytes, char to[32])
         (void)snprintf(to, 32, "%d B", (int)bytes);
     else if (bytes < 999950)
         (void)snprintf(to, 32, "%.1f KB", (double)bytes / 1e3);
-    else
+    else if (bytes < 999950000)
         (void)snprintf(to, 32, "%.1f MB", (double)bytes / 1e6);
+    else
+        (void)snprintf(to, 32, "%.1f GB", (double)bytes / 1e9);
 }
 
 const char *text_count(int64_t n, char to[COUNT_TEXT_MAX])

@@ -8,8 +8,9 @@
 
 struct server;
 
-/* Adds an event to the current batch, and its message to the server's log. `event` is its name ("started"), `subject` what it is
- * about (the id of a job or a definition, of this instance ...), or "". */
+/* Adds an event to the current batch, and its message to the server's log. `event` is its name
+ * ("started"), `subject` what it is about (the id of a job or a definition, of this instance
+ * ...), or "". */
 void chronicle_add(struct server *s, enum event_level level, const char *event,
                    const char *subject, const char *fmt, ...) PRINTF(5, 6);
 

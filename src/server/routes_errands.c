@@ -42,7 +42,7 @@ int handle_errand_log(struct request *r, struct err *e)
     const struct node *lines, *n = node_get(r->json, "level");
     struct worker_task *task;
     enum event_level level = LEVEL_INFO;
-    const char *text;
+    const char *text = NULL;
     int code = errand_begin(r, &task, e);
     if (code >= 0)
         code = body_read(r, keys, "a list of texts", &lines, e);

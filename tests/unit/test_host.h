@@ -36,7 +36,7 @@ struct test_host {
     size_t task_count, task_cap;
     int running, most_running;
     char *progress;
-    char *outputs;         /* "name=value\n", in the order in which they were said */
+    char *outputs; /* "name=value\n", in the order in which they were said */
     struct cost cost;
     char start_error[512]; /* of the last task that could not be started */
 
