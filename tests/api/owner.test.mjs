@@ -39,8 +39,8 @@ test("a second server is refused and disturbs nobody; when the first is gone the
         assert.deepEqual([code, stdout], [6, ""]);
         assert.ok(stderr.includes(it.options.data) && stderr.includes(`process ${it.server.pid}`), stderr);
     }
-    const before = (await it.server.get(`/api/jobs/${it.job}`)).body;
-    assert.deepEqual([before.status, before.children.running], ["running", 1], "as if nobody had asked");
+    const { status } = (await it.server.get(`/api/jobs/${it.job}`)).body;
+    assert.deepEqual([status, attempts(it)], ["running", 1], "as if nobody had asked");
     await it.server.stop("SIGKILL");
     const next = await serve(t, it.options);
     await next.event(it.job, ({ payload }) => payload.kind === "task" && payload.status === "running" && payload.attempt === 2);
