@@ -182,10 +182,18 @@ test("tasks of one step that print pieces at the same time are not mixed up", as
     assert.deepEqual(lines.sort(), ["***", "***", "*** of a", "*** of b", "se", "se"]);
 });
 
-test("an output is masked when a secret is in it, and else is what was said", async (t) => {
-    const steps = [{ name: "s", type: "shell", config: { command: `echo "token=<$SECRET_TOKEN>" >> $TAILRACE_OUTPUT; echo "other=it is corr" >> $TAILRACE_OUTPUT` } }];
-    const server = await serve(t, { env: { TOKEN: "correct horse" }, definitions: { "d.json": JSON.stringify({ id: "d", name: "D", secrets: { token: { env: "TOKEN" } }, steps }) } });
-    const { body } = await server.get(`/api/jobs/${await server.run("d")}/tree`);
+test("an output is masked when a secret is in it, and else is what was said; the disk never has it", async (t) => {
+    const data = await folder(t), go = path.join(await folder(t), "go");
+    const command = `echo "token=<$SECRET_TOKEN>" >> $TAILRACE_OUTPUT; echo "other=it is corr" >> $TAILRACE_OUTPUT; echo written; until test -e "$GO"; do sleep 0.02; done`;
+    const steps = [{ name: "s", type: "shell", config: { env: { GO: go }, command } }];
+    const server = await serve(t, { data, env: { TOKEN: "correct horse" }, definitions: { "d.json": JSON.stringify({ id: "d", name: "D", secrets: { token: { env: "TOKEN" } }, steps }) } });
+    const job = await server.execute("d");
+    await server.event(job, ({ payload }) => payload.message === "written");
+    for (const file of await readdir(data, { recursive: true, withFileTypes: true }))
+        if (file.isFile()) assert.ok(!(await readFile(path.join(file.parentPath ?? file.path, file.name))).includes("correct horse"), file.name);
+    await writeFile(go, "");
+    await server.events(`job:${job}`, await server.beginning());
+    const { body } = await server.get(`/api/jobs/${job}/tree`);
     assert.deepEqual(body.steps[0].outputs, { token: "<***>", other: "it is corr" });
 });
 
