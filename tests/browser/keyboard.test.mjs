@@ -348,6 +348,7 @@ story("a definition is written, changed and deleted by keyboard", async (t) => {
     await tab("dialog[open] .danger");
     await press("Enter");
     await until(reader, () => !document.querySelector("dialog[open]") && document.querySelectorAll(".definition").length === 2);
+    await focused(".title .button");
     await tab(".definition .primary");
     await press("Enter");
     await k.open("");

@@ -158,6 +158,7 @@ start(() => ({
         history.pushState(null, "", "/definitions");
         this.route();
         this.load();
+        this.$nextTick(() => this.$refs.new.focus()); // what had the focus is hidden now
     },
 
     take(definition, tag) {
