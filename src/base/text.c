@@ -188,6 +188,22 @@ size_t utf8_length(const unsigned char *s, size_t n)
     return len;
 }
 
+bool utf8_is_valid(struct str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        uint64_t word;
+        if (i + 8 <= s.n && (memcpy(&word, s.p + i, 8), !(word & 0x8080808080808080u))) {
+            i += 8;
+            continue;
+        }
+        size_t n = utf8_length((const unsigned char *)s.p + i, s.n - i);
+        if (n == 0)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
 size_t utf8_put(uint32_t cp, char to[4])
 {
     if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))

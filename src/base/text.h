@@ -55,6 +55,7 @@ bool text_is_alnum(char c);
 /* Length in bytes of the valid UTF-8 sequence that starts at s[0], 0 when it is not valid
  * (overlong forms, surrogates and what lies above U+10FFFF are not). n >= 1. */
 size_t utf8_length(const unsigned char *s, size_t n);
+bool utf8_is_valid(struct str s); /* all of it; a zero byte is valid, too */
 
 /* Writes code point `cp` as UTF-8 and returns how many bytes (1 to 4); an impossible one
  * becomes U+FFFD. */

@@ -14,16 +14,6 @@
 
 enum { JSON_MAX_BYTES = 8 * LIMIT_OUTPUTS_BYTES };
 
-static bool is_text(struct str s)
-{
-    for (size_t i = 0, n; i < s.n; i += n) {
-        n = utf8_length((const unsigned char *)s.p + i, s.n - i);
-        if (n == 0 || s.p[i] == 0)
-            return false;
-    }
-    return true;
-}
-
 static struct output *output_find(const struct step *step, struct str name)
 {
     for (int i = 0; i < step->output_count; i++)
@@ -79,7 +69,7 @@ int output_set(struct step *step, const struct task *task, struct str name, stru
                     "an output's name is lower-case letters, digits and '_', the first a "
                     "letter, at most %d, not '%.*s'",
                     PARAMETER_NAME_MAX, (int)MIN(name.n, (size_t)PARAMETER_NAME_MAX), name.p);
-    if (!is_text(value))
+    if (!utf8_is_valid(value) || memchr(value.p, 0, value.n))
         return fail(e, E_INVAL, "output '%.*s' is no text in UTF-8", STR_ARG(name));
     if (!old && step->output_count == LIMIT_OUTPUTS)
         return fail(e, E_TOOBIG, "output '%.*s' is one too many: a step has at most %d",

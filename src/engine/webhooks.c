@@ -56,7 +56,8 @@ struct message {
     struct deadline deadline;
     struct fetcher *fetcher;
     struct fetch fetch;
-    struct buf url; /* with its secrets */
+    struct buf url;    /* with its secrets */
+    struct mask *mask; /* of these: an error may name a part of the address */
     char headers[5][HEADER_BYTES];
     const char *header_list[6];
 };
@@ -184,6 +185,7 @@ static void message_quiet(struct message *m)
     if (m->url.p)
         explicit_bzero(m->url.p, m->url.cap);
     buf_done(&m->url);
+    mask_free(TAKE(m->mask));
 }
 
 static void message_free(struct message *m)
@@ -212,8 +214,11 @@ static void message_end(struct message *m)
     m->phase = MESSAGE_ENDED;
 }
 
-static void message_fail(struct message *m, const char *why, bool for_good)
+static void message_fail(struct message *m, const char *text, bool for_good)
 {
+    AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
+    bool holds_secret = m->mask && mask_apply(m->mask, NULL, str_of(text), &room);
+    const char *why = holds_secret ? buf_text(&room) : text;
     const struct step_definition pauses = {.retry_backoff_ms = target_int(m, "backoff_ms"),
                                            .retry_backoff_max_ms =
                                                target_int(m, "backoff_max_ms")};
@@ -274,6 +279,7 @@ static int url_fill(struct message *m, struct err *e)
 {
     AUTO_BUF room = BUF_INIT(LIMIT_DEFINITION_BYTES);
     const char *text = target_text(m, "url");
+    m->mask = mask_new();
     struct str rest = str_of(text), before, name;
     while (secret_next(&rest, &before, &name)) {
         AUTO_FREE char *named = mem_copy(name.p, name.n);
@@ -283,6 +289,7 @@ static int url_fill(struct message *m, struct err *e)
             return r;
         buf_add_str(&room, before);
         buf_add_c(&room, value);
+        mask_add(m->mask, str_of(value));
         secret_wipe(value);
     }
     buf_add_str(&room, before);

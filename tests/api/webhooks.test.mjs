@@ -68,6 +68,15 @@ test("a job that failed is told with its cause and its steps, signed by a secret
     assert.match(text, /^http:\/\/127\.0\.0\.1:\d+\/hook\?a=b: taken, 200 OK, \d+ ms$/);
 });
 
+test("a secret that is a part of the address is not told when the address cannot be reached", async (t) => {
+    const host = "secret-host.invalid";
+    const server = await serve(t, { env: { HOST: host }, definitions: definition([{ url: "http://{secrets.host}/hook", retry: { attempts: 1 } }], { secrets: { host: { env: "HOST" } } }) });
+    await server.run("d");
+    const { message } = await told(server, "webhook_given_up");
+    assert.match(message, /^http:\/\/\{secrets\.host\}\/hook: given up after attempt 1 of 1: .*\*\*\*.* does not resolve/);
+    assert.ok(!message.includes(host), message);
+});
+
 test("each webhook has the outcomes that it asks for, and nobody signs without a key", async (t) => {
     const site = await receiver(t), on = (outcome) => ({ url: `${site.url}/${outcome}`, on: [outcome] });
     const server = await serve(t, { definitions: definition([on("completed"), on("failed"), on("cancelled"), { url: site.url + "/all" }],

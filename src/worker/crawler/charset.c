@@ -125,22 +125,6 @@ static const struct encoding *meta_find(struct str s)
     return NULL;
 }
 
-static bool utf8_is_valid(struct str s)
-{
-    for (size_t i = 0; i < s.n;) {
-        uint64_t word;
-        if (i + 8 <= s.n && (memcpy(&word, s.p + i, 8), !(word & 0x8080808080808080u))) {
-            i += 8;
-            continue;
-        }
-        size_t n = utf8_length((const unsigned char *)s.p + i, s.n - i);
-        if (n == 0)
-            return false;
-        i += n;
-    }
-    return true;
-}
-
 /* Cuts a byte order mark off and returns what it says. */
 static const struct encoding *mark_take(struct str *s)
 {
