@@ -1,29 +1,9 @@
 // The http worker against a real server on loopback: what it asks, what it makes of the answer.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import http from "node:http";
 import nodeTest from "node:test";
-import { folder, serve } from "./server.mjs";
+import { folder, listener, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
-
-// A server that notes what it was asked, and answers as `answer` says.
-async function listener(t, answer) {
-    const asked = [];
-    const it = http.createServer(async (request, response) => {
-        let body = "";
-        for await (const part of request) body += part;
-        asked.push({ method: request.method, path: request.url, headers: request.headers, body });
-        answer(request, response, asked.length);
-    });
-    it.listen(0, "127.0.0.1");
-    await once(it, "listening");
-    t.after(() => {
-        it.close();
-        it.closeAllConnections();
-    });
-    return { url: `http://127.0.0.1:${it.address().port}`, asked };
-}
 
 const says = (text, status = 200, headers = {}) => (request, response) => response.writeHead(status, { "Content-Type": "text/plain", ...headers }).end(text);
 const leads = (location, status) => (request, response, n) => (n > 1 ? says("arrived\n")(request, response) : response.writeHead(status, { Location: location }).end());

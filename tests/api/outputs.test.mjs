@@ -1,27 +1,15 @@
 // What a step says for those after it: how it is said, where it arrives, what is refused.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import http from "node:http";
 import nodeTest from "node:test";
-import { command, folder, serve } from "./server.mjs";
+import { command, folder, listener, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 
 const step = (name, command, more = "") => `  - name: ${name}\n    type: shell\n    config: { command: ${JSON.stringify(command)} }\n${more}`;
 const definition = (steps, more = "") => `id: d\nname: D\n${more}steps:\n${steps.join("")}`;
 
-async function site(t, answer) {
-    const asked = [];
-    const it = http.createServer((request, response) => {
-        asked.push(request.url);
-        response.writeHead(200, { "Content-Type": "application/json" }).end(answer);
-    });
-    it.listen(0, "127.0.0.1");
-    await once(it, "listening");
-    t.after(() => (it.close(), it.closeAllConnections()));
-    return { url: `http://127.0.0.1:${it.address().port}`, asked };
-}
+const site = (t, answer) => listener(t, (request, response) => response.writeHead(200, { "Content-Type": "application/json" }).end(answer));
 
 async function run(t, text, options = {}) {
     const server = await serve(t, { definitions: { "d.yaml": text }, ...options });
@@ -47,7 +35,7 @@ test("outputs of a command are kept, told, and arrive as variables and in settin
     assert.deepEqual(steps["find-it"].outputs, { version: "2.0", files: 'a b\n\n"c"', empty: "" });
     assert.deepEqual(steps.tell.texts.slice(1, -1), ["<2.0> <a b", "", '"c"> <>']);
     assert.ok(steps.beside.texts.includes("<>"), "a step that does not wait for it gets nothing of it");
-    assert.deepEqual(there.asked, ["/2.0?{none}"]);
+    assert.deepEqual(there.asked.map(({ path }) => path), ["/2.0?{none}"]);
     assert.deepEqual((await server.get(`/api/jobs/${steps["find-it"].step_id}`)).body.outputs, steps["find-it"].outputs);
     const told = events.filter(({ type }) => type === "step_output").map(({ payload }) => [payload.step_name, payload.name, payload.value]);
     assert.deepEqual(told.map(([, name, value]) => [name, value]), [["version", "1.2=3"], ["files", 'a b\n\n"c"'], ["empty", ""], ["version", "2.0"]]);

@@ -1,31 +1,11 @@
 // Secrets: named in a definition, kept elsewhere, given to commands and requests, told to nobody.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { chmod, readFile, writeFile } from "node:fs/promises";
-import http from "node:http";
 import path from "node:path";
 import nodeTest from "node:test";
-import { folder, serve } from "./server.mjs";
+import { folder, listener, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
-
-// A server that notes what it was asked.
-async function listener(t, answer = (request, response) => response.end("fine\n")) {
-    const asked = [];
-    const it = http.createServer(async (request, response) => {
-        let body = "";
-        for await (const part of request) body += part;
-        asked.push({ path: request.url, headers: request.headers, body });
-        answer(request, response, asked.length);
-    });
-    it.listen(0, "127.0.0.1");
-    await once(it, "listening");
-    t.after(() => {
-        it.close();
-        it.closeAllConnections();
-    });
-    return { url: `http://127.0.0.1:${it.address().port}`, asked };
-}
 
 async function secretFile(t, text, mode = 0o600) {
     const file = path.join(await folder(t), "token");

@@ -9,6 +9,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -202,4 +203,22 @@ export async function serve(t, options = {}) {
     }
     await server.ended;
     throw new Error("the server did not start: " + server.stderr);
+}
+
+// A server on loopback that notes what it was asked, and answers as `answer` says.
+export async function listener(t, answer = (request, response) => response.end("fine\n")) {
+    const asked = [];
+    const it = http.createServer(async (request, response) => {
+        let body = "";
+        for await (const part of request) body += part;
+        asked.push({ method: request.method, path: request.url, headers: request.headers, body });
+        answer(request, response, asked.length);
+    });
+    it.listen(0, "127.0.0.1");
+    await once(it, "listening");
+    t.after(() => {
+        it.close();
+        it.closeAllConnections();
+    });
+    return { url: `http://127.0.0.1:${it.address().port}`, asked };
 }
