@@ -18,10 +18,11 @@
 #define NEWSROOM_ARTICLES "examples/newsroom/articles"
 #endif
 
-enum { DELAY_MAX_MS = 60000 };
+enum { DELAY_MAX_MS = 60000, TIMEOUT_S = 60, TIMEOUT_MAX_S = 3600 };
 
 static const char usage[] =
-    "Usage: newsroom [--listen ADDRESS:PORT] [--delay MS] [--articles DIR | --root DIR...]\n"
+    "Usage: newsroom [--listen ADDRESS:PORT] [--delay MS] [--timeout SECONDS]\n"
+    "                [--articles DIR | --root DIR...]\n"
     "\n"
     "Serves a small invented newspaper, with everything that crawlers meet in life.\n"
     "\n"
@@ -30,6 +31,8 @@ static const char usage[] =
     "  --root DIR             serve this folder of files instead of the newspaper\n"
     "  --root PREFIX=DIR      the same below /PREFIX/; may be given several times\n"
     "  --delay MS             let every request wait that long, 0 to 60000 (0)\n"
+    "  --timeout SECONDS      let go of clients that say nothing for that long, 1 to 3600 "
+    "(60)\n"
     "  --help                 print this and exit\n"
     "\n"
     "Prints one line when it is ready: listening on http://ADDRESS:PORT/\n"
@@ -39,18 +42,20 @@ struct options {
     const char *listen_on;
     const char *articles; /* NULL: where they usually are */
     int delay_ms;
+    int timeout_s;
     struct folders folders;
 };
 
-static bool delay_read(const char *value, int *ret_ms)
+/* The value of `option`, a whole number from `min` to `max`. */
+static bool number_read(const char *option, const char *unit, int min, int max, int *ret)
 {
-    size_t digits = strspn(value, "0123456789");
-    long ms = digits > 0 && digits <= 5 && !value[digits] ? strtol(value, NULL, 10) : -1;
-    if (ms < 0 || ms > DELAY_MAX_MS) {
-        warnx("--delay '%s': give milliseconds from 0 to %d.", value, DELAY_MAX_MS);
+    size_t digits = strspn(optarg, "0123456789");
+    long n = digits > 0 && digits <= 5 && !optarg[digits] ? strtol(optarg, NULL, 10) : -1;
+    if (n < min || n > max) {
+        warnx("--%s '%s': give %s from %d to %d.", option, optarg, unit, min, max);
         return false;
     }
-    *ret_ms = (int)ms;
+    *ret = (int)n;
     return true;
 }
 
@@ -58,9 +63,13 @@ static bool delay_read(const char *value, int *ret_ms)
 static int options_read(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"listen", required_argument, NULL, 'l'}, {"articles", required_argument, NULL, 'a'},
-        {"root", required_argument, NULL, 'r'},   {"delay", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},         {0},
+        {"listen", required_argument, NULL, 'l'},
+        {"articles", required_argument, NULL, 'a'},
+        {"root", required_argument, NULL, 'r'},
+        {"delay", required_argument, NULL, 'd'},
+        {"timeout", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     int c;
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -72,7 +81,9 @@ static int options_read(struct options *options, int argc, char **argv)
         else if (c == 'r')
             good = folders_add(&options->folders, optarg);
         else if (c == 'd')
-            good = delay_read(optarg, &options->delay_ms);
+            good = number_read("delay", "milliseconds", 0, DELAY_MAX_MS, &options->delay_ms);
+        else if (c == 't')
+            good = number_read("timeout", "seconds", 1, TIMEOUT_MAX_S, &options->timeout_s);
         else if (c == 'h')
             return fputs(usage, stdout) < 0;
         else
@@ -114,7 +125,8 @@ static int serve(const struct options *options, const struct site *site, struct 
     struct server server = {.folders = &options->folders,
                             .site = site,
                             .delay = delay,
-                            .delay_ms = options->delay_ms};
+                            .delay_ms = options->delay_ms,
+                            .timeout_s = options->timeout_s};
     sigset_t ending;
     sigemptyset(&ending);
     sigaddset(&ending, SIGINT);
@@ -143,7 +155,7 @@ static int serve(const struct options *options, const struct site *site, struct 
 
 int main(int argc, char **argv)
 {
-    struct options options = {.listen_on = "127.0.0.1:8090"};
+    struct options options = {.listen_on = "127.0.0.1:8090", .timeout_s = TIMEOUT_S};
     struct site site = {0};
     struct delay delay;
     int status = options_read(&options, argc, argv);

@@ -13,6 +13,7 @@ struct server {
     const struct site *site;       /* lent */
     struct delay *delay;           /* lent */
     int delay_ms;                  /* every request waits that long */
+    int timeout_s;                 /* a connection that is silent for so long is closed */
     struct MHD_Daemon *daemon;
     char origin[ORIGIN_MAX_BYTES]; /* "http://127.0.0.1:8090", with the real port */
 };

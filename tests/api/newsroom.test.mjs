@@ -318,7 +318,7 @@ test("HEAD is GET without the body, other methods are 405, connections stay open
 });
 
 test("hostile requests get an answer or a closed door, and the next visitor is served", async (t) => {
-  const site = await start(t);
+  const site = await start(t, "--timeout", "1"); // two of them never end
   const status = async (bytes) => Number(/^HTTP\/1\.. (\d+)/.exec(await raw(site, bytes))?.[1] ?? 0);
   const ask = (address) => status(`GET ${address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
   assert.equal(await ask("/%00"), 400);
@@ -448,6 +448,7 @@ test("wrong arguments end with status 2 and one sentence", async (t) => {
     [["--listen", "nowhere:1"], /--listen 'nowhere:1'/],
     [["--delay", "-1"], /--delay '-1': give milliseconds/],
     [["--delay", "1s"], /--delay '1s'/],
+    [["--timeout", "0"], /--timeout '0': give seconds from 1 to 3600/],
     [["--root", path.join(base, "nothing")], /cannot open the folder .*No such file/],
     [["--root", path.join(base, "secret.txt")], /cannot open the folder .*Not a directory/],
     [["--root", `a b=${root}`], /the prefix before '='/],
