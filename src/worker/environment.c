@@ -99,6 +99,9 @@ void environment_init(struct environment *env, struct worker_task *task)
     environment_set(env, "TAILRACE_STEP", step->name);
     environment_set(env, "TAILRACE_STEP_ID", step->step_id_text);
     environment_set(env, "TAILRACE_TASK", ID_TEXT(task->id));
+    char attempt[16];
+    (void)snprintf(attempt, sizeof(attempt), "%d", task->attempt);
+    environment_set(env, "TAILRACE_ATTEMPT", attempt);
     if (server_url && step->host->token) {
         environment_set(env, "TAILRACE_URL", server_url);
         environment_set(env, "TAILRACE_TOKEN", step->host->token(task));

@@ -25,7 +25,7 @@ async function begun(t, text) {
 }
 
 // Fails until it has run so many times.
-const failing = (times) => `echo run >> $PARAM_NOTE; n=$(wc -l < $PARAM_NOTE); echo this is run $n; [ $n -ge ${times} ]`;
+const failing = (times) => `echo run >> $PARAM_NOTE; n=$(wc -l < $PARAM_NOTE); echo this is run $n of attempt $TAILRACE_ATTEMPT; [ $n -ge ${times} ]`;
 const texts = (step) => step.logs.map(({ message }) => message);
 const taskMoves = (events) => events.filter(({ payload }) => payload.kind === "task").map(({ payload }) => `${payload.status} ${payload.attempt}`);
 
@@ -36,10 +36,10 @@ test("a task that fails is tried again until it succeeds, each attempt with its 
     assert.equal(it.runs(), 3);
     assert.deepEqual(taskMoves(events), ["pending 0", "running 1", "pending 1", "running 2", "pending 2", "running 3", "completed 3"].slice(1));
     const said = texts(steps.s);
-    assert.match(said[1], /^this is run 1$/);
+    assert.match(said[1], /^this is run 1 of attempt 1$/);
     assert.match(said[2], /^attempt 1 of 5 failed: exit code 1; the next one in 0\.0 s$/);
     assert.equal(said[3], "attempt 2 of 5");
-    assert.equal(said.at(-2), "this is run 3");
+    assert.equal(said.at(-2), "this is run 3 of attempt 3");
     assert.deepEqual(steps.s.child_summary.completed, 1);
 });
 

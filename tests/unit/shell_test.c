@@ -147,6 +147,7 @@ TEST(the_environment_is_small_and_says_where_the_command_runs)
     CHECK_HAS(all, "\nTAILRACE_JOB=job-1\n");
     CHECK_HAS(all, "\nTAILRACE_STEP=one\n");
     CHECK_HAS(all, "\nTAILRACE_STEP_ID=step-1\n");
+    CHECK_HAS(all, "\nTAILRACE_ATTEMPT=1\n");
     CHECK_HAS(all, "\nSTYLE=short\n");
     CHECK_HAS(all, "\nHOME=/home/step\n");
     CHECK_HAS(all, "\nPATH=");
