@@ -51,7 +51,8 @@ enum {
     REAP_EVERY_MS = 5000, /* orphans that end while their command runs */
     KILL_WAIT_MS = 1000,  /* for those that got SIGKILL to be gone */
     READ_BYTES = 64 * 1024,
-    READS_MAX = 32,            /* of a terminal in a turn: each gives 4 KiB at most */
+    READS_MAX = 32,            /* of a terminal in a turn: most give 4 KiB, some far more */
+    TURN_BYTES = 128 * 1024,   /* at most, then the store is asked whether it keeps up */
     DRAIN_BYTES = 1024 * 1024, /* as much as a pipe can hold */
     KEY_BYTES = 120,
     CHILDREN_MAX = 4096,
@@ -131,10 +132,14 @@ static void on_pipe_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *buf)
     bool ended = n < 0;
     if (n > 0)
         splitter_add(&s->splitter, (struct str){buf->base, (size_t)n});
-    for (int i = 0, fd; s->is_terminal && n > 0 && i < READS_MAX; i++) {
-        n = uv_fileno((uv_handle_t *)pipe, &fd) < 0 ? 0 : read(fd, bytes, sizeof(bytes));
-        if (n > 0)
+    size_t left = TURN_BYTES - (n > 0 ? (size_t)n : 0);
+    for (int i = 0, fd; s->is_terminal && n > 0 && left > 0 && i < READS_MAX; i++) {
+        bool is_open = uv_fileno((uv_handle_t *)pipe, &fd) == 0;
+        n = is_open ? read(fd, bytes, MIN(sizeof(bytes), left)) : 0;
+        if (n > 0) {
             splitter_add(&s->splitter, (struct str){bytes, (size_t)n});
+            left -= (size_t)n;
+        }
     }
     if (ended) /* libuv takes a terminal that nobody writes to any more for one that is empty */
         stream_end(s);
