@@ -15,6 +15,7 @@ static int cancel_run(const struct arguments *a, struct err *e)
     if (r < 0)
         return r;
     r = client_find_job(&c, a->values[0], &id, e);
+    (void)json_object_set_new(body, "by", json_string("command line"));
     if (r >= 0) {
         AUTO_FREE char *path = mem_printf("/api/jobs/%s/cancel", id);
         r = client_post(&c, path, body, &reply, e);

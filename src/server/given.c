@@ -31,6 +31,19 @@ static int parameters_read(struct request *r, const struct node *map, struct sta
     return 0;
 }
 
+static int by_read(const struct node *n, const char **ret_by, struct err *e)
+{
+    *ret_by = "API";
+    return n ? node_line(n, BY_MAX, ret_by, e) : 0;
+}
+
+int given_read_by(struct request *r, const char **ret_by, struct err *e)
+{
+    const char *const keys[] = {"by", NULL};
+    int code = r->json ? node_check_map(r->json, keys, e) : 0;
+    return code < 0 ? code : by_read(r->json ? node_get(r->json, "by") : NULL, ret_by, e);
+}
+
 int given_read(struct request *r, bool is_rerun, struct given *given, struct err *e)
 {
     const char *const keys[] = {"parameters", "by", "priority", is_rerun ? "from_failed" : NULL,
@@ -39,8 +52,8 @@ int given_read(struct request *r, bool is_rerun, struct given *given, struct err
     if (!r->json)
         return 0;
     int code = node_check_map(r->json, keys, e);
-    if (code >= 0 && node_get(r->json, "by"))
-        code = node_line(node_get(r->json, "by"), BY_MAX, &given->start.by, e);
+    if (code >= 0)
+        code = by_read(node_get(r->json, "by"), &given->start.by, e);
     if (code >= 0)
         code = priority_read(node_get(r->json, "priority"), given, e);
     if (code >= 0 && node_get(r->json, "from_failed"))
@@ -48,6 +61,7 @@ int given_read(struct request *r, bool is_rerun, struct given *given, struct err
     const struct node *map = node_get(r->json, "parameters");
     return code < 0 || !map ? code : parameters_read(r, map, &given->start, e);
 }
+
 void given_reply_started(struct request *r, struct id job_id, const char *name)
 {
     r->status = MHD_HTTP_ACCEPTED;

@@ -42,9 +42,12 @@ static int look_first(struct request *r, int (*then)(struct request *r, struct e
 static int cancel(struct request *r, struct err *e)
 {
     struct target *t = r->arg;
-    int code = job_state_is_final(t->job->status)
+    const char *by;
+    int code = given_read_by(r, &by, e);
+    if (code >= 0)
+        code = job_state_is_final(t->job->status)
                    ? E_NOTFOUND
-                   : engine_cancel(r->server->engine, t->id, "API", e);
+                   : engine_cancel(r->server->engine, t->id, by, e);
     if (code == E_NOTFOUND)
         return fail(e, E_STATE, "job '%s' has ended already", ID_TEXT(t->id));
     if (code < 0)

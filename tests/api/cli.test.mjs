@@ -282,6 +282,7 @@ test("the exit status of run --follow is the job's: 1 failed, 3 cancelled", asyn
   assert.equal(cancel.code, 0, cancel.stderr);
   const cancelled = await endless.ended;
   assert.equal(cancelled.code, 3, cancelled.stderr);
+  assert.match(cancelled.stdout, /cancelled after .*: cancelled by command line/);
   assertOneSentence(await run(["cancel", "latest"], { url }), 5, /has ended already/);
 });
 

@@ -102,11 +102,17 @@ test("a cancelled job ends with all its steps final and says who cancelled it", 
     await socket.opened;
     const job = await server.execute("d");
     await socket.next((m) => m.type === "job_log" && m.payload.message === "begun");
-    assert.equal((await server.post(`/api/jobs/${job}/cancel`)).status, 200);
+    for (const by of ["x".repeat(65), "two\nlines", " ", ["page"], ""]) {
+        const wrong = await server.post(`/api/jobs/${job}/cancel`, { by });
+        assert.deepEqual([wrong.status, wrong.body.field], [400, "by"], JSON.stringify(by));
+    }
+    assert.equal((await server.post(`/api/jobs/${job}/cancel`, { force: true })).status, 400);
+    assert.equal((await server.post(`/api/jobs/${job}/cancel`, { by: "the test" })).status, 200);
     await server.events(`job:${job}`, await server.beginning());
     const { body: tree } = await server.get(`/api/jobs/${job}/tree`);
     assert.equal(tree.status, "cancelled");
-    assert.match(tree.cause, /cancelled by/);
+    assert.equal(tree.cause, "cancelled by the test");
+    assert.ok(tree.logs.some(({ message }) => message === "cancel asked for by the test"));
     assert.deepEqual(tree.steps.map((s) => s.status), ["cancelled", "cancelled"]);
     const again = await server.post(`/api/jobs/${job}/cancel`);
     assert.equal(again.status, 409);
