@@ -56,6 +56,8 @@ const struct command backup_command = {
         "COPY is one file, a SQLite database: everything that was committed when the copying\n"
         "began. It is checked before it gets its name. To restore it, make it the file\n"
         "tailrace.db of an empty folder and start the server with --data on that folder.",
+    .examples = "backup monday.db\n"
+                "backup --data /var/lib/tailrace /srv/copies/monday.db",
     .options = options,
     .values_min = 1,
     .values_max = 1,

@@ -35,6 +35,8 @@ const struct command cancel_command = {
     .help =
         "JOB is an id, the first 8 or more characters of one, or 'latest'. A job that is over\n"
         "already is an error (status 5).",
+    .examples = "cancel latest\n"
+                "cancel 01a22014",
     .options = cancel_options,
     .values_min = 1,
     .values_max = 1,

@@ -29,6 +29,7 @@ struct command {
     const char *arguments; /* for the usage line: "JOB", "FILE..." or "" */
     const char *summary;   /* one line */
     const char *help;      /* further paragraphs after the options, or NULL */
+    const char *examples;  /* command lines to copy, a line each */
     const struct option *options;
     int values_min, values_max; /* how many arguments that are no options; max -1: any */
     int (*run)(const struct arguments *a, struct err *e);
@@ -43,7 +44,8 @@ struct command {
 
 /* All commands, NULL at the end (main.c). */
 extern const struct command *const commands[];
-const struct command *command_find(const char *name); /* or NULL */
+const struct command *command_find(const char *name);         /* or NULL */
+CHECKED int command_unknown(const char *word, struct err *e); /* E_INVAL, and the nearest one */
 
 /* Prints the overview, or the help of one command, on stdout. */
 void command_help_all(void);

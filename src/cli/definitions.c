@@ -72,6 +72,8 @@ const struct command definitions_command = {
     .name = "definitions",
     .arguments = "",
     .summary = "list what can be run",
+    .examples = "definitions\n"
+                "definitions --json --server http://jobs.example.org:8085",
     .options = definitions_options,
     .run = definitions_run,
 };

@@ -154,6 +154,8 @@ const struct command log_command = {
     .summary = "in a step: write a line to its log",
     .help = "Without TEXT each line of standard input becomes a line, as it comes.\n"
             "The server and the task are those of the command that it is called from.",
+    .examples = "log \"ten files are new\"\n"
+                "log --level warn \"one file is missing\"",
     .options = log_options,
     .values_min = 0,
     .values_max = -1,
@@ -174,6 +176,7 @@ const struct command progress_command = {
     .arguments = "TEXT",
     .summary = "in a step: say how far it is",
     .help = "TEXT is for people: \"12/40\", \"40 %\". The newest one is shown.",
+    .examples = "progress 12/40",
     .options = no_options,
     .values_min = 1,
     .values_max = 1,
@@ -214,6 +217,9 @@ const struct command output_command = {
     .name = "output",
     .arguments = "NAME=VALUE...",
     .summary = "in a step: set outputs for the steps after it",
+    .help = "NAME is a-z, 0-9 and _, the first a letter. Steps after it have the value as\n"
+            "{steps.STEP.NAME} in their config, and as the variable STEP_<STEP>_<NAME>.",
+    .examples = "output version=1.4.2 files=12",
     .options = no_options,
     .values_min = 1,
     .values_max = -1,
@@ -231,6 +237,7 @@ const struct command spawn_command = {
     .summary = "in a step: add a task to it",
     .help = "The task runs the step's command with ITEM=KEY. A key that the step has already\n"
             "is an error (status 5).",
+    .examples = "spawn articles/one.txt",
     .options = no_options,
     .values_min = 1,
     .values_max = 1,

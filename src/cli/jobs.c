@@ -90,6 +90,8 @@ const struct command jobs_command = {
     .name = "jobs",
     .arguments = "",
     .summary = "list jobs, the newest first",
+    .examples = "jobs --status failed\n"
+                "jobs --limit 5 --json",
     .options = jobs_options,
     .run = jobs_run,
 };

@@ -59,6 +59,9 @@ const struct command logs_command = {
             "job itself. With --follow the exit status is the job's outcome: 0 completed, 1 "
             "failed,\n"
             "3 cancelled; 130 after Ctrl-C.",
+    .examples = "logs latest\n"
+                "logs latest --follow --step crawl\n"
+                "logs 01a22014 --level warn",
     .options = logs_options,
     .values_min = 1,
     .values_max = 1,

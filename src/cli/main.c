@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/fault.h"
-#include "base/text.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
 
@@ -17,17 +16,6 @@ const struct command *const commands[] = {
     &backup_command, &log_command,     &progress_command, &output_command,
     &spawn_command,  &version_command, &help_command,     NULL,
 };
-
-static int fail_command(const char *word, struct err *e)
-{
-    const char *names[ARRAY_LEN(commands)] = {NULL};
-    for (size_t i = 0; commands[i]; i++)
-        names[i] = commands[i]->name;
-    const char *nearest = text_nearest(word, names);
-    if (nearest)
-        return fail(e, E_INVAL, "there is no command '%s'; did you mean '%s'?", word, nearest);
-    return fail(e, E_INVAL, "there is no command '%s'; `tailrace help` lists them", word);
-}
 
 static int command_run(const struct command *c, int argc, char **argv, struct err *e)
 {
@@ -78,7 +66,7 @@ static int program_run(int argc, char **argv, struct err *e)
     if (argc < 2)
         return fail(e, E_INVAL, "which command? `tailrace help` lists them");
     const struct command *c = command_find(argv[1]);
-    return c ? command_run(c, argc - 1, argv + 1, e) : fail_command(argv[1], e);
+    return c ? command_run(c, argc - 1, argv + 1, e) : command_unknown(argv[1], e);
 }
 
 int main(int argc, char **argv)

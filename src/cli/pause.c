@@ -37,6 +37,7 @@ const struct command pause_command = {
     .help = "Its jobs start by hand only until `tailrace resume`, also after a restart. A job "
             "that\n"
             "runs is not touched. A definition without a schedule is an error (status 5).",
+    .examples = "pause every-night",
     .options = pause_options,
     .values_min = 1,
     .values_max = 1,
@@ -48,6 +49,7 @@ const struct command resume_command = {
     .arguments = "DEFINITION",
     .summary = "let a paused schedule go on",
     .help = "Times that passed meanwhile have no jobs.",
+    .examples = "resume every-night",
     .options = pause_options,
     .values_min = 1,
     .values_max = 1,

@@ -37,6 +37,8 @@ const struct command rerun_command = {
         "With --from-failed the steps that completed are taken over, with their outputs, and\n"
         "those that failed, were cancelled, or waited for such, run.\n"
         "\n" START_HELP,
+    .examples = "rerun latest --follow\n"
+                "rerun latest --from-failed -p pages=50",
     .options = rerun_options,
     .values_min = 1,
     .values_max = 1,

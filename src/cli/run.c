@@ -26,6 +26,9 @@ const struct command run_command = {
     .arguments = "DEFINITION",
     .summary = "run a job definition",
     .help = START_HELP,
+    .examples = "run hello --follow\n"
+                "run hello -p who=you -p times=2\n"
+                "run hello --priority 10",
     .options = run_options,
     .values_min = 1,
     .values_max = 1,

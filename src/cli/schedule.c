@@ -75,13 +75,9 @@ static const struct option schedule_options[] = {
      .letter = 'z',
      .value = "NAME",
      .fallback = "UTC",
-     .help = "whose clocks it goes by, such as Europe/Berlin (default UTC)"},
+     .help = "whose clocks it goes by, such as Europe/Berlin"},
     {.name = "from", .value = "TIME", .help = "after this time (default now)"},
-    {.name = "count",
-     .letter = 'n',
-     .value = "N",
-     .fallback = "10",
-     .help = "so many times (default 10)"},
+    {.name = "count", .letter = 'n', .value = "N", .fallback = "10", .help = "so many times"},
     {.name = "json", .help = "one JSON string a line, UTC"},
     {0},
 };
@@ -95,6 +91,8 @@ const struct command schedule_command = {
         "@monthly, @yearly. A time that clocks are set forward over is due at that moment;\n"
         "one that comes twice is due at the first; with a star in the hours it goes by the\n"
         "time that passes.",
+    .examples = "schedule \"30 9 * * mon-fri\" --timezone Europe/Berlin\n"
+                "schedule @monthly --count 12 --from 2027-01-01T00:00:00Z",
     .options = schedule_options,
     .values_min = 1,
     .values_max = 1,

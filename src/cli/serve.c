@@ -263,6 +263,9 @@ const struct command serve_command = {
     .name = "serve",
     .arguments = "",
     .summary = "run the server",
+    .examples = "serve\n"
+                "serve --data /var/lib/tailrace --definitions /etc/tailrace/definitions\n"
+                "serve --max-jobs 8 --pool database=2 --keep-age 30d --min-free 1GiB",
     .options = serve_options,
     .help =
         "A flag wins over the environment, that over the file, that over the default.\n"

@@ -165,6 +165,8 @@ const struct command show_command = {
     .arguments = "JOB",
     .summary = "say how a job and its steps are",
     .help = "JOB is an id, the first 8 or more characters of one, or 'latest'.",
+    .examples = "show latest\n"
+                "show 01a22014 --json",
     .options = show_options,
     .values_min = 1,
     .values_max = 1,

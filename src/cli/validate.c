@@ -62,12 +62,18 @@ static int file_validate(const char *path, struct err *e)
 
 static int validate_run(const struct arguments *a, struct err *e)
 {
+    int status = 0;
     for (int i = 0; i < a->value_count; i++) {
-        int r = file_validate(a->values[i], e);
-        if (r < 0)
-            return r;
+        struct err wrong = {0};
+        int r = file_validate(a->values[i], &wrong);
+        if (r >= 0)
+            continue;
+        if (status < 0)
+            fprintf(stderr, "tailrace: %s\n", e->text);
+        *e = wrong;
+        status = r;
     }
-    return 0;
+    return status;
 }
 
 const struct command validate_command = {
@@ -75,8 +81,9 @@ const struct command validate_command = {
     .arguments = "FILE...",
     .summary = "check definition files; needs no server",
     .help =
-        "Files that end in .json are read as JSON, all others as YAML. The first wrong file\n"
-        "ends it: exit status 2, and one sentence with file, line and column on stderr.",
+        "Files that end in .json are read as JSON, all others as YAML. Of each wrong file one\n"
+        "sentence with file, line and column goes to stderr, and the exit status is 2.",
+    .examples = "validate definitions/*.yaml",
     .values_min = 1,
     .values_max = -1,
     .run = validate_run,

@@ -15,5 +15,6 @@ const struct command version_command = {
     .name = "version",
     .arguments = "",
     .summary = "print the version",
+    .examples = "version",
     .run = version_run,
 };

@@ -187,6 +187,28 @@ test("help names every command, and each command explains itself", async () => {
     assert.equal(help.code, 0);
     assert.match(help.stdout, new RegExp(`^usage: tailrace ${name}`, "m"));
     assert.equal((await run([name, "--help"])).stdout, help.stdout);
+    assert.match(help.stdout, /^  -h, --help +print this$/m);
+    assert.match(help.stdout, new RegExp(`^examples:\n(  tailrace ${name}( .*)?\n)+$`, "m"));
+  }
+  assertOneSentence(await run(["help", "shedule"]), 2, /there is no command 'shedule'; did you mean 'schedule'\?/);
+});
+
+test("the options of a command stand in a column, and its examples are command lines that it takes", async (t) => {
+  const dir = await folder(t);
+  await fs.mkdir(path.join(dir, "definitions"));
+  await fs.writeFile(path.join(dir, "definitions/lines.yaml"), definitions.lines);
+  const overview = (await run(["help"])).stdout;
+  for (const [, name] of overview.matchAll(/^  (\w+) {2,}/gm)) {
+    const help = (await run(["help", name])).stdout;
+    const columns = [...help.matchAll(/^ {2}(?:-\w,|   ) --.*? {2,}(?=\S)/gm)].map(([left]) => left.length);
+    assert.ok(columns.length > 0 && columns.every((column) => column === columns[0]), help);
+    for (const [, line] of help.matchAll(/^  tailrace (.*)$/gm)) {
+      const known = [...help.matchAll(/(?<= )--?[\w-]+/g)].map(([option]) => option);
+      for (const [option] of line.matchAll(/(?<= )--?[a-z][\w-]*/g)) assert.ok(known.includes(option), line);
+      if (name === "serve") continue; // would go on
+      const script = spawn("sh", ["-c", `"${binary}" ${line}`], { cwd: dir, env: { ...process.env, TAILRACE_URL: "http://127.0.0.1:1" } });
+      assert.notEqual((await once(script, "close"))[0], 2, line);
+    }
   }
 });
 
@@ -230,9 +252,9 @@ test("validate says what is right, and names the place of what is wrong", async 
   const one = await run(["validate", good]);
   assert.equal(one.stdout, `${good}: definition 'lines' is valid: 2 steps\n`);
   assert.equal(one.code, 0);
-  const two = await run(["validate", good, bad, path.join(dir, "never-reached.yaml")]);
+  const two = await run(["validate", path.join(dir, "none.yaml"), good, bad]);
   assert.equal(two.stdout, one.stdout);
-  assert.match(two.stderr, /^tailrace: \S+bad\.yaml:7:\d+: .*log_cuont.*log_count.*\n$/);
+  assert.match(two.stderr, /^tailrace: there is no file \S+none\.yaml\ntailrace: \S+bad\.yaml:7:\d+: .*log_cuont.*log_count.*\n$/);
   assert.equal(two.code, 2);
   assertOneSentence(await run(["validate", path.join(dir, "none.yaml")]), 4, /there is no file/);
 });
