@@ -19,6 +19,7 @@
 #define DEFAULT_DEFINITIONS "definitions"
 #define DEFAULT_HEARTBEAT "20"
 #define DEFAULT_MAX_JOBS "0"
+#define DEFAULT_MAX_FAMILY "1000"
 #define DEFAULT_MIN_FREE "256MiB"
 
 enum { HEARTBEAT_MAX_S = 600 };
@@ -44,6 +45,12 @@ static const struct option serve_options[] = {
      .value = "N",
      .environment = "TAILRACE_MAX_JOBS",
      .help = "so many jobs run at once, the others wait (default 0: no limit)"},
+    {.name = "max-family",
+     .value = "N",
+     .environment = "TAILRACE_MAX_FAMILY",
+     .help =
+         "so many jobs may come of one by steps that start jobs (default " DEFAULT_MAX_FAMILY
+         "; 0: no limit)"},
     {.name = "keep-age",
      .value = "TIME",
      .environment = "TAILRACE_KEEP_AGE",
@@ -103,9 +110,10 @@ static int file_read(const char *path, struct buf *out, struct err *e)
 static int config_read(struct node_tree *tree, const char *path, const struct node **ret_root,
                        struct err *e)
 {
-    static const char *const keys[] = {"listen",   "data",     "definitions", "heartbeat",
-                                       "max-jobs", "keep-age", "keep-jobs",   "keep-bytes",
-                                       "min-free", "pools",    "log-format",  NULL};
+    static const char *const keys[] = {"listen",     "data",       "definitions", "heartbeat",
+                                       "max-jobs",   "max-family", "keep-age",    "keep-jobs",
+                                       "keep-bytes", "min-free",   "pools",       "log-format",
+                                       NULL};
     AUTO_BUF text = BUF_INIT(LIMIT_DEFINITION_BYTES);
     bool json = str_ends(str_of(path), STR(".json"));
     int r = file_read(path, &text, e);
@@ -177,14 +185,25 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int jobs_setting(const struct arguments *a, const struct node *config, const char *name,
+                        const char *fallback, int64_t *ret_number, struct err *e)
+{
+    const char *text;
+    int r = setting(a, config, name, fallback, &text, e);
+    if (r >= 0 && !str_to_int(str_of(text), 0, INT32_MAX, ret_number))
+        return fail_field(e, E_INVAL, name, "%s is a number of jobs, 0 for no limit, not '%s'",
+                          name, text);
+    return r;
+}
+
 /* How long jobs that have ended are kept. */
 static int keep_options_read(const struct arguments *a, const struct node *config,
                              struct keep *keep, struct err *e)
 {
-    const char *age, *jobs, *bytes;
+    const char *age, *bytes;
     int r = setting(a, config, "keep-age", "0", &age, e);
     if (r >= 0)
-        r = setting(a, config, "keep-jobs", "0", &jobs, e);
+        r = jobs_setting(a, config, "keep-jobs", "0", &keep->jobs, e);
     if (r >= 0)
         r = setting(a, config, "keep-bytes", "0", &bytes, e);
     if (r < 0)
@@ -192,9 +211,6 @@ static int keep_options_read(const struct arguments *a, const struct node *confi
     if (!quantity_parse_duration(str_of(age), &keep->age_ms))
         return fail_field(e, E_INVAL, "keep-age",
                           "keep-age is a duration such as 30d, 0 for no limit, not '%s'", age);
-    if (!str_to_int(str_of(jobs), 0, INT32_MAX, &keep->jobs))
-        return fail_field(e, E_INVAL, "keep-jobs",
-                          "keep-jobs is a number of jobs, 0 for no limit, not '%s'", jobs);
     if (!quantity_parse_size(str_of(bytes), &keep->bytes))
         return fail_field(e, E_INVAL, "keep-bytes",
                           "keep-bytes is a size such as 20GiB, 0 for no limit, not '%s'",
@@ -205,8 +221,8 @@ static int keep_options_read(const struct arguments *a, const struct node *confi
 static int options_read(const struct arguments *a, const struct node *config,
                         struct server_options *o, struct err *e)
 {
-    const char *heartbeat, *most, *least;
-    int64_t seconds, max_jobs;
+    const char *heartbeat, *least;
+    int64_t seconds, max_jobs, max_family;
     int r = setting(a, config, "listen", DEFAULT_LISTEN, &o->listen, e);
     if (r >= 0)
         r = setting(a, config, "data", DEFAULT_DATA, &o->data, e);
@@ -217,7 +233,9 @@ static int options_read(const struct arguments *a, const struct node *config,
     if (r >= 0)
         r = setting(a, config, "heartbeat", DEFAULT_HEARTBEAT, &heartbeat, e);
     if (r >= 0)
-        r = setting(a, config, "max-jobs", DEFAULT_MAX_JOBS, &most, e);
+        r = jobs_setting(a, config, "max-jobs", DEFAULT_MAX_JOBS, &max_jobs, e);
+    if (r >= 0)
+        r = jobs_setting(a, config, "max-family", DEFAULT_MAX_FAMILY, &max_family, e);
     if (r >= 0)
         r = setting(a, config, "min-free", DEFAULT_MIN_FREE, &least, e);
     if (r < 0)
@@ -226,15 +244,13 @@ static int options_read(const struct arguments *a, const struct node *config,
         return fail_field(e, E_INVAL, "heartbeat",
                           "heartbeat is a number of seconds from 1 to %d, not '%s'",
                           HEARTBEAT_MAX_S, heartbeat);
-    if (!str_to_int(str_of(most), 0, INT32_MAX, &max_jobs))
-        return fail_field(e, E_INVAL, "max-jobs",
-                          "max-jobs is a number of jobs, 0 for no limit, not '%s'", most);
     if (!quantity_parse_size(str_of(least), &o->min_free_bytes) ||
         o->min_free_bytes > INT64_MAX / 2)
         return fail_field(e, E_INVAL, "min-free",
                           "min-free is a size such as 1GiB, 0 for none, not '%s'", least);
     o->heartbeat_ms = seconds * 1000;
     o->max_jobs = (int)max_jobs;
+    o->max_family = (int)max_family;
     r = keep_options_read(a, config, &o->keep, e);
     if (r >= 0)
         r = log_format_read(a, config, &o->log_json, e);

@@ -36,9 +36,10 @@ void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pool
     places_limit(&g->places, max_jobs, pools);
 }
 
-void engine_catalog(struct engine *g, const struct catalog *catalog)
+void engine_catalog(struct engine *g, const struct catalog *catalog, int max_family)
 {
     g->catalog = catalog;
+    g->max_family = max_family;
 }
 
 void engine_hold(struct engine *g, bool held)
@@ -109,18 +110,9 @@ int engine_rerun(struct engine *g, const struct job_row *row, const struct start
     return 0;
 }
 
-static struct job *find_job(const struct engine *g, struct id job_id)
-{
-    LIST_EACH (&g->jobs, struct job, link, job) {
-        if (id_eq(job->row.id, job_id) && !job_state_is_final(job->row.status))
-            return job;
-    }
-    return NULL;
-}
-
 int engine_cancel(struct engine *g, struct id job_id, const char *who, struct err *e)
 {
-    struct job *job = find_job(g, job_id);
+    struct job *job = job_find(g, job_id);
     if (!job)
         return fail(e, E_NOTFOUND, "job %s is not running", ID_TEXT(job_id));
     job_cancel(job, who);
@@ -172,7 +164,7 @@ struct engine_figures engine_figures(const struct engine *g)
 
 bool engine_is_active(const struct engine *g, struct id job_id)
 {
-    return find_job(g, job_id) != NULL;
+    return job_find(g, job_id) != NULL;
 }
 
 void engine_on_drained(struct engine *g)
@@ -263,6 +255,8 @@ void engine_free(struct engine *g)
         return;
     LIST_EACH (&g->jobs, struct job, link, job)
         job_free(job);
+    map_done(&g->by_id);
+    map_done(&g->by_task);
     places_done(&g->places);
     uv_close((uv_handle_t *)&g->due_timer, on_due_timer_closed);
 }

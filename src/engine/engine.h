@@ -18,8 +18,9 @@ CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writ
  * limit. Before engine_recover(); `pools` lives as long as the engine. */
 void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pools);
 
-/* Where the definitions of jobs are that steps of type `job` start; lives as long. */
-void engine_catalog(struct engine *g, const struct catalog *catalog);
+/* Where the definitions of jobs are that steps of type `job` start; lives as long. So many such
+ * jobs may come of one that somebody started, in all; 0: no limit. */
+void engine_catalog(struct engine *g, const struct catalog *catalog, int max_family);
 
 /* While it is held new jobs wait, and those that run go on. */
 void engine_hold(struct engine *g, bool held);

@@ -100,6 +100,7 @@ struct job *job_new(struct engine *g, struct definition *d, struct id id)
     for (int i = 0; i < d->step_count; i++)
         step_init(&job->steps[i], job, i);
     list_add(&g->jobs, &job->link);
+    map_set(&g->by_id, ID_KEY(id), job);
     return job;
 }
 
@@ -139,6 +140,7 @@ void job_free(struct job *job)
     for (int i = 0; i < job->step_count; i++)
         step_done(&job->steps[i]);
     list_remove(&job->link);
+    map_remove(&job->engine->by_id, ID_KEY(job->row.id));
     list_remove(&job->link_dirty);
     list_remove(&job->link_due);
     deadline_clear(&job->engine->deadlines, &job->deadline);
@@ -153,6 +155,12 @@ void job_free(struct job *job)
     free(job->waits_for);
     definition_free(job->definition);
     free(job);
+}
+
+struct job *job_find(const struct engine *g, struct id id)
+{
+    struct job *job = map_get(&g->by_id, ID_KEY(id));
+    return job && !job_state_is_final(job->row.status) ? job : NULL;
 }
 
 /* ---- which steps may start ---- */

@@ -28,6 +28,7 @@
 #include "base/deadline.h"
 #include "base/keyset.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/mask.h"
 #include "engine/engine.h"
 #include "engine/places.h"
@@ -37,7 +38,10 @@ struct engine {
     const struct catalog *catalog; /* NULL: steps can start no jobs */
     struct store *store;
     struct writer *writer;
-    struct list jobs;       /* struct job.link */
+    struct list jobs;   /* struct job.link */
+    struct map by_id;   /* the same */
+    struct map by_task; /* of them, those that have not ended, by the task that started them */
+    int max_family;
     struct list dirty_jobs; /* rows to write with the batch that is being filled */
     struct list dirty_steps;
     struct list due_jobs; /* to be looked at in the next turn: job_advance(), step_advance() */
@@ -141,8 +145,10 @@ struct task {
 struct job {
     struct engine *engine;
     struct list link, link_dirty, link_due;
-    bool awaited;        /* subjob.c: its task does not run again yet */
-    struct task *parent; /* subjob.c: whose child it is, while that waits for it */
+    /* subjob.c */
+    bool awaited;            /* its task does not run again yet */
+    struct task *parent;     /* whose child it is, while that waits for it */
+    struct id parent_job_id; /* the job of that task; none: nobody's */
     struct definition *definition;
     struct job_row row; /* texts: the definition's, or those below */
     char *parameters;   /* JSON object */
@@ -172,7 +178,8 @@ struct job {
 struct job *job_new(struct engine *g, struct definition *d, struct id id);
 void job_set_started_by(struct job *job, const char *started_by); /* copied; NULL: unknown */
 void job_free(struct job *job);
-void job_is_due(struct job *job); /* job_advance() in the next turn */
+struct job *job_find(const struct engine *g, struct id id); /* NULL: it has ended */
+void job_is_due(struct job *job);                           /* job_advance() in the next turn */
 void job_advance(struct job *job);
 void job_begin(struct job *job); /* it has a place */
 void job_cancel(struct job *job, const char *who);
@@ -302,7 +309,8 @@ bool subjob_stop(struct task *t);                                      /* as job
 void subjob_forget(struct task *t); /* a task that waits is cancelled: so is the job it had */
 void subjob_detach(struct task *t); /* they know each other no more */
 
-/* Which jobs that an earlier server left must not end before their tasks run again. */
+/* Who started the jobs that an earlier server left, and which of them must not end before their
+ * tasks run again. */
 CHECKED int subjobs_recover(struct engine *g, struct store_reader *r, struct err *e);
 void subjob_ended(struct job *job, enum job_state outcome, const char *cause);
 
@@ -374,6 +382,9 @@ void record_job_cause(struct job *job, const char *cause);
 
 /* What a pending job waits for, words that follow "waits for"; copied. Told when it is news. */
 void record_job_waits(struct job *job, const char *text);
+
+/* One more job has come of it. */
+void record_family_grows(struct job *job);
 
 /* The first event and rows of a new job. */
 void record_job_created(struct job *job);

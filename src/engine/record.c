@@ -427,6 +427,12 @@ void record_job_created(struct job *job)
     FAULT_KILLS(ENGINE_JOB_CREATED);
 }
 
+void record_family_grows(struct job *job)
+{
+    job->row.family++;
+    job_dirty(job);
+}
+
 /* ---- rows ---- */
 
 void engine_on_closing(struct engine *g, struct batch *b)

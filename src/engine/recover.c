@@ -212,6 +212,7 @@ static int recover_job(struct engine *g, struct store_reader *r, const struct jo
     job->row.lines = row->lines;
     job->row.bytes = row->bytes;
     job->row.priority = row->priority;
+    job->row.family = row->family;
     job->row.waits_for = job->waits_for = mem_strdup(row->waits_for);
     job_set_started_by(job, row->started_by);
     job->row.cause = job->cause = mem_strdup(row->cause);

@@ -13,18 +13,23 @@
 
 static struct job *job_of_task(const struct task *t)
 {
-    LIST_EACH (&t->step->job->engine->jobs, struct job, link, job)
-        if (id_eq(job->row.parent_id, t->row.id) && !job_state_is_final(job->row.status))
-            return job;
-    return NULL;
+    return map_get(&t->step->job->engine->by_task, ID_KEY(t->row.id));
 }
 
-static int depth_of(const struct job *job)
+/* The job that somebody started, from which this one came, and how deep that is. */
+static struct job *root_of(struct job *job, int *ret_depth)
 {
-    int depth = 0;
-    for (; job->parent; job = job->parent->step->job)
-        depth++;
-    return depth;
+    struct job *above;
+    for (*ret_depth = 0; (above = job_find(job->engine, job->parent_job_id)); job = above)
+        (*ret_depth)++;
+    return job;
+}
+
+/* The job of a task, which is not that of an attempt before. */
+static void adopt(struct job *job, struct id parent_job_id)
+{
+    job->parent_job_id = parent_job_id;
+    map_set(&job->engine->by_task, ID_KEY(job->row.parent_id), job);
 }
 
 static void attach(struct task *t, struct job *job, char ret_id[ID_TEXT_LEN + 1])
@@ -36,20 +41,38 @@ static void attach(struct task *t, struct job *job, char ret_id[ID_TEXT_LEN + 1]
     id_format(job->row.id, ret_id);
 }
 
+/* Whether one more job may come of this one. */
+static int family_check(const struct engine *g, const struct job *root, int depth,
+                        const char *wanted, struct err *e)
+{
+    if (depth + 1 > LIMIT_JOB_DEPTH)
+        return fail(e, E_LIMIT,
+                    "jobs may start jobs %d deep, this would be one more: does '%s' "
+                    "lead to itself?",
+                    LIMIT_JOB_DEPTH, wanted);
+    if (g->max_family && root->row.family >= g->max_family)
+        return fail(e, E_LIMIT,
+                    "%d jobs have come of job %s, more may not (serve --max-family %d): does "
+                    "'%s' lead to itself?",
+                    root->row.family, root->id_text, g->max_family, wanted);
+    return 0;
+}
+
 int subjob_start(struct task *t, const struct worker_job *wanted, char ret_id[ID_TEXT_LEN + 1],
                  struct err *e)
 {
     struct job *parent = t->step->job, *job = job_of_task(t);
     struct engine *g = parent->engine;
+    int depth;
     if (job) {
         attach(t, job, ret_id);
         return 1;
     }
-    if (depth_of(parent) + 1 > LIMIT_JOB_DEPTH)
-        return fail(e, E_LIMIT,
-                    "jobs may start jobs %d deep, this would be one more: does '%s' "
-                    "lead to itself?",
-                    LIMIT_JOB_DEPTH, wanted->definition);
+    struct job *root = root_of(parent, &depth);
+    int r = family_check(g, root, depth, wanted->definition, e);
+    t->hopeless = r < 0;
+    if (r < 0)
+        return r;
     const struct catalog_entry *entry =
         g->catalog ? catalog_find(g->catalog, wanted->definition) : NULL;
     if (!entry)
@@ -62,9 +85,13 @@ int subjob_start(struct task *t, const struct worker_job *wanted, char ret_id[ID
                           .priority = &parent->row.priority,
                           .parent_id = t->row.id};
     struct id id;
-    int r = engine_execute(g, entry->definition, &start, &id, e);
-    if (r >= 0)
-        attach(t, job_of_task(t), ret_id);
+    r = engine_execute(g, entry->definition, &start, &id, e);
+    if (r < 0)
+        return r;
+    job = job_find(g, id);
+    adopt(job, parent->row.id);
+    attach(t, job, ret_id);
+    record_family_grows(root);
     FAULT_KILLS(ENGINE_SUBJOB_STARTED);
     return r;
 }
@@ -95,15 +122,11 @@ void subjob_forget(struct task *t)
         cancel(job, t);
 }
 
-static bool will_be_asked_for(const struct engine *g, const struct task_row *task)
+static bool is_opened(const struct job *job, struct id step_id)
 {
-    LIST_EACH (&g->jobs, struct job, link, job) {
-        if (!id_eq(job->row.id, task->job_id) || job_state_is_final(job->row.status))
-            continue;
-        for (int i = 0; i < job->step_count; i++)
-            if (id_eq(job->steps[i].row.id, task->step_id))
-                return job->steps[i].opened;
-    }
+    for (int i = 0; i < job->step_count; i++)
+        if (id_eq(job->steps[i].row.id, step_id))
+            return job->steps[i].opened;
     return false;
 }
 
@@ -117,8 +140,12 @@ int subjobs_recover(struct engine *g, struct store_reader *r, struct err *e)
         int code = store_get_task(r, job->row.parent_id, &a, &task, e);
         if (code < 0 && code != E_NOTFOUND)
             return code;
+        if (code < 0)
+            continue;
+        const struct job *parent = job_find(g, task->job_id);
+        adopt(job, task->job_id);
         job->awaited =
-            code >= 0 && !job_state_is_final(task->status) && will_be_asked_for(g, task);
+            parent && !job_state_is_final(task->status) && is_opened(parent, task->step_id);
     }
     return 0;
 }
@@ -133,6 +160,7 @@ void subjob_detach(struct task *t)
 void subjob_ended(struct job *job, enum job_state outcome, const char *cause)
 {
     struct task *t = job->parent;
+    map_remove(&job->engine->by_task, ID_KEY(job->row.parent_id));
     if (!t)
         return;
     FAULT_KILLS(ENGINE_SUBJOB_ENDED);

@@ -263,7 +263,7 @@ static int server_open(struct server *s, struct err *e)
     r = engine_new(&s->loop, s->store, s->writer, &s->engine, e);
     if (r < 0)
         return r;
-    engine_catalog(s->engine, s->catalog);
+    engine_catalog(s->engine, s->catalog, s->options->max_family);
     engine_limit(s->engine, s->options->max_jobs, &s->options->pools);
     r = open_definitions(s, e);
     if (r >= 0)

@@ -19,6 +19,7 @@ struct server_options {
     const char *definitions; /* folder, or NULL */
     int64_t heartbeat_ms;    /* to viewers, after so much silence */
     int max_jobs;            /* that run at once; 0: no limit */
+    int max_family;          /* that come of one, in all; 0: no limit */
     struct keep keep;        /* of jobs that have ended */
     int64_t min_free_bytes;  /* below it new jobs wait */
     struct pool_limits pools;

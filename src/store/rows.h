@@ -15,6 +15,7 @@ struct job_row {
     const char *parameters; /* JSON object, text to text */
     const char *started_by; /* who or what: "API", "schedule, due ..." */
     struct id parent_id;    /* the task that started it, of another job; none: nobody did */
+    int family;             /* so many jobs have come of it, of one that no task started */
     int priority;
     const char *pool;      /* in which it takes a place while it runs; NULL: none */
     const char *waits_for; /* while it is pending: "a place of pool ..." */

@@ -49,8 +49,8 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
                        "INSERT INTO jobs(id, definition_id, name, status, created_at,"
                        " started_at, completed_at, updated_at, error, cause, lines,"
                        " source_is_json, parameters, source, started_by, parent_id,"
-                       " priority, pool, waits_for,"
-                       " bytes, end_seq) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+                       " priority, pool, waits_for, family,"
+                       " bytes, end_seq) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
                        " ON CONFLICT(id) DO UPDATE SET"
                        " definition_id = excluded.definition_id, name = excluded.name,"
                        " status = excluded.status, created_at = excluded.created_at,"
@@ -62,7 +62,7 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
                        " parameters = excluded.parameters, source = excluded.source,"
                        " started_by = excluded.started_by,"
                        " priority = excluded.priority, pool = excluded.pool,"
-                       " waits_for = excluded.waits_for,"
+                       " waits_for = excluded.waits_for, family = excluded.family,"
                        " parent_id = excluded.parent_id, bytes = excluded.bytes,"
                        " end_seq = CASE WHEN excluded.end_seq = 0 OR end_seq = 0"
                        " THEN excluded.end_seq ELSE end_seq END RETURNING end_seq",
@@ -88,6 +88,7 @@ static int job_write(struct conn *c, struct job_row *row, uint64_t last_seq, str
     bind_number(&q, row->priority);
     bind_text(&q, row->pool);
     bind_text(&q, row->waits_for);
+    bind_number(&q, row->family);
     bind_number(&q, row->bytes);
     bind_number(&q, job_state_is_final(row->status) ? (int64_t)last_seq : 0);
     r = query_step(&q, e);

@@ -23,6 +23,7 @@ struct job_row *job_read(struct query *q, struct arena *a)
     row->priority = (int)column_number(q);
     row->pool = column_text(q, a);
     row->waits_for = column_text(q, a);
+    row->family = (int)column_number(q);
     row->bytes = column_number(q);
     row->end_seq = (uint64_t)column_number(q);
     return row;

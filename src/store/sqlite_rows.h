@@ -8,7 +8,7 @@
 #define JOB_COLUMNS                                                                            \
     "id, definition_id, name, status, created_at, started_at, completed_at, updated_at,"       \
     " error, cause, lines, source_is_json, parameters, source,"                                \
-    " started_by, parent_id, priority, pool, waits_for, bytes, end_seq"
+    " started_by, parent_id, priority, pool, waits_for, family, bytes, end_seq"
 #define STEP_COLUMNS                                                                           \
     "id, job_id, number, name, type, depends, status, started_at, completed_at, updated_at,"   \
     " error, cause, progress_text, pending, running, completed, failed, cancelled, lines,"     \

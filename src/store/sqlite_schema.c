@@ -15,8 +15,8 @@ enum {
     /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
      * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job; 7:
      * the garbage of jobs; 8: priorities, pools, and what a job waits for;
-     * 9: deliveries of webhooks */
-    FORMAT_VERSION = 9,
+     * 9: deliveries of webhooks; 10: how many jobs have come of a job */
+    FORMAT_VERSION = 10,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -59,6 +59,9 @@ enum {
     " target TEXT, body TEXT, attempts INTEGER NOT NULL, created_at INTEGER,"                  \
     " due_at INTEGER) WITHOUT ROWID;"
 
+/* What version 10 added. */
+#define FAMILY_COLUMN " family INTEGER NOT NULL DEFAULT 0"
+
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE journal(first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL,"
@@ -80,7 +83,7 @@ static const char schema[] =
     " completed_at INTEGER, updated_at INTEGER, error TEXT, cause TEXT,"
     " lines INTEGER NOT NULL, end_seq INTEGER NOT NULL, source_is_json INTEGER NOT NULL,"
     " parameters TEXT, source TEXT," STARTED_BY_COLUMN "," PARENT_COLUMN "," BYTES_COLUMN
-    "," PRIORITY_COLUMN "," POOL_COLUMN "," WAITS_FOR_COLUMN ");" ENDED_INDEX
+    "," PRIORITY_COLUMN "," POOL_COLUMN "," WAITS_FOR_COLUMN "," FAMILY_COLUMN ");" ENDED_INDEX
     "CREATE INDEX jobs_by_time ON jobs(created_at, id);"
     "CREATE INDEX jobs_by_status ON jobs(status, created_at, id);"
     "CREATE INDEX jobs_by_definition ON jobs(definition_id, created_at, id);"
@@ -166,8 +169,10 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
                       "; ALTER TABLE jobs ADD COLUMN" POOL_COLUMN
                       "; ALTER TABLE jobs ADD COLUMN" WAITS_FOR_COLUMN,
                       e);
-    if (r >= 0)
+    if (r >= 0 && from < 9)
         r = conn_exec(c, DELIVERIES_TABLE, e);
+    if (r >= 0)
+        r = conn_exec(c, "ALTER TABLE jobs ADD COLUMN" FAMILY_COLUMN, e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }
 

@@ -124,7 +124,7 @@ struct worker_host {
 
     /* Starts a job for a task and tells its id; 1 instead of 0 when the task had started it
      * before the server was restarted. The type's job_ended() says when it has ended.
-     * E_NOTFOUND, E_INVAL, E_LIMIT (LIMIT_JOB_DEPTH). */
+     * E_NOTFOUND, E_INVAL, E_LIMIT (LIMIT_JOB_DEPTH, --max-family). */
     int (*job_start)(struct worker_task *task, const struct worker_job *job,
                      char ret_id[ID_TEXT_LEN + 1], struct err *e);
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import nodeTest from "node:test";
-import { folder, serve } from "./server.mjs";
+import { command, folder, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 
@@ -103,6 +103,42 @@ test("a job for each item, and no place is needed where there is only one", asyn
     assert.match(steps.run.cause, /^1 of 3 items failed, the last one: 'b': job [0-9a-f-]{36} failed: step 'work': exit code 1$/);
     assert.equal((await childrenOf(server)).length, 3);
 });
+
+test("of one job only so many may come, by whichever roads", async (t) => {
+    const loop = "id: loop\nname: Loop\nsteps:\n  - { name: again, type: job, for_each: [a, b, c], parallel: 3, config: { definition: loop } }\n";
+    const { server, ended } = await stage(t, { "l.yaml": loop, "c.yaml": child("true"),
+        "p.yaml": parent(`    for_each: [${Array.from({ length: 21 }, (_, i) => i)}]\n    retry: { attempts: 2, backoff: 1h }\n`) }, { args: ["--max-family", "20"] });
+    const job = await server.execute("loop");
+    const { tree } = await ended(job);
+    assert.ok(tree.cause.endsWith(`: 20 jobs have come of job ${job}, more may not (serve --max-family 20): does 'loop' lead to itself?`), tree.cause);
+    const { body } = await server.get("/api/jobs?definition=loop&limit=100");
+    assert.deepEqual([body.jobs.length, new Set(body.jobs.map((j) => j.status)).size], [21, 1]);
+    const other = (await ended(await server.execute("parent"))).steps.run;
+    assert.deepEqual([other.child_summary.completed, other.child_summary.failed], [20, 1], "that one is another family, and does not try again what cannot become better");
+    for (const wrong of ["-1", "x", ""]) {
+        const { code, stderr } = await command(["serve", "--max-family", wrong]);
+        assert.deepEqual([code, stderr], [2, `tailrace: max-family is a number of jobs, 0 for no limit, not '${wrong}'\n`]);
+    }
+});
+
+for (const [what, count, args, cause] of [
+    ["how many have come of a job", 8, ["--max-family", "7"], /: 7 jobs have come of job /],
+    ["how deep they are", 9, ["--max-family", "0"], /: jobs may start jobs 8 deep, this would be one more/],
+])
+    test(`${what} is known after the server was killed`, async (t) => {
+        const data = await folder(t), file = path.join(data, "note");
+        const command = `echo begun; echo run >> ${file}; [ $(wc -l < ${file}) -ne 5 ] || exec sleep 1000`;
+        const loop = `id: loop\nname: Loop\nsteps:\n  - { name: hold, type: shell, config: { command: ${JSON.stringify(command)} } }\n  - { name: again, type: job, depends: [hold], config: { definition: loop } }\n`;
+        const options = { data, args, definitions: { "l.yaml": loop } };
+        const first = await serve(t, options);
+        const job = await first.execute("loop");
+        for (let i = 1, id = job; i < 5; i++) id = await begun(first, id, "hold");
+        await first.stop("SIGKILL");
+        const server = await serve(t, options);
+        await server.events(`job:${job}`, await server.beginning());
+        assert.match((await server.get(`/api/jobs/${job}`)).body.cause, cause);
+        assert.equal((await server.get("/api/jobs?definition=loop&limit=100")).body.jobs.length, count);
+    });
 
 for (const [how, signal] of [["killed", "SIGKILL"], ["stopped", "SIGTERM"]])
     test(`a server that is ${how} goes on with both, and starts nothing twice`, async (t) => {

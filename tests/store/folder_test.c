@@ -58,7 +58,7 @@ TEST(a_folder_of_an_older_format_gets_what_is_missing)
     case_fill(s, 5, 1);
     store_close(s);
     run_sql("ALTER TABLE jobs DROP COLUMN priority; ALTER TABLE jobs DROP COLUMN pool;"
-            "ALTER TABLE jobs DROP COLUMN waits_for;"
+            "ALTER TABLE jobs DROP COLUMN waits_for; ALTER TABLE jobs DROP COLUMN family;"
             "DROP TABLE garbage; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN bytes;"
             "ALTER TABLE steps DROP COLUMN bytes; ALTER TABLE jobs DROP COLUMN started_by;"
             " DROP TABLE schedules; DROP TABLE deliveries;"

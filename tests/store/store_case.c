@@ -153,8 +153,8 @@ static void dump_job(const struct job_row *j, struct buf *out)
         (long long)j->created_at_us, (long long)j->started_at_us, (long long)j->completed_at_us,
         (long long)j->updated_at_us, shown(j->error), shown(j->cause),
         (unsigned long long)j->lines, (unsigned long long)j->end_seq, ID_TEXT(j->parent_id));
-    buf_printf(out, "bytes %lld priority %d '%s' '%s'\n", (long long)j->bytes, j->priority,
-               shown(j->pool), shown(j->waits_for));
+    buf_printf(out, "bytes %lld priority %d '%s' '%s' family %d\n", (long long)j->bytes,
+               j->priority, shown(j->pool), shown(j->waits_for), j->family);
 }
 
 static void dump_ended(void *arg, const struct ended_job *job)

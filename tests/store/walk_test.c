@@ -109,6 +109,7 @@ static void walk_job_row(struct walk *w, struct batch *b, struct walk_job *job)
     job->row.started_by = any_word(w);
     job->row.parent_id = rng_below(&w->rng, 2) ? job->row.id : ID_NONE;
     job->row.priority = (int)rng_below(&w->rng, 3) - 1;
+    job->row.family = (int)rng_below(&w->rng, 3);
     job->row.pool = any_word(w);
     job->row.waits_for = any_word(w);
     batch_put_job(b, &job->row);

@@ -422,7 +422,7 @@ static void engine_begin(struct walk *w)
     engine_world_engine(&w->base);
     engine_limit(w->base.engine, OF_SERVER, &pools);
     w->catalog = catalog_new(w->base.writer);
-    engine_catalog(w->base.engine, w->catalog);
+    engine_catalog(w->base.engine, w->catalog, 0);
 }
 
 /* The catalog is of the writer, and so begins anew with it. */
