@@ -130,6 +130,7 @@ const stepOf = (step) => ({
     cause: step.cause || "",
     progress_text: step.progress_text || "",
     documents: step.documents || 0,
+    kill_at: step.kill_at || null,
     tasks: pick(step.child_summary, TASK_COUNTS),
     ...countsOf(step),
 });
@@ -216,6 +217,7 @@ function progressFold(draft, topic, payload) {
     step.tasks = Object.fromEntries(TASK_COUNTS.map((key) => [key, payload[key + "_jobs"] || 0]));
     step.progress_text = payload.progress_text || "";
     step.documents = payload.documents || 0;
+    step.kill_at = payload.kill_at || null;
     const { lines } = payload;
     if (lines && lines.total > step.total_logs) Object.assign(step, countsOf({ lines }));
 }

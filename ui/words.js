@@ -17,10 +17,18 @@ export function waitText({ waits_for: what }, place) {
     return what && (place ? "number " + count(place) + " in line for " : "waits for ") + what;
 }
 
-export function jobNote(job, place) {
+// How it goes with a step whose command was asked to end; "" of all others.
+export function stopText({ status, kill_at: at }, now) {
+    if (status !== "running" || !at) return "";
+    const left = Math.ceil((Date.parse(at) - now) / 1000);
+    return left > 0 ? "SIGKILL in " + left + " s" : "SIGKILL was sent";
+}
+
+export function jobNote(job, place, now) {
     if (job.status === "pending" && job.waits_for) return waitText(job, place);
     const active = job.steps.find((step) => step.status === "running");
-    if (active) return active.progress_text || active.name;
+    const stopping = job.steps.map((step) => stopText(step, now)).find(Boolean);
+    if (active) return stopping || active.progress_text || active.name;
     const done = job.steps.filter((step) => isFinal(step.status)).length;
     const documents = job.steps.reduce((sum, step) => sum + step.documents, 0);
     if (isFinal(job.status))

@@ -1,6 +1,7 @@
 /* host.c: what workers may ask for. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "engine/job.h"
@@ -52,6 +53,12 @@ static const char *host_token(struct worker_task *t)
     return errand_token(task_of(t));
 }
 
+static void host_stopping(struct worker_task *w, int64_t grace_ms)
+{
+    task_of(w)->kill_at_us = clock_wall_us() + grace_ms * 1000;
+    monitor_changed(step_of(w->step));
+}
+
 static void host_cost(struct worker_task *t, const struct cost *cost)
 {
     cost_add(&task_of(t)->step->cost, cost);
@@ -98,6 +105,7 @@ static void host_done(struct worker_task *w, enum job_state outcome, const char 
     ASSERT(job_state_is_final(outcome) && list_is_linked(&t->link));
     ASSERT(t->row.status == JOB_RUNNING); /* an attempt ends once */
     errand_end(t);
+    t->kill_at_us = 0;
     if (outcome == JOB_CANCELLED && !step->stopping && step->job->engine->stopping)
         outcome = JOB_PENDING;
     task_end(t, outcome, cause);
@@ -125,6 +133,7 @@ const struct worker_host engine_host = {
     .spawn = host_spawn,
     .keep = host_keep,
     .progress = host_progress,
+    .stopping = host_stopping,
     .cost = host_cost,
     .token = host_token,
     .done = host_done,

@@ -132,6 +132,7 @@ struct task {
     struct deadline deadline;   /* of this attempt, or when to try again */
     bool expired;               /* it took too long and was asked to end */
     bool hopeless;              /* to try again would change nothing */
+    int64_t kill_at_us;         /* it was asked to end; then what is left of it is killed */
     struct job *child;          /* subjob.c: the job that it started and waits for */
     char *item;                 /* fan.c */
     struct settings *settings;  /* with the item; NULL: the step's */

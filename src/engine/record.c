@@ -182,8 +182,12 @@ void record_progress(struct step *step)
     text_set(&step->told_text, secrets_mask_c(step->job, step->progress_text, &room));
     step->row.progress_text = step->told_text;
     step->row.documents = step->documents;
+    step->row.kill_at_us = 0;
+    LIST_EACH (&step->running, struct task, link, task)
+        step->row.kill_at_us = MAX(step->row.kill_at_us, task->kill_at_us);
     json_key_c(&j, "progress_text", step->told_text ? step->told_text : "");
     json_key_int(&j, "documents", step->documents);
+    json_key_time(&j, "kill_at", step->row.kill_at_us);
     tell_lines(step, &j);
     add_event(step->job, step, &event, (struct str){NULL, 0}, buf_str(&members));
     step_dirty(step);

@@ -83,6 +83,7 @@ static int write_step(struct store_reader *r, const struct step_row *s,
     json_key_c(j, "cause", s->cause ? s->cause : "");
     json_key_c(j, "progress_text", s->progress_text ? s->progress_text : "");
     json_key_int(j, "documents", s->documents);
+    json_key_time(j, "kill_at", s->kill_at_us);
     int code = write_summary(r, s, options->error_groups, j, e);
     if (code >= 0 && options->lines) {
         json_key_raw(j, "outputs", str_of(s->outputs ? s->outputs : "{}"));

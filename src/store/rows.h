@@ -51,6 +51,7 @@ struct step_row {
     int64_t documents;
     const char *outputs; /* JSON object, text to text; NULL: none */
     int64_t bytes;       /* as job_row.bytes */
+    int64_t kill_at_us;  /* as the newest step_progress told it, 0: nothing is being stopped */
 };
 
 /* A job that has ended, without its texts. */

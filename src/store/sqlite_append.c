@@ -118,6 +118,7 @@ static void bind_step_state(struct query *q, const struct step_row *row)
     bind_text(q, row->told_lines);
     bind_text(q, row->outputs);
     bind_number(q, row->bytes);
+    bind_number(q, row->kill_at_us);
 }
 
 /* Its number is one that no step has had whose tasks may still be there. */
@@ -129,10 +130,10 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
                        " started_at, completed_at, updated_at, error, cause, progress_text,"
                        " pending, running, completed, failed, cancelled, lines, debug, info,"
                        " warn, error_lines, documents, first_error, last_error, told_lines,"
-                       " outputs, bytes)"
+                       " outputs, bytes, kill_at)"
                        " VALUES((SELECT max(n) + 1 FROM (SELECT max(n) AS n FROM steps"
                        " UNION ALL SELECT max(step) FROM garbage)),"
-                       "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+                       "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
                        " ON CONFLICT(id) DO UPDATE SET job_id = excluded.job_id,"
                        " number = excluded.number, name = excluded.name,"
                        " type = excluded.type, depends = excluded.depends,"
@@ -147,7 +148,7 @@ static int step_write(struct conn *c, const struct step_row *row, struct err *e)
                        " error_lines = excluded.error_lines, documents = excluded.documents,"
                        " first_error = excluded.first_error, last_error = excluded.last_error,"
                        " told_lines = excluded.told_lines, outputs = excluded.outputs,"
-                       " bytes = excluded.bytes",
+                       " bytes = excluded.bytes, kill_at = excluded.kill_at",
                        e);
     if (r < 0)
         return r;
@@ -171,7 +172,8 @@ static int step_write_state(struct conn *c, const struct step_row *row, struct e
                    " updated_at = ?, error = ?, cause = ?, progress_text = ?, pending = ?,"
                    " running = ?, completed = ?, failed = ?, cancelled = ?, lines = ?,"
                    " debug = ?, info = ?, warn = ?, error_lines = ?, documents = ?,"
-                   " first_error = ?, last_error = ?, told_lines = ?, outputs = ?, bytes = ?"
+                   " first_error = ?, last_error = ?, told_lines = ?, outputs = ?, bytes = ?,"
+                   " kill_at = ?"
                    " WHERE id = ?",
                    e);
     if (r < 0)

@@ -56,6 +56,7 @@ struct step_row *step_read(struct query *q, struct arena *a)
     row->told_lines = column_text(q, a);
     row->outputs = column_text(q, a);
     row->bytes = column_number(q);
+    row->kill_at_us = column_number(q);
     return row;
 }
 

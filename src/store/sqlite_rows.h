@@ -13,7 +13,7 @@
     "id, job_id, number, name, type, depends, status, started_at, completed_at, updated_at,"   \
     " error, cause, progress_text, pending, running, completed, failed, cancelled, lines,"     \
     " debug, info, warn, error_lines, documents, first_error, last_error, told_lines,"         \
-    " outputs, bytes"
+    " outputs, bytes, kill_at"
 #define TASK_COLUMNS                                                                           \
     "t.id, s.job_id, s.id, t.n, t.key, t.payload, t.status, t.attempt, t.created_at,"          \
     " t.started_at, t.completed_at, t.cause"

@@ -15,8 +15,9 @@ enum {
     /* 2: events of type `system`; 3: steps know their first error; 4: schedules, and who
      * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job; 7:
      * the garbage of jobs; 8: priorities, pools, and what a job waits for;
-     * 9: deliveries of webhooks; 10: how many jobs have come of a job */
-    FORMAT_VERSION = 10,
+     * 9: deliveries of webhooks; 10: how many jobs have come of a job; 11: when what a step
+     * stops is killed */
+    FORMAT_VERSION = 11,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -62,6 +63,9 @@ enum {
 /* What version 10 added. */
 #define FAMILY_COLUMN " family INTEGER NOT NULL DEFAULT 0"
 
+/* What version 11 added. */
+#define KILL_AT_COLUMN " kill_at INTEGER NOT NULL DEFAULT 0"
+
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE journal(first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL,"
@@ -94,7 +98,7 @@ static const char schema[] =
     " error TEXT, cause TEXT, progress_text TEXT, pending INTEGER, running INTEGER,"
     " completed INTEGER, failed INTEGER, cancelled INTEGER, lines INTEGER, debug INTEGER,"
     " info INTEGER, warn INTEGER, error_lines INTEGER, documents INTEGER," STEP_INDEX_COLUMNS(
-        ",") "," OUTPUTS_COLUMN "," BYTES_COLUMN ");"
+        ",") "," OUTPUTS_COLUMN "," BYTES_COLUMN "," KILL_AT_COLUMN ");"
              "CREATE INDEX steps_by_job ON steps(job_id, number);"
 
              "CREATE TABLE tasks(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
@@ -171,8 +175,10 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
                       e);
     if (r >= 0 && from < 9)
         r = conn_exec(c, DELIVERIES_TABLE, e);
-    if (r >= 0)
+    if (r >= 0 && from < 10)
         r = conn_exec(c, "ALTER TABLE jobs ADD COLUMN" FAMILY_COLUMN, e);
+    if (r >= 0)
+        r = conn_exec(c, "ALTER TABLE steps ADD COLUMN" KILL_AT_COLUMN, e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }
 

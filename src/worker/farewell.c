@@ -100,6 +100,7 @@ void farewell_begin(struct farewell *f, struct worker_task *task, pid_t group, u
     f->begun_ms = uv_now(f->timer.loop);
     f->grace_ms = (uint64_t)grace_ms;
     f->told_every_ms = MAX(TELL_EVERY_MS, f->grace_ms / TELL_AT_MOST);
+    task->step->host->stopping(task, grace_ms);
     if (!f->grace_ms) {
         worker_log(task->step, task, LEVEL_WARN, "stopping: SIGKILL sent");
         f->over = true;

@@ -30,7 +30,8 @@ struct farewell {
 
 void farewell_init(struct farewell *f, uv_loop_t *loop);
 
-/* on_news(), later, whenever `over` or `looking` has changed. Once. */
+/* Tells the host when it is over. on_news(), later, whenever `over` or `looking` has changed.
+ * Once. */
 void farewell_begin(struct farewell *f, struct worker_task *task, pid_t group, uint64_t mark,
                     int64_t grace_ms, void (*on_news)(struct farewell *f));
 

@@ -101,6 +101,10 @@ struct worker_host {
     /* Says in words how far the step is ("62/100 pages"). */
     void (*progress)(struct worker_step *s, const char *text);
 
+    /* Says that the task was asked to end, and in how many milliseconds what is left of it is
+     * killed; told as `kill_at` of the step until done(). */
+    void (*stopping)(struct worker_task *task, int64_t grace_ms);
+
     /* Adds to what the step has used; the line that ends it tells. Before done(). */
     void (*cost)(struct worker_task *task, const struct cost *cost);
 

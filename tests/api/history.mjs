@@ -97,13 +97,14 @@ export class History {
         });
     }
 
-    progress(job, step, tasks, text, documents) {
+    progress(job, step, tasks, text, documents, kill_at = null) {
         const counts = Object.fromEntries(COUNTS.map((key) => [key + "_jobs", tasks[key] || 0]));
         return this.add("step_progress", job, step, {
             status: "running",
             ...counts,
             progress_text: text,
             documents,
+            kill_at,
             lines: told(lines(this.events, job.job_id, step.step_id, false)),
         });
     }
@@ -239,6 +240,7 @@ function stepTree(events, jobId, step, withLines) {
         ...outcome(moves(events, "step", step.step_id)),
         progress_text: progress?.progress_text ?? "",
         documents: progress?.documents ?? 0,
+        kill_at: progress?.kill_at ?? null,
         child_summary: Object.fromEntries(
             COUNTS.map((key) => [key, progress?.[key + "_jobs"] ?? 0]),
         ),
@@ -338,6 +340,7 @@ function* stepRoad(history, job, step, rand, burst) {
             { total, completed: i, pending: total - i },
             i + "/" + total + " done",
             i,
+            rand() < 0.1 ? "2026-11-27T12:00:05.000000Z" : null,
         );
     }
     const failed = rand() < 0.15;

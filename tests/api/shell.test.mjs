@@ -47,6 +47,11 @@ test("a cancel can be watched: a countdown, who survived, and that all are gone"
     assert.match(texts.at(-3), /^survived SIGTERM: .*\d+ \(sh\).*; SIGKILL sent$/);
     assert.match(texts.at(-2), /^stopped after 3\.\d s: all processes are gone$/);
     assert.match(texts.at(-1), /^cancelled after /);
+    const told = (await server.events(`job:${job}`, await server.beginning())).filter(({ type }) => type === "step_progress").map(({ payload }) => payload.kill_at);
+    const asked = body.logs.find(({ message }) => message.startsWith("cancel asked for")).timestamp;
+    const grace = Date.parse(told.find(Boolean)) - Date.parse(asked);
+    assert.ok(grace >= 2999 && grace < 4000, `killed ${grace} ms after the cancel`);
+    assert.deepEqual([told.at(-1), body.steps[0].kill_at], [null, null], "and nothing is when it has ended");
 });
 
 for (const pty of [true, false])

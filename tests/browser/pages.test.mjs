@@ -226,6 +226,12 @@ steps:
         return s && s < most && s;
     }, most);
     assert.ok((await left(await left(3601))) > 3000, "it counts down");
+    const { body: tree } = await server.get(`/api/jobs/${job}/tree?lines=1`);
+    const grace = Date.parse(tree.steps[0].kill_at) - Date.parse(tree.logs.at(-1).timestamp);
+    assert.ok(grace >= 3600e3 && grace < 3610e3, `${grace} ms after the newest line of the job`);
+    const other = await page(t, server);
+    await until(other, () => /^SIGKILL in 3\d\d\d s$/.test(document.querySelector(".card-said")?.innerText));
+    clean(other);
     await writeFile(go, "");
     await until(reader, () => document.querySelector(".job-head .label").dataset.status === "cancelled");
     assert.match(await reader.innerText(".job-why"), /^cancelled by /);

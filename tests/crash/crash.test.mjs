@@ -248,6 +248,7 @@ for (const signal of ["SIGKILL", "SIGTERM"])
         assert.equal(tree.status, "cancelled");
         assert.equal(tree.cause, "cancelled by API");
         assert.deepEqual(tree.steps.map((s) => s.status), ["cancelled", "cancelled"]);
+        assert.deepEqual(tree.steps.map((s) => s.kill_at), [null, null], "nothing is about to be killed any more");
         assert.equal(events.filter((e) => e.payload.message === "begun").length, 1, "it ran once");
     });
 

@@ -191,7 +191,8 @@ STORE_TEST(the_state_of_a_step_leaves_what_the_definition_says)
                            .last_error = 12,
                            .told_lines = "{}",
                            .outputs = "{\"a\":\"1\"}",
-                           .documents = 10};
+                           .documents = 10,
+                           .kill_at_us = 13};
     struct batch *b = batch_new();
     batch_put_step_state(b, &row);
     commit(s, b);
@@ -208,7 +209,7 @@ STORE_TEST(the_state_of_a_step_leaves_what_the_definition_says)
     CHECK(memcmp(got->tasks, row.tasks, sizeof(row.tasks)) == 0);
     CHECK(memcmp(got->lines_by_level, row.lines_by_level, sizeof(row.lines_by_level)) == 0);
     CHECK(got->lines == 9 && got->documents == 10);
-    CHECK(got->first_error == 11 && got->last_error == 12);
+    CHECK(got->first_error == 11 && got->last_error == 12 && got->kill_at_us == 13);
     CHECK_TEXT(got->told_lines, "{}");
     CHECK_TEXT(got->outputs, "{\"a\":\"1\"}");
     store_read_end(r);

@@ -178,7 +178,8 @@ static void dump_step(const struct step_row *s, struct buf *out)
         buf_printf(out, " %llu", (unsigned long long)s->lines_by_level[i]);
     buf_printf(out, " %llu %llu '%s' '%s'\n", (unsigned long long)s->first_error,
                (unsigned long long)s->last_error, shown(s->told_lines), shown(s->outputs));
-    buf_printf(out, "bytes %lld\n", (long long)s->bytes);
+    buf_printf(out, "bytes %lld, kill at %lld\n", (long long)s->bytes,
+               (long long)s->kill_at_us);
 }
 
 static void dump_task(const struct task_row *t, struct buf *out)

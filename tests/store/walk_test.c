@@ -135,6 +135,7 @@ static void walk_step_row(struct walk *w, struct batch *b, struct walk_job *job)
     step->row.told_lines = any_word(w);
     step->row.outputs = any_word(w);
     step->row.documents++;
+    step->row.kill_at_us = (int64_t)rng_below(&w->rng, 3);
     if (is_new || rng_below(&w->rng, 3) == 0)
         batch_put_step(b, &step->row);
     else

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { placesOf } from "../../ui/places.js";
-import { waitText } from "../../ui/words.js";
+import { jobNote, stopText, waitText } from "../../ui/words.js";
 
 const job = (job_id, created_at, more) => ({ job_id, created_at, status: "pending", priority: 0, waits_for: "a place", ...more });
 const listOf = (...jobs) => ({ order: jobs.map((each) => each.job_id), jobs: Object.fromEntries(jobs.map((each) => [each.job_id, each])) });
@@ -21,4 +21,16 @@ test("what a job waits for is said with its place, if that is known", () => {
     assert.equal(waitText({ waits_for: "a place of pool db (2 at once)" }, 1200), "number 1,200 in line for a place of pool db (2 at once)");
     assert.equal(waitText({ waits_for: "a place" }), "waits for a place");
     assert.equal(waitText({ waits_for: "" }, 1), "");
+});
+
+test("what is being stopped says when it is killed, and that it was", () => {
+    const now = Date.parse("2026-11-28T03:00:00Z");
+    const step = { name: "s", status: "running", progress_text: "1/3", kill_at: "2026-11-28T03:00:04.200Z" };
+    const job = { status: "running", steps: [{ ...step, kill_at: null }, step] };
+    assert.equal(stopText(step, now), "SIGKILL in 5 s");
+    assert.equal(jobNote(job, 0, now), "SIGKILL in 5 s");
+    assert.equal(stopText(step, now + 4200), "SIGKILL was sent");
+    assert.equal(stopText({ ...step, status: "failed" }, now), "", "it has ended, however");
+    assert.equal(stopText({ ...step, kill_at: null }, now), "");
+    assert.equal(jobNote({ status: "running", steps: [{ ...step, kill_at: null }] }, 0, now), "1/3");
 });

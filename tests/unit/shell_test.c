@@ -408,6 +408,7 @@ TEST(a_command_that_ignores_sigterm_is_counted_down_and_named_and_killed)
     CHECK_HAS(h->lines[4].text, "; SIGKILL sent");
     CHECK_HAS(h->lines[5].text, "stopped after ");
     CHECK_INT(h->line_count, 6);
+    CHECK_INT(h->grace_ms, 2000);
     test_host_free(h);
 }
 

@@ -64,6 +64,11 @@ static void on_progress(struct worker_step *step, const char *text)
     h->progress = mem_strdup(text);
 }
 
+static void on_stopping(struct worker_task *task, int64_t grace_ms)
+{
+    host_of(task->step)->grace_ms = grace_ms;
+}
+
 static void on_cost(struct worker_task *task, const struct cost *cost)
 {
     cost_add(&host_of(task->step)->cost, cost);
@@ -117,6 +122,7 @@ static const struct worker_host test_worker_host = {
     .spawn = on_spawn,
     .keep = on_keep,
     .progress = on_progress,
+    .stopping = on_stopping,
     .cost = on_cost,
     .done = on_done,
     .may_write = on_may_write,

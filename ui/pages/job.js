@@ -4,7 +4,6 @@ import { api, post } from "../api.js";
 import { start } from "../app.js";
 import { assign, jobsIn } from "../dom.js";
 import { count, elapsed, sentence, when } from "../format.js";
-import { endingText } from "../job/ending.js";
 import { goParse } from "../job/go.js";
 import { placeFormat, placeParse, stepPick } from "../job/places.js";
 import { Runs } from "../job/runs.js";
@@ -19,7 +18,7 @@ import { Question } from "../question.js";
 import { isFinal, jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, live, onLive, onPaint, paintSoon } from "../state.js";
-import { waitText, whyText } from "../words.js";
+import { stopText, waitText, whyText } from "../words.js";
 
 const TYPING_MS = 150; // a search begins when the reader pauses so long
 const AFTER_MS = 100; // when the first lines are there, for what is not in the live state
@@ -429,7 +428,8 @@ function hasRest({ steps }) {
 
 // What there is to say of a job that has not ended.
 function nowText(job, now, place) {
-    if (job.status === "running") return job.steps.map((step) => endingText(step, now)).filter(Boolean).join(" ");
+    if (job.status === "running")
+        return job.steps.filter((step) => stopText(step, now)).map((step) => "Step " + step.name + " is ending: " + stopText(step, now) + ".").join(" ");
     return sentence(waitText(job, place) || "waits to be started") + ".";
 }
 

@@ -124,7 +124,7 @@ export class Card {
 
     render(job, detailed, now, idle, choices, place) {
         this.#times(job, now);
-        textSet(this.said, jobNote(job, place));
+        textSet(this.said, jobNote(job, place, now));
         this.cancel.disabled = this.again.disabled = idle;
         this.cancel.title = idle ? "Not while the server cannot be reached" : "";
         if (job !== this.#painted) {
