@@ -71,12 +71,6 @@ char *id_format(struct id id, char to[ID_TEXT_LEN + 1])
     return to;
 }
 
-static int hex_value(char c)
-{
-    char l = text_lower(c);
-    return c >= '0' && c <= '9' ? c - '0' : l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
 bool id_parse(struct str text, struct id *ret_id)
 {
     struct id id;
@@ -86,7 +80,7 @@ bool id_parse(struct str text, struct id *ret_id)
     for (int i = 0; i < 16; i++) {
         if ((i == 4 || i == 6 || i == 8 || i == 10) && *p++ != '-')
             return false;
-        int high = hex_value(p[0]), low = high < 0 ? -1 : hex_value(p[1]);
+        int high = text_hex(p[0]), low = high < 0 ? -1 : text_hex(p[1]);
         if (low < 0)
             return false;
         id.b[i] = (uint8_t)(high << 4 | low);

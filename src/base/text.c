@@ -168,6 +168,12 @@ bool text_is_alnum(char c)
     return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9');
 }
 
+int text_hex(char c)
+{
+    char l = text_lower(c);
+    return c >= '0' && c <= '9' ? c - '0' : l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
 size_t utf8_length(const unsigned char *s, size_t n)
 {
     unsigned char c = s[0];
@@ -186,6 +192,14 @@ size_t utf8_length(const unsigned char *s, size_t n)
         (c == 0xF0 && s[1] < 0x90) || (c == 0xF4 && s[1] > 0x8F))
         return 0;
     return len;
+}
+
+uint32_t utf8_code(const unsigned char *s, size_t n)
+{
+    uint32_t code = n == 1 ? s[0] : s[0] & (0x7fU >> n);
+    for (size_t i = 1; i < n; i++)
+        code = code << 6 | (s[i] & 0x3fU);
+    return code;
 }
 
 bool utf8_is_valid(struct str s)

@@ -51,10 +51,13 @@ const char *text_count(int64_t n, char to[COUNT_TEXT_MAX]);
 char text_lower(char c);
 bool text_is_space(char c);
 bool text_is_alnum(char c);
+int text_hex(char c); /* the value of a digit; -1: it is none */
 
 /* Length in bytes of the valid UTF-8 sequence that starts at s[0], 0 when it is not valid
  * (overlong forms, surrogates and what lies above U+10FFFF are not). n >= 1. */
 size_t utf8_length(const unsigned char *s, size_t n);
+/* Its code point; `n` is its length, from utf8_length(). */
+uint32_t utf8_code(const unsigned char *s, size_t n);
 bool utf8_is_valid(struct str s); /* all of it; a zero byte is valid, too */
 
 /* Writes code point `cp` as UTF-8 and returns how many bytes (1 to 4); an impossible one

@@ -68,12 +68,7 @@ static uint32_t point_at(struct str s, size_t *ret_n)
     const unsigned char *p = (const unsigned char *)s.p;
     size_t n = utf8_length(p, s.n);
     *ret_n = n ? n : 1;
-    if (n < 2)
-        return n ? p[0] : POINT_REPLACEMENT;
-    uint32_t point = p[0] & (0x7fU >> n);
-    for (size_t i = 1; i < n; i++)
-        point = (point << 6) | (p[i] & 0x3fU);
-    return point;
+    return n ? utf8_code(p, n) : POINT_REPLACEMENT;
 }
 
 static bool point_is_harmful(uint32_t point)

@@ -9,14 +9,6 @@
 
 enum { HOST_NAME_BYTES = 253 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = text_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The longest run of two or more zero pieces is what "::" stands for; returns its length. */
 static int ipv6_zero_run(const uint16_t piece[8], int *ret_start)
 {
@@ -84,7 +76,7 @@ static bool ipv4_number(struct str s, uint64_t *ret_value)
     }
     uint64_t value = 0;
     for (size_t i = 0; i < s.n; i++) {
-        int digit = hex_value(s.p[i]);
+        int digit = text_hex(s.p[i]);
         if (digit < 0 || digit >= (int)base)
             return false;
         value = MIN(value * base + (unsigned)digit, (uint64_t)1 << 33); /* too large stays so */
@@ -143,7 +135,7 @@ static int name_decode(struct str raw, char name[HOST_NAME_BYTES + 2], size_t *r
     for (size_t i = 0; i < raw.n; i++) {
         unsigned char c = (unsigned char)raw.p[i];
         if (c == '%' && i + 2 < raw.n) {
-            int high = hex_value(raw.p[i + 1]), low = hex_value(raw.p[i + 2]);
+            int high = text_hex(raw.p[i + 1]), low = text_hex(raw.p[i + 2]);
             if (high >= 0 && low >= 0) {
                 c = (unsigned char)(high << 4 | low);
                 i += 2;

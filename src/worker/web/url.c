@@ -13,14 +13,6 @@ static bool is_slash(char c)
     return c == '/' || c == '\\';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = text_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Without controls and spaces at the ends, tabs and newlines inside, and the fragment. */
 static struct str reference_clean(struct str s, struct buf *room)
 {
@@ -84,9 +76,8 @@ void url_normalise_octets(struct str s, bool in_query, struct buf *out)
         unsigned char c = (unsigned char)s.p[i];
         size_t used = 1, at = out->n + (i - plain);
         bool decode = false;
-        if (c == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 &&
-            hex_digit(s.p[i + 2]) >= 0) {
-            c = (unsigned char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
+        if (c == '%' && i + 2 < s.n && text_hex(s.p[i + 1]) >= 0 && text_hex(s.p[i + 2]) >= 0) {
+            c = (unsigned char)(text_hex(s.p[i + 1]) << 4 | text_hex(s.p[i + 2]));
             used = 3;
             /* "%d%41" must not become the escape "%dA" */
             decode = octet_is_unreserved(c) && (!stray || at > stray + 1);
