@@ -1,11 +1,14 @@
-/* Each form of a secret is a pattern: a row of symbols, each of which may be spelled in one or
- * more ways. At a place where a pattern may begin, which a table of pairs of bytes tells, the
- * patterns that begin with this byte are tried, and the longest one that is there counts.
+/* Each form of a secret is a pattern: a row of symbols. A table has the spellings of every
+ * symbol: the bytes that may stand for it. At a place where a pattern may begin, which a table
+ * of pairs of bytes tells, the patterns that begin with this byte are tried, and the longest
+ * one that is there counts.
  *
  * A pattern that runs into the end of the text makes the stream's tail: the next text is looked
  * at with the tail before it, so that no state of half a pattern has to be kept. */
 #include "base/mask.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,27 +18,26 @@ enum {
     LINE_MIN_BYTES = 6, /* of a secret of several lines: a shorter one is found in the whole */
     TELLING = 4,        /* so many symbols at the end of a text are a beginning of a secret */
     TELLING_HEX = 6,
-    SPELLING_MAX = 8, /* bytes of a single character's */
-    GAP_MAX = 64,     /* bytes between two symbols that do not count */
+    SPELLING_MAX = 7,  /* bytes */
+    SPELLINGS_MAX = 6, /* of a symbol */
+    GAP_MAX = 64,      /* bytes between two symbols that do not count */
     ESC = 0x1b,
 };
 
-/* URL, ESCAPED (JSON, shells) and HTML may spell a character, and always spell the one by which
- * spellings begin: so a secret that looks like a spelling is no riddle. ADDRESS is URL where
- * "%" stands as it is, for that is what becomes of a secret that is filled into an address. */
-enum form {
-    FORM_PLAIN,
-    FORM_URL,
-    FORM_ADDRESS,
-    FORM_ESCAPED,
-    FORM_HTML,
-    FORM_BASE64,
-    FORM_HEX
+/* In URL, ESCAPED (JSON, shells) and HTML a character may stand as it is or be spelled; of one
+ * by which spellings begin that is tried first, so a secret that looks like a spelling is no
+ * riddle. */
+enum form { FORM_PLAIN, FORM_URL, FORM_ESCAPED, FORM_HTML, FORM_BASE64, FORM_HEX, FORM_COUNT };
+
+/* Of several bytes: letters are lower-case, and found as either. */
+struct spelling {
+    unsigned char n; /* 0: behind the last one */
+    char text[SPELLING_MAX];
 };
 
 struct pattern {
     enum form form;
-    unsigned char *symbols; /* bytes; of BASE64 0 to 63, of HEX 0 to 15 */
+    uint16_t *symbols; /* 256 * its form + a byte; of BASE64 0 to 63, of HEX 0 to 15 */
     size_t n;
     bool open_start, open_end; /* BASE64: the character beside it holds bits of the secret */
 };
@@ -62,166 +64,114 @@ struct mask {
 
 /* ---- spellings ---- */
 
-/* Of single characters; longer ones first. */
-static const struct {
-    enum form form;
-    char c;
-    const char *text;
-} spellings[] = {
-    {FORM_URL, ' ', "+"},          {FORM_HTML, '&', "&amp;"},
-    {FORM_HTML, '<', "&lt;"},      {FORM_HTML, '>', "&gt;"},
-    {FORM_HTML, '"', "&quot;"},    {FORM_HTML, '"', "&#34;"},
-    {FORM_HTML, '\'', "&#39;"},    {FORM_HTML, '\'', "&#x27;"},
-    {FORM_HTML, '\'', "&apos;"},   {FORM_ESCAPED, '\'', "'\"'\"'"},
-    {FORM_ESCAPED, '\'', "'\\''"}, {FORM_ESCAPED, '\n', "\\n"},
-    {FORM_ESCAPED, '\r', "\\r"},   {FORM_ESCAPED, '\t', "\\t"},
-};
-
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int hex_value(char c)
+static struct spelling table[FORM_COUNT * 256][SPELLINGS_MAX + 1]; /* longer ones first */
+
+static void spell(enum form form, unsigned char c, const char *text, size_t n)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = text_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    struct spelling *s = table[form << 8 | c];
+    while (s->n)
+        s++;
+    ASSERT(s < &table[form << 8 | c][SPELLINGS_MAX] && n <= SPELLING_MAX);
+    s->n = (unsigned char)n;
+    memcpy(s->text, text, n);
 }
 
-static int hex_byte(const char *s)
+static void PRINTF(3, 4) spellf(enum form form, unsigned char c, const char *fmt, ...)
 {
-    int high = hex_value(s[0]), low = hex_value(s[1]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
+    char text[SPELLING_MAX + 1];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    spell(form, c, text, (size_t)n);
 }
 
-/* Both alphabets. */
-static int base64_value(char c)
+static void spell_character(unsigned char c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+    char escaped[] = {'\\', (char)c};
+    spellf(FORM_URL, c, "%%%02x", c);
+    spellf(FORM_ESCAPED, c, "\\x%02x", c);
+    if (c < 0x80)
+        spellf(FORM_ESCAPED, c, "\\u%04x", c);
+    if (c != '\n' && !text_is_alnum((char)c))
+        spell(FORM_ESCAPED, c, escaped, 2);
+    for (enum form form = FORM_PLAIN; form <= FORM_HTML; form++)
+        if (c != '\n' || form == FORM_PLAIN || form == FORM_HTML) /* else only a break */
+            spell(form, c, &escaped[1], 1);
 }
 
-/* How many bytes of `s` spell the symbol; 0: they do not; MORE: they may, when more comes. */
-enum { MORE = -1 };
-
-/* By its number: "%2F", "\x2f", "\u002f". */
-static int numbered_at(enum form form, unsigned char c, struct str s)
+static void table_fill(void)
 {
     static const struct {
         enum form form;
-        struct str head;
-        bool is_byte; /* else of ASCII only */
-    } heads[] = {{FORM_URL, {"%", 1}, true},
-                 {FORM_ESCAPED, {"\\x", 2}, true},
-                 {FORM_ESCAPED, {"\\u00", 4}, false}};
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
-        struct str head = heads[i].head;
-        if (heads[i].form != form || memcmp(s.p, head.p, MIN(s.n, head.n)) != 0)
-            continue;
-        if (s.n < head.n + 2)
-            return MORE;
-        if (hex_byte(s.p + head.n) == c && (heads[i].is_byte || c < 0x80))
-            return (int)head.n + 2;
+        char c;
+        const char *text;
+    } named[] = {
+        {FORM_URL, ' ', "+"},          {FORM_HTML, '&', "&amp;"},
+        {FORM_HTML, '<', "&lt;"},      {FORM_HTML, '>', "&gt;"},
+        {FORM_HTML, '"', "&quot;"},    {FORM_HTML, '"', "&#34;"},
+        {FORM_HTML, '\'', "&#39;"},    {FORM_HTML, '\'', "&#x27;"},
+        {FORM_HTML, '\'', "&apos;"},   {FORM_ESCAPED, '\'', "'\"'\"'"},
+        {FORM_ESCAPED, '\'', "'\\''"}, {FORM_ESCAPED, '\n', "\\n"},
+        {FORM_ESCAPED, '\r', "\\r"},   {FORM_ESCAPED, '\t', "\\t"},
+        {FORM_BASE64, 62, "%2b"},      {FORM_BASE64, 62, "-"},
+        {FORM_BASE64, 63, "%2f"},      {FORM_BASE64, 63, "\\/"},
+        {FORM_BASE64, 63, "_"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(named); i++)
+        spellf(named[i].form, (unsigned char)named[i].c, "%s", named[i].text);
+    for (unsigned c = 0; c < 256; c++)
+        spell_character((unsigned char)c);
+    for (unsigned char i = 0; i < 64; i++)
+        spell(FORM_BASE64, i, &base64_digits[i], 1);
+    for (unsigned char i = 0; i < 16; i++) {
+        spell(FORM_HEX, i, &"0123456789abcdef"[i], 1);
+        if (i > 9)
+            spell(FORM_HEX, i, &"ABCDEF"[i - 10], 1);
     }
-    return 0;
 }
 
-/* Does a spelling of more than one byte begin with it? */
-static bool is_opener(char c)
-{
-    return c == '%' || c == '\\' || c == '&' || c == '\'';
-}
+/* How many bytes of `s` spell the symbol, with line breaks among them; 0: they do not; MORE:
+ * they may, when more comes. */
+enum { MORE = -1 };
 
-static int spelled_at(enum form form, unsigned char c, struct str s)
+static int spelling_at(const struct spelling *spelling, struct str s)
 {
-    if (s.p[0] == '\n') /* a break in the text; one in the secret is spelled, but in HTML */
-        return c == '\n' && form == FORM_HTML;
-    if (!is_opener(s.p[0]) && s.p[0] != '+')
-        return (unsigned char)s.p[0] == c;
-    if (form == FORM_ADDRESS && c == '%')
-        return s.p[0] == '%';
-    if (form == FORM_ADDRESS)
-        form = FORM_URL;
-    int n = numbered_at(form, c, s);
-    bool more = n == MORE;
-    if (n > 0)
-        return n;
-    for (size_t i = 0; i < ARRAY_LEN(spellings); i++) {
-        size_t length = strlen(spellings[i].text);
-        if (spellings[i].form != form || (unsigned char)spellings[i].c != c ||
-            memcmp(s.p, spellings[i].text, MIN(s.n, length)) != 0)
-            continue;
-        if (s.n >= length)
-            return (int)length;
-        more = true;
-    }
-    bool escaped = form == FORM_ESCAPED && s.p[0] == '\\' && !text_is_alnum((char)c);
-    if (escaped && s.n > 1 && (unsigned char)s.p[1] == c)
-        return 2;
-    if (more || (escaped && s.n == 1))
-        return MORE;
-    return (unsigned char)s.p[0] == c;
-}
-
-static int base64_at(unsigned char value, struct str s)
-{
-    if (base64_value(s.p[0]) == value)
-        return 1;
-    if (value < 62 || (s.p[0] != '%' && s.p[0] != '\\'))
+    size_t at = 1;
+    if (s.p[0] != spelling->text[0])
         return 0;
-    if (s.p[0] == '\\')
-        return s.n < 2 ? MORE : value == 63 && s.p[1] == '/' ? 2 : 0;
-    if (s.n < 3)
-        return MORE;
-    int byte = hex_byte(s.p + 1);
-    return byte == '+' || byte == '/' ? (base64_value((char)byte) == value ? 3 : 0) : 0;
+    for (size_t k = 1; k < spelling->n; k++, at++) {
+        while (at < MIN(s.n, (size_t)GAP_MAX) && s.p[at] == '\n')
+            at++;
+        if (at == s.n)
+            return MORE;
+        if (text_lower(s.p[at]) != spelling->text[k])
+            return 0;
+    }
+    return (int)at;
 }
 
-static int unbroken_at(const struct pattern *p, size_t k, struct str s)
+static int symbol_at(uint16_t symbol, struct str s)
 {
-    switch (p->form) {
-    case FORM_PLAIN:
-        return (unsigned char)s.p[0] == p->symbols[k];
-    case FORM_URL:
-    case FORM_ADDRESS:
-    case FORM_ESCAPED:
-    case FORM_HTML:
-        return spelled_at(p->form, p->symbols[k], s);
-    case FORM_BASE64:
-        return base64_at(p->symbols[k], s);
-    case FORM_HEX:
-        return hex_value(s.p[0]) == p->symbols[k];
-    }
-    return 0;
+    int n = 0;
+    for (const struct spelling *spelling = table[symbol]; spelling->n && n == 0; spelling++)
+        n = spelling_at(spelling, s);
+    return n;
 }
 
-/* Also when line breaks stand in the middle of the spelling. */
-static int symbol_at(const struct pattern *p, size_t k, struct str s)
+static bool is_encoded(const struct pattern *p)
 {
-    if (!is_opener(s.p[0]) || !memchr(s.p, '\n', MIN(s.n, (size_t)SPELLING_MAX)))
-        return unbroken_at(p, k, s);
-    char room[SPELLING_MAX] = "";
-    size_t n = 0, ends[SPELLING_MAX] = {0};
-    for (size_t i = 0; i < MIN(s.n, (size_t)GAP_MAX) && n < SPELLING_MAX; i++) {
-        if (s.p[i] == '\n')
-            continue;
-        room[n] = s.p[i];
-        ends[n++] = i + 1;
-    }
-    int length = unbroken_at(p, k, (struct str){room, n});
-    return length > 0 ? (int)ends[length - 1] : length;
+    return p->form == FORM_BASE64 || p->form == FORM_HEX;
 }
 
 /* What may stand between two symbols: a break of the line, a colour of a terminal; in encoded
  * forms also the next line's indentation, and what stands between pairs of digits. */
 static int between_at(const struct pattern *p, size_t k, struct str s)
 {
-    bool encoded = p->form == FORM_BASE64 || p->form == FORM_HEX;
+    bool encoded = is_encoded(p);
     size_t n = 1;
     if (s.p[0] == ESC) { /* ESC [ 0 ; 31 m */
         if (s.n > 1 && s.p[1] != '[')
@@ -238,11 +188,12 @@ static int between_at(const struct pattern *p, size_t k, struct str s)
     }
     if (s.p[0] == '\r')
         return 1;
+    bool pairs = p->form == FORM_HEX && k % 2 == 0;
+    if (encoded && s.p[0] == '\\' && s.n < 2)
+        return MORE;
     if (encoded && s.p[0] == '\\')
-        return s.n < 2                                                           ? MORE
-               : s.p[1] == 'n' || s.p[1] == 'r' || (k % 2 == 0 && s.p[1] == 'x') ? 2
-                                                                                 : 0;
-    return p->form == FORM_HEX && k % 2 == 0 && strchr(" :-%", s.p[0]) && s.p[0];
+        return s.p[1] == 'n' || s.p[1] == 'r' || (pairs && s.p[1] == 'x') ? 2 : 0;
+    return pairs && strchr(" :-%", s.p[0]) && s.p[0];
 }
 
 /* ---- finding ---- */
@@ -259,7 +210,7 @@ static enum found pattern_at(const struct pattern *p, struct str s, size_t *ret_
         if (at == s.n)
             return FOUND_BEGINNING;
         struct str rest = {s.p + at, s.n - at};
-        int n = symbol_at(p, k, rest);
+        int n = symbol_at(p->symbols[k], rest);
         if (n > 0) {
             k++;
             gap = 0;
@@ -288,12 +239,17 @@ static size_t candidate_next(const struct mask *m, struct str s, size_t i)
     return i < s.n && m->firsts[p[i]].count ? i : s.n;
 }
 
+static bool is_base64(char c)
+{
+    return text_is_alnum(c) || (c && strchr("+/-_", c));
+}
+
 /* The characters beside base64 that hold some bits of the secret, and what fills it up. */
 static struct range widen(const struct pattern *p, struct str s, struct range r)
 {
-    if (p->open_start && r.from > 0 && base64_value(s.p[r.from - 1]) >= 0)
+    if (p->open_start && r.from > 0 && is_base64(s.p[r.from - 1]))
         r.from--;
-    if (p->open_end && r.to < s.n && base64_value(s.p[r.to]) >= 0)
+    if (p->open_end && r.to < s.n && is_base64(s.p[r.to]))
         r.to++;
     while (p->form == FORM_BASE64 && r.to < s.n && s.p[r.to] == '=')
         r.to++;
@@ -463,182 +419,148 @@ void mask_stream_done(struct mask_stream *s)
 
 /* ---- patterns ---- */
 
-/* The bytes by which symbol k may begin: those that are all of it, and those that are not. */
-static void starts_of(const struct pattern *p, size_t k, bool whole[256], bool part[256])
+static void pattern_done(struct pattern *p)
 {
-    unsigned char c = p->symbols[k];
-    enum form form = p->form == FORM_ADDRESS ? FORM_URL : p->form;
-    memset(whole, 0, 256);
-    memset(part, 0, 256);
-    switch (p->form) {
-    case FORM_URL:
-    case FORM_ADDRESS:
-    case FORM_ESCAPED:
-    case FORM_HTML:
-        part['%'] = form == FORM_URL;
-        part['\\'] = form == FORM_ESCAPED;
-        for (size_t i = 0; i < ARRAY_LEN(spellings); i++)
-            if (spellings[i].form == form && (unsigned char)spellings[i].c == c)
-                (spellings[i].text[1] ? part : whole)[(unsigned char)spellings[i].text[0]] =
-                    true;
-        __attribute__((fallthrough));
-    case FORM_PLAIN:
-        whole[c] = true;
-        return;
-    case FORM_BASE64:
-        whole[(unsigned char)base64_digits[c]] = true;
-        whole['-'] = whole['-'] || c == 62;
-        whole['_'] = whole['_'] || c == 63;
-        part['%'] = part['\\'] = c >= 62;
-        return;
-    case FORM_HEX:
-        whole[(unsigned char)"0123456789abcdef"[c]] = true;
-        whole[(unsigned char)"0123456789ABCDEF"[c]] = true;
-        return;
-    }
+    explicit_bzero(p->symbols, p->n * sizeof(p->symbols[0]));
+    free(p->symbols);
 }
 
-static void pair_set(struct mask *m, unsigned first, unsigned second)
+static void pair_set(struct mask *m, char first, char second)
 {
-    unsigned pair = first << 8 | second;
+    unsigned pair = (unsigned)(unsigned char)first << 8 | (unsigned char)second;
     m->pairs[pair >> 3] |= (unsigned char)(1u << (pair & 7));
 }
 
-/* Enters the pattern in both tables. */
-static void pattern_enter(struct mask *m, uint32_t index)
+static void first_enter(struct mask *m, unsigned char first, uint32_t index)
 {
-    bool whole[256], part[256], next[256], next_part[256];
-    const struct pattern *p = &m->patterns[index];
-    starts_of(p, 0, whole, part);
-    starts_of(p, 1, next, next_part);
-    next[ESC] = next['\n'] = next['\r'] = true;
-    next['\\'] = next['\\'] || p->form == FORM_BASE64 || p->form == FORM_HEX;
-    for (unsigned a = 0; a < 256; a++) {
-        if (!whole[a] && !part[a])
-            continue;
-        struct bucket *bucket = &m->firsts[a];
-        MEM_GROW(bucket->items, bucket->count, bucket->cap);
-        bucket->items[bucket->count++] = index;
-        for (unsigned b = 0; b < 256; b++)
-            if (part[a] || next[b] || next_part[b])
-                pair_set(m, a, b);
-    }
+    struct bucket *bucket = &m->firsts[first];
+    if (bucket->count && bucket->items[bucket->count - 1] == index)
+        return;
+    MEM_GROW(bucket->items, bucket->count, bucket->cap);
+    bucket->items[bucket->count++] = index;
 }
 
-/* Takes the symbols. */
+/* Takes the symbols: enters the pattern in both tables. */
 static void pattern_add(struct mask *m, struct pattern p)
 {
     MEM_GROW(m->patterns, m->count, m->cap);
-    m->patterns[m->count++] = p;
-    pattern_enter(m, (uint32_t)(m->count - 1));
+    m->patterns[m->count] = p;
+    for (const struct spelling *s = table[p.symbols[0]]; s->n; s++) {
+        first_enter(m, (unsigned char)s->text[0], (uint32_t)m->count);
+        pair_set(m, s->text[0], '\n');
+        if (s->n > 1) {
+            for (unsigned c = 0; c < 256; c++)
+                if (text_lower((char)c) == s->text[1])
+                    pair_set(m, s->text[0], (char)c);
+            continue;
+        }
+        for (const struct spelling *next = table[p.symbols[1]]; next->n; next++)
+            pair_set(m, s->text[0], next->text[0]);
+        pair_set(m, s->text[0], ESC);
+        pair_set(m, s->text[0], '\r');
+        if (is_encoded(&p))
+            pair_set(m, s->text[0], '\\');
+    }
+    m->count++;
 }
 
-static void text_add(struct mask *m, enum form form, struct str s)
+static void symbol_put(struct pattern *p, enum form form, unsigned char c)
 {
-    pattern_add(m, (struct pattern){
-                       .form = form, .symbols = (unsigned char *)mem_copy(s.p, s.n), .n = s.n});
+    p->symbols[p->n++] = (uint16_t)(form << 8 | c);
 }
 
-/* As it comes out in base64 behind `before` other bytes: those of its digits that depend on
- * nothing else. */
-static void base64_add(struct mask *m, struct str s, size_t before)
+/* What is `plain` stands as it is. */
+static void text_add(struct mask *m, enum form form, struct str s, char plain)
 {
-    size_t first = (8 * before + 5) / 6, end = 8 * (before + s.n) / 6;
-    struct pattern p = {.form = FORM_BASE64,
-                        .symbols = mem_alloc(end - first),
+    struct pattern p = {.form = form, .symbols = mem_alloc(s.n * sizeof(uint16_t))};
+    for (size_t i = 0; i < s.n; i++)
+        symbol_put(&p, s.p[i] == plain ? FORM_PLAIN : form, (unsigned char)s.p[i]);
+    pattern_add(m, p);
+}
+
+/* As it comes out in digits of so many bits behind `before` other bytes: those of the digits
+ * that depend on nothing else. */
+static void digits_add(struct mask *m, enum form form, size_t bits, struct str s, size_t before)
+{
+    size_t first = (8 * before + bits - 1) / bits, end = 8 * (before + s.n) / bits;
+    struct pattern p = {.form = form,
+                        .symbols = mem_alloc((end - first) * sizeof(uint16_t)),
                         .open_start = before > 0,
-                        .open_end = 8 * (before + s.n) % 6 != 0};
-    for (size_t digit = first; digit < end; digit++) {
+                        .open_end = 8 * (before + s.n) % bits != 0};
+    for (size_t bit = first * bits; bit < end * bits; bit += bits) {
         unsigned value = 0;
-        for (size_t bit = 6 * digit; bit < 6 * digit + 6; bit++)
-            value = value << 1 | ((unsigned char)s.p[bit / 8 - before] >> (7 - bit % 8) & 1u);
-        p.symbols[p.n++] = (unsigned char)value;
+        for (size_t i = bit; i < bit + bits; i++)
+            value = value << 1 | ((unsigned char)s.p[i / 8 - before] >> (7 - i % 8) & 1u);
+        symbol_put(&p, form, (unsigned char)value);
     }
     pattern_add(m, p);
 }
 
-static void hex_add(struct mask *m, struct str s)
+static void unit_put(struct pattern *p, uint32_t unit)
 {
-    struct pattern p = {.form = FORM_HEX, .symbols = mem_alloc(2 * s.n), .n = 2 * s.n};
-    for (size_t i = 0; i < s.n; i++) {
-        p.symbols[2 * i] = (unsigned char)s.p[i] >> 4;
-        p.symbols[2 * i + 1] = (unsigned char)s.p[i] & 15;
-    }
-    pattern_add(m, p);
-}
-
-static void put_code(struct buf *out, uint32_t code, bool upper)
-{
-    if (upper)
-        buf_printf(out, "\\u%04X", code);
-    else
-        buf_printf(out, "\\u%04x", code);
+    symbol_put(p, FORM_ESCAPED, '\\'); /* which is escaped itself, in quotes */
+    symbol_put(p, FORM_PLAIN, 'u');
+    for (int shift = 12; shift >= 0; shift -= 4)
+        symbol_put(p, FORM_HEX, unit >> shift & 15);
 }
 
 /* In JSON that has only ASCII: "p\u00e4ss". */
-static void ascii_add(struct mask *m, struct str s, bool upper)
+static void ascii_add(struct mask *m, struct str s)
 {
-    AUTO(wipe_done) struct buf made = BUF_INIT(12 * s.n);
-    bool is_ascii = true;
+    struct pattern p = {.form = FORM_ESCAPED, .symbols = mem_alloc(3 * s.n * sizeof(uint16_t))};
     for (size_t i = 0, n; i < s.n; i += n) {
         const unsigned char *c = (const unsigned char *)s.p + i;
         n = utf8_length(c, s.n - i);
-        if (n == 0)
-            return;
-        if (n == 1) {
-            buf_add_byte(&made, s.p[i]);
-            continue;
+        uint32_t code = utf8_code(c, n);
+        if (n == 1)
+            symbol_put(&p, FORM_ESCAPED, *c);
+        else if (n < 4)
+            unit_put(&p, code);
+        else {
+            unit_put(&p, 0xd800 + ((code - 0x10000) >> 10));
+            unit_put(&p, 0xdc00 + (code & 0x3ff));
         }
-        is_ascii = false;
-        uint32_t code = c[0] & (0xffu >> (n + 1));
-        for (size_t k = 1; k < n; k++)
-            code = code << 6 | (c[k] & 0x3fu);
-        if (n == 4) {
-            code -= 0x10000;
-            put_code(&made, 0xd800 + (code >> 10), upper);
-            code = 0xdc00 + (code & 0x3ff);
-        }
-        put_code(&made, code, upper);
     }
-    if (!is_ascii)
-        text_add(m, FORM_ESCAPED, buf_str(&made)); /* quotes are escaped there, too */
+    if (p.n > s.n)
+        pattern_add(m, p);
+    else /* it has only ASCII anyway */
+        pattern_done(&p);
 }
 
-/* Would a program write it otherwise in this form? */
-static bool is_spelled(enum form form, struct str s)
+static bool is_alnum(struct str s)
 {
-    static const char *const as_they_are[] = {
-        [FORM_URL] = "-_.~",
-        [FORM_ADDRESS] = "-_.~",
-        [FORM_ESCAPED] = "-_.:@%+=",
-        [FORM_HTML] = "-_.:@%+=/,;!?#*$()[]{}|^~` \\",
-    };
-    bool special = false, percent = false;
-    for (size_t i = 0; i < s.n; i++) {
-        special = special || (!text_is_alnum(s.p[i]) && !strchr(as_they_are[form], s.p[i]));
-        percent = percent || s.p[i] == '%';
-    }
-    return special && (percent || form != FORM_ADDRESS);
+    for (size_t i = 0; i < s.n; i++)
+        if (!text_is_alnum(s.p[i]))
+            return false;
+    return true;
 }
 
 static void forms_add(struct mask *m, struct str s)
 {
-    text_add(m, FORM_PLAIN, s);
-    for (enum form form = FORM_URL; form <= FORM_HTML; form++)
-        if (is_spelled(form, s))
-            text_add(m, form, s);
-    ascii_add(m, s, false);
-    ascii_add(m, s, true);
+    text_add(m, FORM_PLAIN, s, 0);
+    for (enum form form = FORM_URL; form <= FORM_HTML && !is_alnum(s); form++)
+        text_add(m, form, s, 0);
+    if (memchr(s.p, '%', s.n)) /* it stays as it is when it is filled into an address */
+        text_add(m, FORM_URL, s, '%');
+    if (utf8_is_valid(s))
+        ascii_add(m, s);
     for (size_t before = 0; before < 3; before++)
-        base64_add(m, s, before);
-    hex_add(m, s);
+        digits_add(m, FORM_BASE64, 6, s, before);
+    digits_add(m, FORM_HEX, 4, s, 0);
+}
+
+static bool is_pattern(const struct pattern *p, struct str s)
+{
+    bool is = p->form == FORM_PLAIN && p->n == s.n;
+    for (size_t i = 0; i < s.n && is; i++)
+        is = p->symbols[i] == (unsigned char)s.p[i];
+    return is;
 }
 
 static bool is_known(const struct mask *m, struct str s)
 {
     for (size_t i = 0; i < m->count; i++)
-        if (m->patterns[i].form == FORM_PLAIN && m->patterns[i].n == s.n &&
-            memcmp(m->patterns[i].symbols, s.p, s.n) == 0)
+        if (is_pattern(&m->patterns[i], s))
             return true;
     return false;
 }
@@ -660,7 +582,9 @@ void mask_add(struct mask *m, struct str secret)
 
 struct mask *mask_new(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct mask *m = mem_alloc(sizeof(*m));
+    pthread_once(&once, table_fill);
     m->room.max = SIZE_MAX / 2; /* the texts are limited where they are made */
     return m;
 }
@@ -669,10 +593,8 @@ void mask_free(struct mask *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; i < m->count; i++) {
-        explicit_bzero(m->patterns[i].symbols, m->patterns[i].n);
-        free(m->patterns[i].symbols);
-    }
+    for (size_t i = 0; i < m->count; i++)
+        pattern_done(&m->patterns[i]);
     for (size_t i = 0; i < ARRAY_LEN(m->firsts); i++)
         free(m->firsts[i].items);
     free(m->patterns);

@@ -88,6 +88,7 @@ TEST(a_secret_is_found_in_the_spellings_of_urls_json_html_shell_and_hex)
         {"a b&c/d+e", "q=a+b%26c%2fd%2be&x=y", "q=***&x=y"},
         {"a b&c/d+e", "%61%20%62%26%63%2F%64%2B%65", "***"},
         {"100%25 sure", "100%25 sure 100%2525+sure 100%25+sure", "*** *** ***"},
+        {"a_b-c.d", "a%5Fb%2dc%2Ed a\\_b\\-c.d", "*** ***"},
         {"say \"hi\" \\o/", "{\"k\":\"say \\\"hi\\\" \\\\o\\/\"}", "{\"k\":\"***\"}"},
         {"say \"hi\" \\o/", "say &quot;hi&quot; \\o/", "***"},
         {"it's mine", "set -x: 'it'\"'\"'s mine' it\\'s\\ mine 'it'\\''s mine'",
