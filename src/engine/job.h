@@ -247,7 +247,8 @@ void queue_abandon(struct step *step); /* forgets what is in memory, not what is
 struct task *task_new(struct step *step, const struct task_row *row); /* of a row; in no list */
 void task_free(struct task *t);
 
-/* Takes a pending task whose row is stored into the queue, behind all others; by number. */
+/* Takes a pending task whose row is stored into the queue, behind all others; by number. One
+ * that is tried again later waits for that. */
 void queue_place(struct step *step, struct task *t);
 
 /* ---- retry.c ---- */
@@ -258,6 +259,8 @@ bool retry_is_left(const struct task *t);
 void retry_start(const struct task *t); /* says which attempt begins */
 void retry_later(struct task *t,
                  const char *cause);        /* instead of failing; it leaves its list */
+bool retry_is_later(const struct task *t);  /* a pending one that may not run yet */
+void retry_wait(struct task *t);            /* until it may; it leaves its list */
 struct task *retry_take(struct step *step); /* one that waits for that, or NULL */
 
 /* From when it began to run; nothing when the definition sets no time. */

@@ -3,7 +3,7 @@
  * A crawl can find more addresses than memory holds, so only a window of LIMIT_TASKS_WINDOW
  * pending tasks is kept here; what comes when the window is full is written to the store only
  * ("spilled") and read back, in order, when the window runs low. Spilled tasks all have higher
- * numbers than those in memory. */
+ * numbers than those in memory, also than those that wait to be tried again (retry.c). */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -59,9 +59,13 @@ void task_free(struct task *t)
 
 static void queue_put(struct step *step, struct task *t)
 {
+    step->loaded_number = t->row.number;
+    if (retry_is_later(t)) {
+        retry_wait(t);
+        return;
+    }
     list_add(&step->ready, &t->link);
     step->ready_count++;
-    step->loaded_number = t->row.number;
 }
 
 void queue_return(struct task *t)
@@ -73,7 +77,7 @@ void queue_return(struct task *t)
 
 void queue_place(struct step *step, struct task *t)
 {
-    if (step->spilled == 0 && step->ready_count < LIMIT_TASKS_WINDOW) {
+    if (step->spilled == 0 && step->ready_count + step->waiting_count < LIMIT_TASKS_WINDOW) {
         queue_put(step, t);
         return;
     }

@@ -368,11 +368,15 @@ void record_task_move(struct task *t, enum job_state to, const char *cause)
     text_set(&t->cause, cause);
     if (to == JOB_RUNNING)
         t->worker.attempt = ++t->row.attempt;
+    if (to != JOB_PENDING)
+        t->row.due_at_us = 0;
     if (to == JOB_FAILED)
         step_remember_failure(step, t->key, cause);
     json_key_c(&j, "key", t->key);
     json_key_int(&j, "number", t->row.number);
     json_key_int(&j, "attempt", t->row.attempt);
+    if (t->row.due_at_us)
+        json_key_time(&j, "due_at", t->row.due_at_us);
     struct move move = {KIND_TASK, t->row.status, to, cause, t->row.id, step};
     record_move(step->job, &move, buf_str(&more), now_us);
     step->counts[t->row.status]--;

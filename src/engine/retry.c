@@ -1,9 +1,9 @@
 /* retry.c: a task that failed and may try again, and how long anything may take.
  *
- * A failed task that has attempts left goes back to pending, with its cause, and waits in
- * memory until its time has come; then it is as any task that waits. The store knows it as
- * pending, so after a restart it runs again, at once. A deadline that passes ends a task, a
- * step or a job on the road that a cancel takes, but as failed. */
+ * A failed task that has attempts left goes back to pending, with its cause and the time of the
+ * next one, and waits in memory until that has come; then it is as any task that waits. Its row
+ * knows the time, so a restart neither shortens nor lengthens the pause. A deadline that passes
+ * ends a task, a step or a job on the road that a cancel takes, but as failed. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +73,31 @@ static void on_retry(struct deadline *d)
     step_is_due(t->step);
 }
 
+static int64_t due_after_us(int64_t ms)
+{
+    static const int64_t latest_us = INT64_C(253402300799000000); /* the end of 9999 */
+    int64_t now_us = clock_wall_us();
+    return ms < (latest_us - now_us) / 1000 ? now_us + ms * 1000 : latest_us;
+}
+
+bool retry_is_later(const struct task *t)
+{
+    return t->row.due_at_us > clock_wall_us();
+}
+
+void retry_wait(struct task *t)
+{
+    struct step *step = t->step;
+    const struct step_definition *d = step->definition;
+    int64_t left_ms = (t->row.due_at_us - clock_wall_us() + 999) / 1000;
+    int64_t most_ms = MAX(d->retry_backoff_ms, d->retry_backoff_max_ms);
+    list_remove(&t->link);
+    list_add(&step->waiting, &t->link);
+    step->waiting_count++;
+    /* the wall clock may have been set meanwhile */
+    deadline_set(deadlines_of(step), &t->deadline, MIN(left_ms, most_ms), on_retry);
+}
+
 void retry_later(struct task *t, const char *cause)
 {
     struct step *step = t->step;
@@ -83,11 +108,9 @@ void retry_later(struct task *t, const char *cause)
         t->row.attempt, step->definition->retry_attempts, cause, ms / 1000, ms % 1000 / 100);
     record_line(step->job, step, t, ORIGINATOR_STEP, LEVEL_WARN, str_of(text));
     attempt_tell(t, t->row.attempt + 1, "waits for ");
+    t->row.due_at_us = due_after_us(ms);
     record_task_move(t, JOB_PENDING, text);
-    list_remove(&t->link);
-    list_add(&step->waiting, &t->link);
-    step->waiting_count++;
-    deadline_set(deadlines_of(step), &t->deadline, ms, on_retry);
+    retry_wait(t);
     FAULT_KILLS(ENGINE_RETRY);
 }
 

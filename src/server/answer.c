@@ -158,6 +158,7 @@ void answer_write_task(const struct task_row *row, const char *type, const char 
                       row->status == JOB_FAILED ? row->cause : NULL, row->cause});
     json_key_int(j, "number", row->number);
     json_key_int(j, "attempt", row->attempt);
+    json_key_time(j, "due_at", row->due_at_us);
     json_key_raw(j, "config", str_of(row->payload && row->payload[0] ? row->payload : "{}"));
     write_cursor(j, epoch, as_of);
     json_end_object(j);

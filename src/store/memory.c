@@ -156,6 +156,7 @@ static void task_apply_state(struct memory_store *s, const struct task_row *stat
     row.attempt = state->attempt;
     row.started_at_us = state->started_at_us;
     row.completed_at_us = state->completed_at_us;
+    row.due_at_us = state->due_at_us;
     row.cause = state->cause;
     shelf_put(&s->tasks, ID_KEY(row.id), &row);
 }

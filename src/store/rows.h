@@ -69,6 +69,7 @@ struct task_row {
     enum job_state status;
     int attempt; /* 0 before the first */
     int64_t created_at_us, started_at_us, completed_at_us;
+    int64_t due_at_us; /* pending: it does not run again before; 0: it may run */
     const char *cause;
 };
 

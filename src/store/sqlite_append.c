@@ -241,13 +241,13 @@ static int task_write(struct conn *c, const struct task_row *row, struct err *e)
     AUTO_QUERY q;
     r = query_open(&q, c,
                    "INSERT INTO tasks(n, id, step, key_hash, status, attempt, created_at,"
-                   " started_at, completed_at, cause, key, payload)"
-                   " VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
+                   " started_at, completed_at, due_at, cause, key, payload)"
+                   " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
                    " n = excluded.n, step = excluded.step, key_hash = excluded.key_hash,"
                    " status = excluded.status, attempt = excluded.attempt,"
                    " created_at = excluded.created_at, started_at = excluded.started_at,"
-                   " completed_at = excluded.completed_at, cause = excluded.cause,"
-                   " key = excluded.key, payload = excluded.payload",
+                   " completed_at = excluded.completed_at, due_at = excluded.due_at,"
+                   " cause = excluded.cause, key = excluded.key, payload = excluded.payload",
                    e);
     if (r < 0)
         return r;
@@ -260,6 +260,7 @@ static int task_write(struct conn *c, const struct task_row *row, struct err *e)
     bind_number(&q, row->created_at_us);
     bind_number(&q, row->started_at_us);
     bind_number(&q, row->completed_at_us);
+    bind_number(&q, row->due_at_us);
     bind_text(&q, row->cause);
     bind_text(&q, row->key ? row->key : "");
     bind_text(&q, row->payload);
@@ -271,7 +272,7 @@ static int task_write_state(struct conn *c, const struct task_row *row, struct e
     AUTO_QUERY q;
     int r = query_open(&q, c,
                        "UPDATE tasks SET status = ?, attempt = ?, started_at = ?,"
-                       " completed_at = ?, cause = ? WHERE id = ?",
+                       " completed_at = ?, due_at = ?, cause = ? WHERE id = ?",
                        e);
     if (r < 0)
         return r;
@@ -279,6 +280,7 @@ static int task_write_state(struct conn *c, const struct task_row *row, struct e
     bind_number(&q, row->attempt);
     bind_number(&q, row->started_at_us);
     bind_number(&q, row->completed_at_us);
+    bind_number(&q, row->due_at_us);
     bind_text(&q, row->cause);
     bind_id(&q, row->id);
     r = query_run(&q, e);

@@ -74,6 +74,7 @@ struct task_row *task_read(struct query *q, struct arena *a)
     row->created_at_us = column_number(q);
     row->started_at_us = column_number(q);
     row->completed_at_us = column_number(q);
+    row->due_at_us = column_number(q);
     row->cause = column_text(q, a);
     return row;
 }

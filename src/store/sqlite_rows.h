@@ -16,7 +16,7 @@
     " outputs, bytes, kill_at"
 #define TASK_COLUMNS                                                                           \
     "t.id, s.job_id, s.id, t.n, t.key, t.payload, t.status, t.attempt, t.created_at,"          \
-    " t.started_at, t.completed_at, t.cause"
+    " t.started_at, t.completed_at, t.due_at, t.cause"
 #define DOCUMENT_COLUMNS                                                                       \
     "id, job_id, step_id, url, title, description, published, created_at, metadata"
 

@@ -16,8 +16,8 @@ enum {
      * started a job; 5: outputs of steps, and jobs that a job started; 6: the size of a job; 7:
      * the garbage of jobs; 8: priorities, pools, and what a job waits for;
      * 9: deliveries of webhooks; 10: how many jobs have come of a job; 11: when what a step
-     * stops is killed */
-    FORMAT_VERSION = 11,
+     * stops is killed; 12: when a task is tried again */
+    FORMAT_VERSION = 12,
     FORMAT_APPLICATION = 0x74616c72, /* "talr" */
     PAGE_BYTES = 4096,
 };
@@ -66,6 +66,9 @@ enum {
 /* What version 11 added. */
 #define KILL_AT_COLUMN " kill_at INTEGER NOT NULL DEFAULT 0"
 
+/* What version 12 added. */
+#define DUE_COLUMN " due_at INTEGER NOT NULL DEFAULT 0"
+
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE journal(first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL,"
@@ -104,7 +107,7 @@ static const char schema[] =
              "CREATE TABLE tasks(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
              " step INTEGER NOT NULL, key_hash INTEGER NOT NULL, status INTEGER NOT NULL,"
              " attempt INTEGER NOT NULL, created_at INTEGER, started_at INTEGER,"
-             " completed_at INTEGER, cause TEXT, key TEXT, payload TEXT);"
+             " completed_at INTEGER, cause TEXT, key TEXT, payload TEXT," DUE_COLUMN ");"
              "CREATE INDEX tasks_by_status ON tasks(step, status);"
              "CREATE INDEX tasks_by_key ON tasks(step, key_hash);"
 
@@ -177,8 +180,10 @@ static int schema_upgrade(struct conn *c, int64_t from, struct err *e)
         r = conn_exec(c, DELIVERIES_TABLE, e);
     if (r >= 0 && from < 10)
         r = conn_exec(c, "ALTER TABLE jobs ADD COLUMN" FAMILY_COLUMN, e);
-    if (r >= 0)
+    if (r >= 0 && from < 11)
         r = conn_exec(c, "ALTER TABLE steps ADD COLUMN" KILL_AT_COLUMN, e);
+    if (r >= 0)
+        r = conn_exec(c, "ALTER TABLE tasks ADD COLUMN" DUE_COLUMN, e);
     return r < 0 ? r : conn_exec(c, pragma, e);
 }
 

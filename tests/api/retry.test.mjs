@@ -83,14 +83,21 @@ test("a task that waits for its next attempt is cancelled with its job", async (
     assert.equal(taskMoves(events).at(-1), "cancelled 1");
 });
 
-test("a task that waited for its next attempt when the server was killed is tried again", async (t) => {
-    const it = await begun(t, definition([step("s", failing(2), "    retry: { attempts: 3, backoff: 1h, backoff_max: 1h }\n")]));
-    await it.server.event(it.job, ({ payload }) => payload.kind === "task" && payload.status === "pending" && payload.attempt === 1);
+test("a task that waits for its next attempt when the server is killed keeps its time", async (t) => {
+    const it = await begun(t, definition([step("s", failing(2), "    retry: { attempts: 3, backoff: 4s, backoff_max: 4s }\n")]));
+    const moves = (events, status) => events.filter(({ payload }) => payload.kind === "task" && payload.status === status);
+    const { payload: { due_at, job_id: id } } = await it.server.event(it.job, ({ payload }) => payload.kind === "task" && payload.status === "pending" && payload.attempt === 1);
     await it.server.stop("SIGKILL");
     const again = await serve(t, { data: it.data });
+    const task = async () => (await again.get(`/api/jobs/${id}`)).body;
+    assert.equal((await task()).due_at, due_at);
     const events = await again.events(`job:${it.job}`, await again.beginning());
     assert.equal(it.runs(), 2);
     assert.equal(taskMoves(events).at(-1), "completed 2");
+    const began = Date.parse(moves(events, "running")[1].ts);
+    assert.ok(began > Date.parse(due_at) - 100, `${began} is before ${due_at}`);
+    assert.ok(moves(events, "running").every(({ payload }) => !("due_at" in payload)));
+    assert.equal((await task()).due_at, null);
 });
 
 test("a step that takes too long is stopped and has failed; what always runs runs after it", async (t) => {

@@ -225,11 +225,13 @@ STORE_TEST(a_task_written_again_keeps_its_key_and_its_number)
     for (int i = 0; i < 2; i++) {
         struct batch *b = batch_new();
         task.attempt = i;
+        task.due_at_us = 5000 + i;
         batch_put_task(b, &task);
         commit(s, b);
     }
     struct batch *b = batch_new();
     task.status = JOB_FAILED;
+    task.due_at_us += 100;
     task.cause = "connection refused";
     task.key = "ignored here";
     batch_put_task_state(b, &task);
@@ -242,6 +244,7 @@ STORE_TEST(a_task_written_again_keeps_its_key_and_its_number)
     CHECK_TEXT(got->cause, "connection refused");
     CHECK_INT(got->number, 7);
     CHECK_INT(got->attempt, 1);
+    CHECK_INT(got->due_at_us, 5101);
     CHECK_INT(got->status, JOB_FAILED);
     struct error_group *groups;
     size_t count;

@@ -61,8 +61,8 @@ TEST(a_folder_of_an_older_format_gets_what_is_missing)
             "ALTER TABLE jobs DROP COLUMN waits_for; ALTER TABLE jobs DROP COLUMN family;"
             "DROP TABLE garbage; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN bytes;"
             "ALTER TABLE steps DROP COLUMN kill_at; ALTER TABLE steps DROP COLUMN bytes;"
-            "ALTER TABLE jobs DROP COLUMN started_by;"
-            " DROP TABLE schedules; DROP TABLE deliveries;"
+            "ALTER TABLE jobs DROP COLUMN started_by; ALTER TABLE tasks DROP COLUMN due_at;"
+            "DROP TABLE schedules; DROP TABLE deliveries;"
             "ALTER TABLE jobs DROP COLUMN parent_id; ALTER TABLE steps DROP COLUMN outputs;"
             "PRAGMA user_version = 3");
     s = case_open(BACKEND_SQLITE);

@@ -184,10 +184,11 @@ static void dump_step(const struct step_row *s, struct buf *out)
 
 static void dump_task(const struct task_row *t, struct buf *out)
 {
-    buf_printf(out, "task %s %s %s %lld '%s' '%s' %d %d %lld %lld %lld '%s'\n", ID_TEXT(t->id),
-               ID_TEXT(t->job_id), ID_TEXT(t->step_id), (long long)t->number, shown(t->key),
-               shown(t->payload), t->status, t->attempt, (long long)t->created_at_us,
-               (long long)t->started_at_us, (long long)t->completed_at_us, shown(t->cause));
+    buf_printf(out, "task %s %s %s %lld '%s' '%s' %d %d %lld %lld %lld %lld '%s'\n",
+               ID_TEXT(t->id), ID_TEXT(t->job_id), ID_TEXT(t->step_id), (long long)t->number,
+               shown(t->key), shown(t->payload), t->status, t->attempt,
+               (long long)t->created_at_us, (long long)t->started_at_us,
+               (long long)t->completed_at_us, (long long)t->due_at_us, shown(t->cause));
 }
 
 static void dump_document(const struct document_row *d, struct buf *out)

@@ -77,6 +77,7 @@ static void walk_task_state(struct walk *w, struct batch *b, struct walk_step *s
                             .status = (enum job_state)rng_below(&w->rng, JOB_SKIPPED),
                             .attempt = (int)rng_below(&w->rng, 4),
                             .started_at_us = w->now,
+                            .due_at_us = (int64_t)rng_below(&w->rng, 3),
                             .cause = any_word(w)};
     batch_put_task_state(b, &task);
     if (rng_below(&w->rng, 2))
