@@ -151,6 +151,7 @@ void job_free(struct job *job)
     free(job->error);
     free(job->cause);
     free(job->started_by);
+    free(job->broken);
     mask_free(job->mask);
     free(job->waits_for);
     definition_free(job->definition);
@@ -242,6 +243,10 @@ static void job_finish(struct job *job)
     if (job->cancelling) {
         text_copy(cause, sizeof(cause), job->cause);
         job_end(job, JOB_CANCELLED, cause);
+        return;
+    }
+    if (job->broken) {
+        job_end(job, JOB_FAILED, job->broken);
         return;
     }
     AUTO_FREE char *timeout = timeout_job_cause(job);

@@ -155,6 +155,7 @@ struct job {
     char *parameters;   /* JSON object */
     struct worker_parameter *worker_parameters;
     char *error, *cause, *started_by, *waits_for;
+    char *broken; /* why it cannot go on after a restart; NULL: it can */
     char id_text[ID_TEXT_LEN + 1];
     struct event_source source;
     struct step *steps; /* as in the definition, one for one */

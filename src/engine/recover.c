@@ -155,19 +155,18 @@ static struct definition *definition_of_rows(const struct job_row *row,
     return d;
 }
 
-/* A job whose definition this version cannot read ends here, and says why. */
+/* Of a job whose definition this version cannot read all steps end here, and says why. It ends
+ * itself as any job, so that a task that waits for it is told. */
 static int recover_broken(struct job *job, struct store_reader *r, const char *why,
                           struct err *e)
 {
-    AUTO_FREE char *cause = mem_printf("cannot go on after a restart: %s", why);
     int code = 0;
-    record_linef(job, NULL, LEVEL_ERROR, "%s", cause);
+    job->broken = mem_printf("cannot go on after a restart: %s", why);
     if (job->row.status == JOB_PENDING)
         record_job_move(job, JOB_RUNNING, NULL);
     for (int i = 0; i < job->step_count && code >= 0; i++)
-        code = abandon_step(&job->steps[i], r, cause, e);
-    if (code >= 0)
-        record_job_move(job, JOB_FAILED, cause);
+        code = abandon_step(&job->steps[i], r, job->broken, e);
+    job_is_due(job);
     return code;
 }
 

@@ -96,11 +96,11 @@ int subjob_start(struct task *t, const struct worker_job *wanted, char ret_id[ID
     return r;
 }
 
-static void cancel(struct job *job, const struct task *t)
+static void cancel(struct job *job, struct id parent_job_id)
 {
     job->awaited = false;
     job_is_due(job);
-    AUTO_FREE char *who = mem_printf("its parent job %s", t->step->job->id_text);
+    AUTO_FREE char *who = mem_printf("its parent job %s", ID_TEXT(parent_job_id));
     job_cancel(job, who);
 }
 
@@ -111,7 +111,7 @@ bool subjob_stop(struct task *t)
         subjob_detach(t);
         return false;
     }
-    cancel(job, t);
+    cancel(job, job->parent_job_id);
     return true;
 }
 
@@ -119,7 +119,7 @@ void subjob_forget(struct task *t)
 {
     struct job *job = t->step->worker.type->job_ended ? job_of_task(t) : NULL;
     if (job)
-        cancel(job, t);
+        cancel(job, job->parent_job_id);
 }
 
 static bool is_opened(const struct job *job, struct id step_id)
@@ -146,6 +146,8 @@ int subjobs_recover(struct engine *g, struct store_reader *r, struct err *e)
         adopt(job, task->job_id);
         job->awaited =
             parent && !job_state_is_final(task->status) && is_opened(parent, task->step_id);
+        if (!job->awaited && !job->broken)
+            cancel(job, task->job_id); /* nobody will ask for it */
     }
     return 0;
 }

@@ -1,5 +1,6 @@
 // A step that is another job: its outcome, what goes on to it, and that it is never started twice.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import nodeTest from "node:test";
@@ -157,6 +158,35 @@ for (const [how, signal] of [["killed", "SIGKILL"], ["stopped", "SIGTERM"]])
         assert.deepEqual((await childrenOf(server)).map((j) => [j.id, j.status]), [[id, "completed"]]);
         assert.ok(steps.run.texts.includes(`job ${id} goes on`));
         assert.equal(readFileSync(file, "utf8"), "run\nrun\n");
+    });
+
+// What a newer version could read, and this one cannot.
+const spoil = (data, definition) => execFileSync("sqlite3", [path.join(data, "tailrace.db"), `UPDATE jobs SET source = replace(source, 'type:', 'kind:') WHERE definition_id = '${definition}'`]);
+
+const GONE = /^cannot go on after a restart: stored definition:[0-9:]+: steps\[0\]: unknown key 'kind'$/;
+for (const [what, spoiled, more, of] of [
+    ["its own: the task has failed", ["child"], "", { child: GONE, run: /^job [0-9a-f-]{36} failed: cannot go on after a restart/ }],
+    ["its own, and a further attempt starts another", ["child"], "    retry: { attempts: 4, backoff: 1ms }\n", { child: GONE, run: /^completed$/ }],
+    ["its parent's: it is cancelled", ["parent"], "", { child: /^cancelled by its parent job/, run: GONE }],
+    ["those of both: each has failed", ["child", "parent"], "", { child: GONE, run: GONE }],
+])
+    test(`nobody waits for a job whose definition cannot be read after a restart; ${what}`, async (t) => {
+        const data = await folder(t), file = path.join(data, "note");
+        const command = `echo begun; echo run >> ${file}; [ $(wc -l < ${file}) -gt 1 ] || exec sleep 1000`;
+        const options = { data, definitions: { "c.yaml": child(command), "p.yaml": parent(more) } };
+        const first = await serve(t, options);
+        const job = await first.execute("parent");
+        const id = await begun(first, job);
+        await first.stop("SIGKILL");
+        for (const one of spoiled) spoil(data, one);
+        const server = await serve(t, options);
+        for (const one of [id, job]) await server.events(`job:${one}?min=none`, await server.beginning());
+        const { tree, steps } = await treeOf(server, job);
+        const cause = ({ cause, status }) => cause || status;
+        assert.match(cause((await server.get(`/api/jobs/${id}`)).body), of.child);
+        assert.match(cause(steps.run), of.run);
+        assert.equal(tree.status, cause(steps.run) === "completed" ? "completed" : "failed");
+        assert.equal((await childrenOf(server)).length, more ? 2 : 1);
     });
 
 test("a child that had ended when the server was killed is not run again", async (t) => {
