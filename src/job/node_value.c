@@ -54,6 +54,7 @@ struct measure {
     bool (*parse)(struct str text, int64_t *ret_value);
     char *(*format)(int64_t value, char to[QUANTITY_TEXT_MAX]);
     bool in_quotes; /* is it one in quotes too? */
+    int64_t most;   /* where the field itself has no end */
 };
 
 static bool whole_parse(struct str text, int64_t *ret_value)
@@ -75,7 +76,7 @@ static int measure_read(const struct measure *m, const struct node *n, int64_t m
         !m->parse(str_of(n->text), &value))
         return node_fail_expected(n, m->noun, e);
     if (max == 0 && min >= 0)
-        max = INT64_MAX;
+        max = m->most;
     if (value < min || value > max) {
         char from[QUANTITY_TEXT_MAX], to[QUANTITY_TEXT_MAX];
         if (max == INT64_MAX)
@@ -90,7 +91,8 @@ static int measure_read(const struct measure *m, const struct node *n, int64_t m
 
 int node_int(const struct node *n, int64_t min, int64_t max, int64_t *ret_value, struct err *e)
 {
-    static const struct measure whole = {"a whole number", whole_parse, whole_format, false};
+    static const struct measure whole = {"a whole number", whole_parse, whole_format, false,
+                                         INT64_MAX};
     return measure_read(&whole, n, min, max, ret_value, e);
 }
 
@@ -99,14 +101,15 @@ int node_duration(const struct node *n, int64_t min, int64_t max, int64_t *ret_m
 {
     static const struct measure duration = {"a duration such as 250ms, 2s, 30m or 1h",
                                             quantity_parse_duration, quantity_format_duration,
-                                            true};
+                                            true, QUANTITY_DURATION_MAX_MS};
     return measure_read(&duration, n, min, max, ret_ms, e);
 }
 
 int node_size(const struct node *n, int64_t min, int64_t max, int64_t *ret_bytes, struct err *e)
 {
     static const struct measure size = {"a size such as 500B, 64KiB or 10MiB",
-                                        quantity_parse_size, quantity_format_size, true};
+                                        quantity_parse_size, quantity_format_size, true,
+                                        INT64_MAX};
     return measure_read(&size, n, min, max, ret_bytes, e);
 }
 

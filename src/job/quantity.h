@@ -8,6 +8,10 @@
 
 #define QUANTITY_TEXT_MAX 32
 
+/* A hundred years: what a definition may say at most, so that a time and a duration can be
+ * added in microseconds, too. */
+#define QUANTITY_DURATION_MAX_MS (INT64_C(36500) * 24 * 60 * 60 * 1000)
+
 /* All of `text`; false (and nothing set) when it is anything else or passes int64_t. */
 bool quantity_parse_duration(struct str text, int64_t *ret_ms);
 bool quantity_parse_size(struct str text, int64_t *ret_bytes);

@@ -352,6 +352,10 @@ static const struct wrong wrong_heads[] = {
      "x.yaml:3:10: timeout: expected a duration such as 250ms, 2s, 30m or 1h, found 'half an "
      "hour'",
      "timeout"},
+    {HEAD "timeout: 36501d\n" STEP,
+     "x.yaml:3:10: timeout: expected 0ms to 36500d, found '36501d'", "timeout"},
+    {HEAD "keep: {age: 9223372036854775807ms}\n" STEP,
+     "x.yaml:3:13: keep.age: expected 1s to 36500d, found '9223372036854775807ms'", "keep.age"},
     {HEAD "tags: news\n" STEP,
      "x.yaml:3:7: tags: expected a list, found 'news'; a list of one is written [news]",
      "tags"},
