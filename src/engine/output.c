@@ -53,11 +53,23 @@ static void output_put(struct step *step, struct output *old, struct str name, s
     old->value = mem_copy(value.p, value.n);
 }
 
+/* Of a secret that has an '=' and was written as it is, that would cut off the name. */
+static bool name_holds_secret(const struct job *job, struct str name, struct str value)
+{
+    if (!job->mask || secrets_are_in(job, value))
+        return secrets_are_in(job, name);
+    AUTO_BUF line = BUF_INIT(SECRETS_ROOM);
+    buf_add_str(&line, name);
+    buf_add_byte(&line, '=');
+    buf_add_str(&line, value);
+    return secrets_are_in(job, buf_str(&line));
+}
+
 int output_set(struct step *step, const struct task *task, struct str name, struct str value,
                struct err *e)
 {
     AUTO_BUF room = BUF_INIT(SECRETS_ROOM);
-    if (secrets_are_in(step->job, name))
+    if (name_holds_secret(step->job, name, value))
         return fail(e, E_INVAL, "an output's name holds a secret");
     if (secrets_are_in(step->job,
                        value)) /* one that only ends as one begins is used as it is */

@@ -8,7 +8,20 @@
 #include "base/buf.h"
 #include "base/limits.h"
 
-enum { FILE_MAX_BYTES = 2 * LIMIT_OUTPUTS_BYTES };
+enum {
+    FILE_MAX_BYTES = 2 * LIMIT_OUTPUTS_BYTES,
+    SHOWN_MAX_BYTES = 64, /* a longer text is not: cut, a secret in it would not be known */
+};
+
+/* What was found, for a sentence that will be masked. */
+static const char *shown(struct str text, char to[SHOWN_MAX_BYTES + 16])
+{
+    if (text.n > SHOWN_MAX_BYTES)
+        (void)snprintf(to, SHOWN_MAX_BYTES + 16, "(%zu bytes)", text.n);
+    else
+        (void)snprintf(to, SHOWN_MAX_BYTES + 16, "'%.*s'", STR_ARG(text));
+    return to;
+}
 
 int output_file_new(char ret_path[OUTPUT_PATH_MAX])
 {
@@ -44,8 +57,8 @@ static int block_cut(struct str *rest, struct str word, int *line, struct str *r
         *ret_value = (struct str){begin, n ? n - 1 : 0};
         return 0;
     }
-    return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: the line '%.*s' that ends it is missing",
-                first, (int)MIN(word.n, (size_t)64), word.p);
+    return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: the line %s that ends it is missing",
+                first, shown(word, (char[SHOWN_MAX_BYTES + 16]){0}));
 }
 
 /* The line `text` and, of a block, those after it. */
@@ -65,8 +78,8 @@ static int output_read(struct worker_task *task, struct str text, struct str *re
         name.n = (size_t)equals;
         value = (struct str){text.p + equals + 1, text.n - (size_t)equals - 1};
     } else {
-        return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: expected name=value, found '%.*s'",
-                    first, (int)MIN(text.n, (size_t)64), text.p);
+        return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: expected name=value, found %s",
+                    first, shown(text, (char[SHOWN_MAX_BYTES + 16]){0}));
     }
     if (r == 0 && task->step->host->output(task, name, value, &why) < 0)
         return fail(e, E_INVAL, "TAILRACE_OUTPUT, line %d: %s", first, why.text);

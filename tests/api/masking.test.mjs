@@ -197,6 +197,23 @@ test("an output is masked when a secret is in it, and else is what was said; the
     assert.deepEqual(body.steps[0].outputs, { token: "<***>", other: "it is corr" });
 });
 
+test("a secret that is written in place of an output is not told in pieces", async (t) => {
+    const secrets = { token: { env: "TOKEN" }, pair: { env: "PAIR" } };
+    const TOKEN = "eyJhbGciOiJIUzI1NiJ9." + "Q".repeat(120), PAIR = "password=correct-horse";
+    const steps = ["$SECRET_TOKEN", "x<<$SECRET_TOKEN", "$SECRET_PAIR"].map((text, i) => ({ name: `s${i}`, type: "shell", config: { command: `echo "${text}" >> $TAILRACE_OUTPUT` } }));
+    steps.push({ name: "s3", type: "shell", config: { command: 'tailrace output "$SECRET_PAIR"' } });
+    const server = await serve(t, { env: { TOKEN, PAIR }, definitions: { "d.json": JSON.stringify({ id: "d", name: "D", secrets, steps }) } });
+    const job = await server.run("d");
+    const { body, text } = await server.get(`/api/jobs/${job}/tree`);
+    assert.ok(!text.includes("QQQQ") && !text.includes("correct-horse"), text);
+    assert.deepEqual(body.steps.map(({ cause, outputs }) => [cause, outputs]), [
+        ["TAILRACE_OUTPUT, line 1: expected name=value, found (141 bytes)", {}],
+        ["TAILRACE_OUTPUT, line 1: the line (141 bytes) that ends it is missing", {}],
+        ["TAILRACE_OUTPUT, line 1: an output's name holds a secret", {}],
+        ["exit code 2", {}],
+    ]);
+});
+
 test("a line that holds no secret comes at once, also when it ends as one begins", async (t) => {
     const server = await serve(t, { env: { TOKEN: "correct horse" }, definitions: { "d.json": JSON.stringify({ id: "d", name: "D", secrets: { token: { env: "TOKEN" } },
         steps: [{ name: "s", type: "shell", config: { command: "echo cor; read forever < $FIFO" , env: { FIFO: "/dev/zero" } } }] }) } });
