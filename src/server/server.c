@@ -27,6 +27,7 @@
 
 enum {
     DRAIN_MS = 10000,
+    DRAIN_LOOK_MS = 100,     /* are there still commands? */
     SPARE_FILES = 512,       /* besides connections */
     FEW_CONNECTIONS = 10000, /* fewer is worth a word */
 };
@@ -92,6 +93,10 @@ static void on_engine_stopped(void *arg)
 static void on_patience(uv_timer_t *timer)
 {
     struct server *s = container_of(timer, struct server, patience);
+    if (shell_is_busy()) { /* each has its own time for that */
+        (void)uv_timer_start(&s->patience, on_patience, DRAIN_LOOK_MS, 0);
+        return;
+    }
     log_warn("stopping without waiting any longer");
     s->impatient = true;
 }
@@ -114,8 +119,10 @@ static void drain(struct server *s)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *s = handle->data;
-    if (s->draining)
+    if (s->draining) {
+        shell_abandon();
         _exit(128 + number);
+    }
     drain(s);
 }
 
@@ -305,6 +312,7 @@ static void close_handles(struct server *s)
 static _Noreturn void give_up(const char *why)
 {
     log_error("%s", why);
+    shell_abandon();
     _exit(err_exit_status(E_IO));
 }
 

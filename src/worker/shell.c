@@ -589,6 +589,18 @@ int shell_init(const char *data_folder)
     return sweep.killed;
 }
 
+bool shell_is_busy(void)
+{
+    return !list_is_empty(&runs);
+}
+
+void shell_abandon(void)
+{
+    struct orphan_sweep sweep;
+    if (shell_is_busy())
+        orphan_sweep(folder_mark, true, &sweep);
+}
+
 static const struct setting_spec shell_settings[] = {
     {.name = "command",
      .kind = SETTING_TEXT,

@@ -21,3 +21,10 @@ extern const struct worker_type shell_worker;
  * that an earlier server of this folder left behind when it died. Returns how many those were.
  * Blocks for some milliseconds. Not calling it only costs the protection. */
 int shell_init(const char *data_folder);
+
+/* Whether there are commands. Those that were told to end are gone soon after their `grace`. */
+bool shell_is_busy(void);
+
+/* For a server that ends without waiting: kills all commands. Blocks until they are gone, at most
+ * a second. */
+void shell_abandon(void);

@@ -1,6 +1,7 @@
 // Commands, as the engine runs them: what they used, how they are stopped, what they may say.
 import assert from "node:assert/strict";
 import nodeTest from "node:test";
+import { processesOf } from "../crash/invariants.mjs";
 import { serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
@@ -52,6 +53,24 @@ test("a cancel can be watched: a countdown, who survived, and that all are gone"
     const grace = Date.parse(told.find(Boolean)) - Date.parse(asked);
     assert.ok(grace >= 2999 && grace < 4000, `killed ${grace} ms after the cancel`);
     assert.deepEqual([told.at(-1), body.steps[0].kill_at], [null, null], "and nothing is when it has ended");
+});
+
+test("a server that stops waits for the grace of its commands; at a second signal it kills them", async (t) => {
+    const marker = `MARKER=${process.pid}-${Date.now()}`, [, value] = marker.split("=");
+    const begin = async (grace) => {
+        const command = "trap '' TERM; (trap '' TERM; setsid sleep 1000 &) ; echo ready; while :; do sleep 0.05; done";
+        const server = await serve(t, { definitions: definition({ grace, env: { MARKER: value }, command }) });
+        const job = await server.execute("d");
+        await server.event(job, ({ payload }) => payload.message === "ready");
+        assert.notEqual(processesOf(marker).length, 0);
+        return { server, job };
+    };
+    const patient = await begin("11s"), hasty = await begin("1h"), at = Date.now();
+    hasty.server.child.stderr.once("data", () => process.kill(hasty.server.pid, "SIGTERM"));
+    const [first, second] = await Promise.all([patient.server.stop(), hasty.server.stop()]);
+    assert.deepEqual([first, second], [{ code: 0, signal: null }, { code: 143, signal: null }], patient.server.stderr);
+    assert.ok(Date.now() - at >= 11000);
+    assert.deepEqual(processesOf(marker), []);
 });
 
 for (const pty of [true, false])
