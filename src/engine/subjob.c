@@ -159,13 +159,28 @@ void subjob_detach(struct task *t)
     t->child = NULL;
 }
 
+/* Of a name, the value of the last step that has set it. */
+static int outputs_pass(const struct job *job, struct task *t, struct err *e)
+{
+    int r = 0;
+    for (int i = 0; i < job->step_count; i++) {
+        const struct step *step = &job->steps[i];
+        for (int k = 0; k < step->output_count && r >= 0; k++)
+            r = output_set(t->step, t, str_of(step->outputs[k].name),
+                           str_of(step->outputs[k].value), e);
+    }
+    return r;
+}
+
 void subjob_ended(struct job *job, enum job_state outcome, const char *cause)
 {
+    struct err e;
     struct task *t = job->parent;
     map_remove(&job->engine->by_task, ID_KEY(job->row.parent_id));
     if (!t)
         return;
     FAULT_KILLS(ENGINE_SUBJOB_ENDED);
     subjob_detach(t);
-    t->step->worker.type->job_ended(&t->worker, outcome, cause);
+    const char *lost = outputs_pass(job, t, &e) < 0 ? e.text : NULL;
+    t->step->worker.type->job_ended(&t->worker, outcome, cause, lost);
 }

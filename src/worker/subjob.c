@@ -30,17 +30,26 @@ static void on_detached(uv_handle_t *handle)
     task->step->host->done(task, JOB_CANCELLED, "the server is stopping");
 }
 
-static void subjob_ended(struct worker_task *task, enum job_state outcome, const char *cause)
+/* What there is to say; NULL: all is well. */
+static char *end_text(const struct subjob *s, enum job_state outcome, const char *cause,
+                      const char *lost)
+{
+    if (outcome == JOB_COMPLETED)
+        return lost ? mem_printf("job %s has completed, but: %s", s->id, lost) : NULL;
+    return mem_printf("job %s %s%s", s->id, outcome == JOB_FAILED ? "failed: " : "was ",
+                      cause ? cause : job_state_name(outcome));
+}
+
+static void subjob_ended(struct worker_task *task, enum job_state outcome, const char *cause,
+                         const char *lost)
 {
     struct subjob *s = task->state;
-    AUTO_FREE char *text =
-        mem_printf("job %s %s%s", s->id, outcome == JOB_FAILED ? "failed: " : "was ",
-                   cause ? cause : job_state_name(outcome));
-    if (outcome == JOB_CANCELLED && !s->stopped)
-        outcome = JOB_FAILED; /* somebody cancelled only that one */
+    AUTO_FREE char *text = end_text(s, outcome, cause, lost);
+    if (text && !(outcome == JOB_CANCELLED && s->stopped))
+        outcome = JOB_FAILED; /* also when somebody cancelled only that one */
     task->state = NULL;
     uv_close((uv_handle_t *)&s->timer, on_closed);
-    task->step->host->done(task, outcome, outcome == JOB_COMPLETED ? NULL : text);
+    task->step->host->done(task, outcome, text);
 }
 
 static int job_start(struct subjob *s, struct err *e)

@@ -145,8 +145,10 @@ struct worker_type {
     void (*step_plan)(struct worker_step *s);
     int (*task_start)(struct worker_task *t, struct err *e); /* an error fails the task */
     void (*task_stop)(struct worker_task *t);                /* end soon, as JOB_CANCELLED */
-    /* NULL: it starts no jobs. May call done(). */
-    void (*job_ended)(struct worker_task *t, enum job_state outcome, const char *cause);
+    /* NULL: it starts no jobs. May call done(). The outputs of the job's steps are the task's,
+     * unless `lost` says why not. */
+    void (*job_ended)(struct worker_task *t, enum job_state outcome, const char *cause,
+                      const char *lost);
     void (*step_resume)(struct worker_step *s); /* NULL: the worker never pauses */
     void (*step_close)(struct worker_step *s);
 };

@@ -43,6 +43,7 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["health.yaml"].ask, /\/api\/health 200 OK, application\/json/);
     assert.match(lines["limits.yaml"].endless, /killed by signal 24 \(CPU time limit exceeded\), more than cpu_time: 1s/);
     assert.match(lines["job-of-jobs.yaml"].greet, /job [0-9a-f-]{36} was started/);
+    assert.match(lines["job-of-jobs.yaml"].tell, /version 1\.4\.2 is out/);
     assert.match(lines["many-lines.yaml"].copy, /copied file 49999\ncopied file 50000\n/);
     assert.match(lines["outputs.yaml"].release, /release 1\.4\.2\n- one\.txt\n- two\.txt/);
     assert.match(lines["parameters.yaml"].greet, /hello, world\nhello, world/);

@@ -55,6 +55,32 @@ test("a failure is told with the job and its cause, and is tried again as anothe
     assert.equal(steps.after.status, "skipped");
 });
 
+// Two steps that set outputs, then one that ends the job with this status.
+const says = (status, more = "") => `id: says\nname: Says\n${more}steps:\n` + ["echo a=1; echo b=one", "printf 'b<<E\\ntwo\\nlines\\nE\\nkey=%s\\n' \"$SECRET_KEY\"", `exit ${status}`]
+    .map((command, i) => `  - { name: s${i}, type: shell, ${i ? `depends: [s${i - 1}], ` : ""}config: { command: ${JSON.stringify(i < 2 ? `{ ${command}; } >> $TAILRACE_OUTPUT` : command)} } }\n`).join("");
+const uses = (more = "", after = "    on_error: continue\n") => `id: uses\nname: Uses\n${more}steps:\n  - name: run\n    type: job\n${after}    config: { definition: says }\n`
+    + '  - { name: after, type: shell, depends: [run], config: { env: { B: "{steps.run.b}" }, command: \'echo "$STEP_RUN_A, $B"\' } }\n';
+
+test("outputs of its steps are those of the step, also when it fails, and no secret is in them", async (t) => {
+    const key = "a-key-of-some-length", env = { ...process.env, THE_KEY: key };
+    for (const status of [0, 3]) {
+        const { server, ended } = await stage(t, { "s.yaml": says(status, "secrets: { key: { env: THE_KEY } }\n"), "u.yaml": uses() }, { env });
+        const job = await server.execute("uses"), { steps } = await ended(job);
+        assert.deepEqual(steps.run.outputs, { a: "1", b: "two\nlines", key: "***" });
+        assert.equal(steps.run.status, status ? "failed" : "completed");
+        assert.deepEqual(steps.after.texts.slice(1, -1), ["1, two", "lines"]);
+        const told = (await server.events(`job:${job}`, await server.beginning())).filter(({ type }) => type === "step_output");
+        assert.deepEqual(told.map(({ payload }) => [payload.name, payload.value]), [["a", "1"], ["b", "one"], ["b", "two\nlines"], ["key", "***"]]);
+    }
+});
+
+test("more outputs than a step can have fail it, and say so", async (t) => {
+    const many = (name, from) => `  - { name: ${name}, type: shell, config: { command: 'seq -f "a%g=x" ${from} ${from + 39} >> $TAILRACE_OUTPUT' } }\n`;
+    const { server, ended } = await stage(t, { "s.yaml": `id: says\nname: Says\nsteps:\n${many("one", 1)}${many("two", 41)}`, "u.yaml": uses("", "") });
+    const { steps } = await ended(await server.execute("uses"));
+    assert.match(steps.run.cause, /^job [0-9a-f-]{36} has completed, but: output 'a65' is one too many: a step has at most 64$/);
+});
+
 test("a cancel goes through, and who cancels only the child fails the step", async (t) => {
     const { server, ended } = await stage(t, { "c.yaml": child("echo begun; exec sleep 1000"), "p.yaml": parent() });
     const job = await server.execute("parent");
@@ -188,6 +214,21 @@ for (const [what, spoiled, more, of] of [
         assert.equal(tree.status, cause(steps.run) === "completed" ? "completed" : "failed");
         assert.equal((await childrenOf(server)).length, more ? 2 : 1);
     });
+
+test("outputs of a child that had ended when the server was killed are there", async (t) => {
+    const data = await folder(t);
+    const hold = 'echo "$STEP_RUN_A"; [ -e "$PARAM_FILE" ] || { echo > "$PARAM_FILE"; exec sleep 1000; }';
+    const options = { data, definitions: { "s.yaml": says(0), "u.yaml": uses(`parameters: { file: ${data}/was-here }\n`).replace(/command: '.*?'/, () => `command: ${JSON.stringify(hold)}`) } };
+    const first = await serve(t, options);
+    const job = await first.execute("uses");
+    await first.event(job, ({ payload }) => payload.message === "1");
+    await first.stop("SIGKILL");
+    const server = await serve(t, options);
+    await server.events(`job:${job}`, await server.beginning());
+    const { steps } = await treeOf(server, job);
+    assert.equal(steps.after.texts.filter((text) => text === "1").length, 2);
+    assert.equal(steps.run.outputs.b, "two\nlines");
+});
 
 test("a child that had ended when the server was killed is not run again", async (t) => {
     const data = await folder(t), file = path.join(data, "note");

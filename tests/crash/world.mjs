@@ -55,11 +55,11 @@ const definitions = {
         shell("quiet", "echo $SECRET_WORD; echo $SECRET_WORD | base64; printf %s $SECRET_WORD | head -c 9; echo $SECRET_WORD | tail -c 8; exit 0"),
         { name: "plain", type: "shell", config: { command: "/bin/sleep 0.03" } },
     ] },
-    child: { parameters: { p: "" }, steps: [shell("s", "echo say 1 of 2; sleep 0.02; echo say 2 of 2")] },
+    child: { parameters: { p: "" }, steps: [shell("s", "echo say 1 of 2; sleep 0.02; echo found=7 >>$TAILRACE_OUTPUT; echo say 2 of 2")] },
     parent: { steps: [
         { name: "each", type: "job", for_each: ["a", "b", "c"], parallel: 2, config: { definition: "child", parameters: { p: "{item}" } } },
         shell("speaks", 'if [ "$ITEM" ]; then echo say 1 of 1; exit; fi; tailrace spawn x; tailrace spawn y; tailrace output n=2; tailrace log hello; tailrace progress all; true'),
-        shell("end", 'test "$STEP_SPEAKS_N" = 2', { depends: ["speaks", "each"] }),
+        shell("end", 'test "$STEP_SPEAKS_N$STEP_EACH_FOUND" = 27', { depends: ["speaks", "each"] }),
     ] },
     told: { keep: { jobs: 3 }, webhooks: [{ url: "{url}/told", retry: { attempts: 100, backoff: "20ms", backoff_max: "50ms" } }], steps: [shell("s", "echo say 1 of 1")] },
     late: { timeout: "600ms", steps: [
