@@ -9,13 +9,7 @@
 
 enum { LINE_BYTES = 2048, JSON_BYTES = 16 * LINE_BYTES }; /* every byte may need an escape */
 
-static enum log_level log_max = LOG_INFO;
 static bool log_json;
-
-void log_set_level(enum log_level level)
-{
-    log_max = level;
-}
 
 void log_set_json(bool json)
 {
@@ -25,14 +19,14 @@ void log_set_json(bool json)
 static void write_words(struct buf *out, enum log_level level, const char *time,
                         const char *text)
 {
-    static const char *const names[] = {"ERR", "WRN", "INF", "DBG"};
+    static const char *const names[] = {"ERR", "WRN", "INF"};
     buf_printf(out, "%s %s %s\n", time, names[level], text);
 }
 
 static void write_json(struct buf *out, enum log_level level, const char *time,
                        const char *text, const char *event, const char *subject)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
+    static const char *const names[] = {"error", "warn", "info"};
     struct json j = JSON_TO(out);
     json_begin_object(&j);
     json_key_c(&j, "time", time);
@@ -50,8 +44,6 @@ void log_event(enum log_level level, const char *event, const char *subject, con
 {
     char time[CLOCK_TEXT_LEN + 1];
     AUTO_BUF line = BUF_INIT(JSON_BYTES);
-    if (level > log_max)
-        return;
     clock_format(clock_wall_us(), time);
     if (log_json)
         write_json(&line, level, time, text, event, subject);

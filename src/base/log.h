@@ -9,10 +9,9 @@
 
 #include "base/macro.h"
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO };
 
-void log_set_level(enum log_level level); /* default LOG_INFO */
-void log_set_json(bool json);             /* before other threads run */
+void log_set_json(bool json); /* before other threads run */
 void log_write(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 
 /* One of the things that have a name ("job_deleted") and are about something ("" when not). */
@@ -21,4 +20,3 @@ void log_event(enum log_level level, const char *event, const char *subject, con
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)

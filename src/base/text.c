@@ -218,22 +218,6 @@ bool utf8_is_valid(struct str s)
     return true;
 }
 
-size_t utf8_put(uint32_t cp, char to[4])
-{
-    if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
-        cp = 0xFFFD;
-    if (cp < 0x80) {
-        to[0] = (char)cp;
-        return 1;
-    }
-    size_t n = cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
-    for (size_t i = n - 1; i > 0; i--, cp >>= 6)
-        to[i] = (char)(0x80 | (cp & 0x3F));
-    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    to[0] = (char)(lead[n] | cp);
-    return n;
-}
-
 size_t utf8_cut(struct str s, size_t max)
 {
     if (s.n <= max)

@@ -60,10 +60,6 @@ size_t utf8_length(const unsigned char *s, size_t n);
 uint32_t utf8_code(const unsigned char *s, size_t n);
 bool utf8_is_valid(struct str s); /* all of it; a zero byte is valid, too */
 
-/* Writes code point `cp` as UTF-8 and returns how many bytes (1 to 4); an impossible one
- * becomes U+FFFD. */
-size_t utf8_put(uint32_t cp, char to[4]);
-
 /* Largest k <= max such that cutting `s` at k splits no UTF-8 sequence. */
 size_t utf8_cut(struct str s, size_t max);
 

@@ -21,7 +21,6 @@ struct setting_item {
 };
 
 struct setting_value {
-    bool given;
     bool open; /* holds a parameter that has no value yet */
     size_t count;
     struct setting_item *items;
@@ -238,14 +237,12 @@ int settings_read(const struct node *config, const struct node *step,
     for (size_t i = 0; schema->settings[i].name; i++) {
         const struct setting_spec *spec = &schema->settings[i];
         const struct node *n = node_get(config, spec->name);
-        if (n) {
-            s->values[i].given = true;
+        if (n)
             r = value_read(spec, n, filler, &s->values[i], e);
-        } else if (spec->required) {
+        else if (spec->required)
             r = fail_missing(config, step, spec, e);
-        } else {
+        else
             value_default(spec, &s->values[i]);
-        }
         if (r < 0)
             return r;
     }
@@ -280,7 +277,6 @@ static int value_fill(const struct setting_spec *spec, const char *where,
                       struct setting_value *to, struct err *e)
 {
     int r = 0;
-    to->given = from->given;
     to->items = mem_alloc(from->count * sizeof(*to->items));
     for (size_t i = 0; i < from->count && r == 0; i++) {
         const struct setting_item *item = &from->items[i];
@@ -331,11 +327,6 @@ static const struct setting_value *value_of(const struct settings *s, const char
     }
     ASSERT(!"the schema has a setting of this name");
     return NULL;
-}
-
-bool settings_has(const struct settings *s, const char *name)
-{
-    return value_of(s, name, ~0u)->given;
 }
 
 const char *settings_text(const struct settings *s, const char *name)

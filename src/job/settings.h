@@ -53,7 +53,6 @@ struct worker_schema {
 
 struct settings;
 
-bool settings_has(const struct settings *s, const char *name); /* was it written by the user? */
 const char *settings_text(const struct settings *s, const char *name);
 /* INT, DURATION (ms), SIZE (bytes) */
 int64_t settings_int(const struct settings *s, const char *name);

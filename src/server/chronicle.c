@@ -7,10 +7,7 @@
 
 static enum log_level log_level_of(enum event_level level)
 {
-    return level == LEVEL_ERROR  ? LOG_ERROR
-           : level == LEVEL_WARN ? LOG_WARN
-           : level == LEVEL_INFO ? LOG_INFO
-                                 : LOG_DEBUG;
+    return level == LEVEL_ERROR ? LOG_ERROR : level == LEVEL_WARN ? LOG_WARN : LOG_INFO;
 }
 
 void chronicle_add(struct server *s, enum event_level level, const char *event,
