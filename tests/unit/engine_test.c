@@ -56,7 +56,7 @@ static void world_recover(struct world *w, const char *source, const char *type)
 {
     struct err e;
     *w = (struct world){.job = id_new()};
-    CHECK(store_open_memory(&w->base.store, &e) >= 0);
+    engine_world_store(&w->base);
     engine_world_begin(&w->base);
     put_rows(w, source, type);
     engine_world_engine(&w->base);
@@ -138,7 +138,7 @@ TEST(a_job_whose_cancel_was_cut_off_before_it_began_ends_without_having_run)
 {
     struct world w = {.job = id_new()};
     struct err e;
-    CHECK(store_open_memory(&w.base.store, &e) >= 0);
+    engine_world_store(&w.base);
     engine_world_begin(&w.base);
     struct job_row row = {.id = w.job,
                           .definition_id = "d",
@@ -178,22 +178,15 @@ TEST(a_task_that_is_ended_twice_stops_the_program_before_it_is_written)
 {
     struct engine_world w = {0};
     struct err e;
-    struct id id;
-    struct definition *d;
-    struct start start = {.by = "test"};
-    struct definition_input in = {
-        .text = STR("id: d\nname: D\nsteps:\n  - name: a\n    type: generator\n"
-                    "    retry: { attempts: 2, backoff: 1h }\n"
-                    "    config: { log_count: 1, log_delay_ms: 3600000 }\n"),
-        .origin = "test",
-        .format = DEFINITION_YAML,
-        .schemas = worker_schemas()};
-    CHECK(store_open_memory(&w.store, &e) >= 0);
+    engine_world_store(&w);
     engine_world_begin(&w);
     engine_world_engine(&w);
-    CHECK(definition_parse(&in, &d, &e) >= 0);
-    CHECK(engine_execute(w.engine, d, &start, &id, &e) >= 0);
-    definition_free(d);
+    struct id id =
+        engine_world_start(&w,
+                           "id: d\nname: D\nsteps:\n  - name: a\n    type: generator\n"
+                           "    retry: { attempts: 2, backoff: 1h }\n"
+                           "    config: { log_count: 1, log_delay_ms: 3600000 }\n",
+                           NULL);
     struct job *job = LIST_FIRST(&w.engine->jobs, struct job, link);
     while (list_is_empty(&job->steps[0].running)) {
         engine_world_commit(&w);

@@ -54,7 +54,7 @@ struct walk {
     struct id jobs[MOVES];
     int job_count;
     uint64_t looked_to;
-    bool stopped, held;
+    bool held;
 };
 
 static int throw(struct walk * w, int sides)
@@ -440,20 +440,10 @@ static void engine_end(struct walk *w)
     catalog_free(w->catalog);
 }
 
-static void on_stopped(void *arg)
-{
-    ((struct walk *)arg)->stopped = true;
-}
-
 static void server_again(struct walk *w)
 {
     struct err e;
-    w->stopped = false;
-    engine_stop(w->base.engine, on_stopped, w);
-    while (!w->stopped) {
-        writer_turn(w->base.writer);
-        uv_run(&w->base.loop, UV_RUN_NOWAIT); /* what told it may have been the last to come */
-    }
+    engine_world_stop(&w->base);
     engine_end(w);
     engine_begin(w);
     kid_know(w);

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "engine/job.h"
 #include "engine_world.h"
-#include "job/definition.h"
 
 struct world {
     struct engine_world base;
@@ -24,22 +23,13 @@ static void world_begin(struct world *w)
 {
     static const char text[] = "id: d\nname: D\nsteps:\n  - name: a\n    type: generator\n"
                                "    config: { log_count: 1, log_delay_ms: 600000 }\n";
-    struct definition_input in = {.text = STR(text),
-                                  .origin = "test",
-                                  .format = DEFINITION_YAML,
-                                  .schemas = worker_schemas()};
-    struct definition *d;
-    struct err e;
     *w = (struct world){0};
-    CHECK(definition_parse(&in, &d, &e) >= 0);
-    CHECK(store_open_memory(&w->base.store, &e) >= 0);
+    engine_world_store(&w->base);
     engine_world_begin(&w->base);
     engine_world_engine(&w->base);
-    struct start start = {.by = "a test"};
-    CHECK(engine_execute(w->base.engine, d, &start, &w->job, &e) >= 0);
+    w->job = engine_world_start(&w->base, text, NULL);
     while (!(w->task = task_running(w->base.engine)))
         engine_world_commit(&w->base);
-    definition_free(d);
 }
 
 static void world_done(struct world *w)
@@ -130,21 +120,13 @@ TEST(an_output_that_cannot_be_one_is_refused_with_the_reason)
     world_done(&w);
 }
 
-static void on_stopped(void *arg)
-{
-    *(bool *)arg = true;
-}
-
 TEST(outputs_are_there_after_a_restart)
 {
     struct world w;
     struct err e;
-    bool stopped = false;
     world_begin(&w);
     CHECK(output_say(&w, "version", "1.0", &e) == 0);
-    engine_stop(w.base.engine, on_stopped, &stopped);
-    while (!stopped)
-        engine_world_commit(&w.base);
+    engine_world_stop(&w.base);
     engine_world_end(&w.base, NULL, NULL);
     engine_world_begin(&w.base);
     engine_world_engine(&w.base);

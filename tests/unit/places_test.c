@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "engine_world.h"
-#include "job/definition.h"
 
 enum { JOBS_MAX = 12000 };
 
@@ -15,7 +14,6 @@ struct world {
     struct engine_world base;
     struct id jobs[JOBS_MAX];
     int count, most;
-    bool stopped;
 };
 
 static void world_begin_server(struct world *w, const struct pool_limits *limits)
@@ -28,26 +26,15 @@ static void world_begin_server(struct world *w, const struct pool_limits *limits
 static struct world *world_new(int most)
 {
     struct world *w = mem_alloc(sizeof(*w));
-    struct err e;
     w->most = most;
-    CHECK(store_open_memory(&w->base.store, &e) >= 0);
+    engine_world_store(&w->base);
     world_begin_server(w, &pools);
     return w;
 }
 
-static void on_stopped(void *arg)
-{
-    ((struct world *)arg)->stopped = true;
-}
-
 static void world_end_server(struct world *w)
 {
-    w->stopped = false;
-    engine_stop(w->base.engine, on_stopped, w);
-    while (!w->stopped) {
-        writer_turn(w->base.writer);
-        uv_run(&w->base.loop, UV_RUN_NOWAIT);
-    }
+    engine_world_stop(&w->base);
     engine_world_end(&w->base, NULL, NULL);
 }
 
@@ -58,50 +45,30 @@ static void world_free(struct world *w)
     free(w);
 }
 
-/* Lets the engine come to rest: what is due in its next turns has been done. */
-static void world_turn(struct world *w)
-{
-    for (int i = 0; i < 4; i++) {
-        engine_world_commit(&w->base);
-        uv_run(&w->base.loop, UV_RUN_NOWAIT);
-    }
-    engine_world_commit(&w->base);
-}
-
 static void world_again(struct world *w, const struct pool_limits *limits)
 {
     struct err e;
     world_end_server(w);
     world_begin_server(w, limits);
     CHECK(engine_recover(w->base.engine, &e) >= 0);
-    world_turn(w);
+    engine_world_turns(&w->base);
 }
 
 /* `more` are lines of the definition. */
 static void ask(struct world *w, const char *id, const char *more, const int *priority)
 {
-    struct err e = {0};
-    struct definition *d;
     AUTO_FREE char *text = mem_printf(
         "id: %s\nname: N\n%ssteps:\n"
         "  - { name: s, type: generator, config: { log_count: 1, log_delay_ms: 3600000 } }\n",
         id, more);
-    struct definition_input in = {.text = str_of(text),
-                                  .origin = "test",
-                                  .format = DEFINITION_YAML,
-                                  .schemas = worker_schemas()};
-    struct start start = {.by = "test", .priority = priority};
-    if (definition_parse(&in, &d, &e) < 0 ||
-        engine_execute(w->base.engine, d, &start, &w->jobs[w->count++], &e) < 0)
-        CHECK_TEXT(e.text, "");
-    definition_free(d);
+    w->jobs[w->count++] = engine_world_start(&w->base, text, priority);
 }
 
 static void end(struct world *w, int i)
 {
     struct err e;
     CHECK(engine_cancel(w->base.engine, w->jobs[i], "test", &e) >= 0);
-    world_turn(w);
+    engine_world_turns(&w->base);
 }
 
 /* A letter for each job: Pending, Running, or ended. */
@@ -160,7 +127,7 @@ TEST(a_pool_is_shared_by_definitions_and_holds_nobody_else_up)
     ask(w, "a", DATABASE, NULL);
     ask(w, "c", "", NULL);
     ask(w, "d", "pool: printer\n", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), "RRPRR");
     check_waits(w, 2, "a place of pool database (2 at once)");
     end(w, 1);
@@ -173,13 +140,13 @@ TEST(the_highest_priority_begins_first_and_of_the_same_the_one_that_was_asked_fo
     struct world *w = world_new(1);
     const int low = -100, high = 100;
     ask(w, "a", "", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     ask(w, "a", "", &low);
     ask(w, "b", "priority: 5\n", NULL);
     ask(w, "a", "", NULL);
     ask(w, "c", "priority: 5\n", NULL);
     ask(w, "b", "priority: 5\n", &high);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), "RPPPPP");
     static const int order[] = {0, 5, 2, 4, 3, 1};
     for (size_t i = 0; i + 1 < ARRAY_LEN(order); i++) {
@@ -194,7 +161,7 @@ TEST(of_those_that_are_asked_for_in_one_turn_the_highest_priority_begins)
     struct world *w = world_new(1);
     ask(w, "a", "", NULL);
     ask(w, "b", "priority: 1\n", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), "PR");
     world_free(w);
 }
@@ -204,12 +171,12 @@ TEST(a_job_waits_for_what_it_would_lack_if_all_before_it_had_begun)
     struct world *w = world_new(4);
     for (int i = 0; i < 4; i++)
         ask(w, "other", "", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     ask(w, "one", DATABASE "max_running: 1\n", NULL);
     ask(w, "one", DATABASE "max_running: 1\n", NULL);
     ask(w, "two", DATABASE, NULL);
     ask(w, "two", DATABASE, NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), "RRRRPPPP");
     check_waits(w, 4, "a place of the server (4 at once)");
     check_waits(w, 5, "a place of definition one (1 at once)");
@@ -231,7 +198,7 @@ TEST(a_job_that_waits_and_is_cancelled_leaves_its_line)
     struct world *w = world_new(1);
     for (int i = 0; i < 4; i++)
         ask(w, "a", DATABASE, NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), "RPPP");
     end(w, 1);
     end(w, 3);
@@ -240,7 +207,7 @@ TEST(a_job_that_waits_and_is_cancelled_leaves_its_line)
     CHECK_TEXT(STATES(w), "..R.");
     end(w, 2);
     ask(w, "a", DATABASE, NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), "....R");
     world_free(w);
 }
@@ -250,10 +217,10 @@ TEST(priorities_and_what_is_waited_for_are_known_after_a_restart)
     struct world *w = world_new(1);
     const int high = 7;
     ask(w, "a", "", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     ask(w, "a", "", NULL);
     ask(w, "b", DATABASE, &high);
-    world_turn(w);
+    engine_world_turns(&w->base);
     size_t told = events_of_waiting(w);
     world_again(w, &pools);
     CHECK_TEXT(STATES(w), "RPP");
@@ -270,7 +237,7 @@ TEST(jobs_that_ran_go_on_whatever_the_limits_are_now_and_are_counted)
     ask(w, "a", DATABASE, NULL);
     ask(w, "a", DATABASE, NULL);
     ask(w, "a", DATABASE, NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     world_again(w, &one);
     CHECK_TEXT(STATES(w), "RRP");
     check_waits(w, 2, "a place of pool database (1 at once)");
@@ -287,7 +254,7 @@ TEST(a_job_whose_pool_is_gone_waits_until_a_server_has_it)
     static const struct pool_limits none;
     ask(w, "a", "", NULL);
     ask(w, "b", DATABASE, NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     world_again(w, &none);
     end(w, 0);
     CHECK_TEXT(STATES(w), ".P");
@@ -302,12 +269,12 @@ TEST(while_the_engine_is_held_no_job_begins_and_then_those_that_may)
 {
     struct world *w = world_new(2);
     ask(w, "a", "", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     engine_hold(w->base.engine, true);
     ask(w, "b", "", NULL);
     ask(w, "c", "", NULL);
     ask(w, "d", "", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), "RPPP"); /* there is a place, and no room */
     for (int i = 1; i < 4; i++)
         check_waits(w, i, "more room on the disk");
@@ -318,10 +285,10 @@ TEST(while_the_engine_is_held_no_job_begins_and_then_those_that_may)
     CHECK_TEXT(STATES(w), ".RR."); /* this server has room */
     engine_hold(w->base.engine, true);
     ask(w, "e", "", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     check_waits(w, 4, "more room on the disk");
     engine_hold(w->base.engine, false);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_TEXT(STATES(w), ".RR.P");
     check_waits(w, 4, "a place of the server (2 at once)");
     end(w, 1);
@@ -334,7 +301,7 @@ TEST(a_thousand_that_wait_tell_it_once_and_hardly_anything_when_one_ends)
     struct world *w = world_new(2);
     for (int i = 0; i < 1002; i++)
         ask(w, (const char *[]){"a", "b", "c"}[i % 3], i % 3 ? DATABASE : "", NULL);
-    world_turn(w);
+    engine_world_turns(&w->base);
     CHECK_INT(events_of_waiting(w), 1000);
     for (int i = 0; i < 50; i++)
         end(w, i);
@@ -357,7 +324,7 @@ TEST(ten_thousand_that_wait_cost_hardly_more_each_than_five_hundred)
             AUTO_FREE char *id = mem_printf("d%d", i % 100);
             ask(w, id, i % 2 ? DATABASE : "", NULL);
         }
-        world_turn(w);
+        engine_world_turns(&w->base);
         ask_us[round] = (double)(clock() - began) * 1e6 / CLOCKS_PER_SEC / count;
         began = clock();
         for (int i = 0; i < 200; i++)

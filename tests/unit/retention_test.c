@@ -32,9 +32,8 @@ static void on_told(void *arg, struct id job_id, const char *text)
 
 static void world_begin(struct world *w, struct keep keep)
 {
-    struct err e;
     *w = (struct world){.told = BUF_INIT(1 << 20)};
-    CHECK(store_open_memory(&w->base.store, &e) >= 0);
+    engine_world_store(&w->base);
     engine_world_begin(&w->base);
     engine_world_engine(&w->base);
     w->catalog = catalog_new(w->base.writer);

@@ -19,7 +19,6 @@ struct world {
     struct engine_world base;
     struct catalog *catalog;
     struct schedules *schedules;
-    bool stopped;
     int told;
     char last_told[400];
 };
@@ -59,9 +58,8 @@ static void world_end_server(struct world *w)
 
 static void world_begin(struct world *w)
 {
-    struct err e;
     *w = (struct world){0};
-    CHECK(store_open_memory(&w->base.store, &e) >= 0);
+    engine_world_store(&w->base);
     world_begin_server(w);
 }
 
@@ -335,17 +333,9 @@ static bool is_down(const struct day *day, int s)
     return false;
 }
 
-static void on_stopped(void *arg)
-{
-    ((struct world *)arg)->stopped = true;
-}
-
 static void world_stop_server(struct world *w)
 {
-    w->stopped = false;
-    engine_stop(w->base.engine, on_stopped, w);
-    while (!w->stopped)
-        engine_world_commit(&w->base), uv_run(&w->base.loop, UV_RUN_NOWAIT);
+    engine_world_stop(&w->base);
     world_end_server(w);
 }
 
@@ -354,15 +344,6 @@ static void world_restart_server(struct world *w)
     struct err e;
     world_begin_server(w);
     CHECK(engine_recover(w->base.engine, &e) >= 0);
-}
-
-/* As many turns of the loop as the longest way needs, from a time that is due to its job. */
-static void world_turns(struct world *w)
-{
-    for (int i = 0; i < 6; i++) {
-        uv_run(&w->base.loop, UV_RUN_NOWAIT);
-        engine_world_commit(&w->base);
-    }
 }
 
 static void day_define(struct world *w, const struct plan *p)
@@ -392,7 +373,7 @@ static void day_run(const struct day *day)
         plan_make(&m, i);
         day_define(&w, &m.plans[i]);
     }
-    world_turns(&w);
+    engine_world_turns(&w.base);
     clock_advance(US(1) + 1000); /* a timer is a millisecond late */
     for (int s = 0; s < DAY_S; s++, clock_advance(US(1))) {
         bool was_down = down;
@@ -407,7 +388,7 @@ static void day_run(const struct day *day)
         if (deadlines_next_ms(&w.base.engine->deadlines) > clock_wall_us() / 1000)
             continue;
         deadlines_ring(&w.base.engine->deadlines);
-        world_turns(&w);
+        engine_world_turns(&w.base);
     }
     AUTO_FREE char *got = world_jobs_with(&w, true), *want = joined(m.expected, m.count);
     CHECK(m.count > 1000);

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "engine/job.h"
 #include "engine_world.h"
-#include "job/definition.h"
 
 #define BEGIN_US INT64_C(1900022400000000) /* 2030-03-18 00:00 UTC */
 #define HOURS(n) ((n)*INT64_C(3600000000))
@@ -15,52 +14,28 @@
 struct world {
     struct engine_world base;
     struct id job;
-    bool stopped;
 };
 
 static void world_turns(struct world *w)
 {
     deadlines_ring(&w->base.engine->deadlines);
-    for (int i = 0; i < 6; i++) {
-        uv_run(&w->base.loop, UV_RUN_NOWAIT);
-        engine_world_commit(&w->base);
-    }
+    engine_world_turns(&w->base);
 }
 
 static void world_begin(struct world *w, const char *text)
 {
-    struct err e = {0};
-    struct definition *d;
-    struct start start = {.by = "test"};
     clock_hold(BEGIN_US);
     if (!w->base.store)
-        CHECK(store_open_memory(&w->base.store, &e) >= 0);
+        engine_world_store(&w->base);
     engine_world_begin(&w->base);
     engine_world_engine(&w->base);
-    struct definition_input in = {.text = str_of(text),
-                                  .origin = "test",
-                                  .format = DEFINITION_YAML,
-                                  .schemas = worker_schemas()};
-    if (definition_parse(&in, &d, &e) < 0 ||
-        engine_execute(w->base.engine, d, &start, &w->job, &e) < 0)
-        CHECK_TEXT(e.text, "");
-    definition_free(d);
+    w->job = engine_world_start(&w->base, text, NULL);
     world_turns(w);
-}
-
-static void on_stopped(void *arg)
-{
-    ((struct world *)arg)->stopped = true;
 }
 
 static void world_stop(struct world *w)
 {
-    w->stopped = false;
-    engine_stop(w->base.engine, on_stopped, w);
-    while (!w->stopped) {
-        engine_world_commit(&w->base);
-        uv_run(&w->base.loop, UV_RUN_NOWAIT);
-    }
+    engine_world_stop(&w->base);
     engine_world_end(&w->base, NULL, NULL);
 }
 
