@@ -44,9 +44,10 @@ enum {
     LIMIT_ITEM_BYTES = 4 * 1024,     /* one of them: the step fails */
     LIMIT_PARALLEL = 1000,           /* tasks of a step at once: refused */
     LIMIT_TASK_KEY_BYTES = 8 * 1024, /* a task's key (a URL): refused */
-    LIMIT_OUTPUTS = 64,              /* of a step: refused */
-    LIMIT_OUTPUTS_BYTES = 64 * 1024, /* of a step's outputs, names and values: refused */
-    LIMIT_OUTPUTS_BEFORE = 4096,     /* of all steps that one waits for: that one fails */
+    LIMIT_TASK_VALUES_BYTES = 8 * 1024, /* what a task is spawned with: refused */
+    LIMIT_OUTPUTS = 64,                 /* of a step: refused */
+    LIMIT_OUTPUTS_BYTES = 64 * 1024,    /* of a step's outputs, names and values: refused */
+    LIMIT_OUTPUTS_BEFORE = 4096,        /* of all steps that one waits for: that one fails */
     LIMIT_DOCUMENT_BYTES =
         4 * 1024 * 1024,            /* kept text of a page: cut, marked in its metadata */
     LIMIT_SECRET_MIN_BYTES = 6,     /* a shorter secret would mask half of a log: the same */

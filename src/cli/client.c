@@ -168,7 +168,13 @@ int client_post(struct client *c, const char *path, const json_t *body, json_t *
                 struct err *e)
 {
     AUTO_FREE char *text = json_dumps(body, JSON_COMPACT);
-    return request(c, path, text, 0, ret_reply, e);
+    return client_post_text(c, path, text, ret_reply, e);
+}
+
+int client_post_text(struct client *c, const char *path, const char *body, json_t **ret_reply,
+                     struct err *e)
+{
+    return request(c, path, body, 0, ret_reply, e);
 }
 
 char *client_escape(const char *text)

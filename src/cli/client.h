@@ -36,6 +36,8 @@ CHECKED int client_get(struct client *c, const char *path, int wait_s, json_t **
                        struct err *e);
 CHECKED int client_post(struct client *c, const char *path, const json_t *body,
                         json_t **ret_reply, struct err *e);
+CHECKED int client_post_text(struct client *c, const char *path, const char *body,
+                             json_t **ret_reply, struct err *e); /* JSON already */
 
 /* For a path: `text` with everything escaped that is not plain; the caller frees. */
 char *client_escape(const char *text);

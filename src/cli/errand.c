@@ -11,6 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "job/parameter.h"
 
 enum { BODY_MAX_BYTES = 1000 * 1000, READ_BYTES = 64 * 1024, LINE_MAX_BYTES = 64 * 1024 };
 
@@ -41,31 +42,23 @@ static void errand_close(struct errand *it)
     mem_clear(&it->path);
 }
 
-static int errand_send(struct errand *it, const char *what, const struct buf *body,
-                       struct err *e)
+static int errand_send(struct errand *it, const char *what, struct buf *body, struct err *e)
 {
     AUTO_FREE char *path = mem_printf("%s%s", it->path, what);
-    AUTO_JSON *json = NULL, *reply = NULL;
+    AUTO_JSON *reply = NULL;
     if (body->overflow)
         return fail(e, E_TOOBIG, "it is longer than %d bytes", BODY_MAX_BYTES);
-    json = json_loadb(body->p, body->n, 0, NULL);
-    ASSERT(json);
-    return client_post(&it->client, path, json, &reply, e);
+    return client_post_text(&it->client, path, buf_text(body), &reply, e);
 }
 
-/* {"NAME": "TEXT"} to one address. */
-static int errand_say(const char *what, const char *name, const char *text, struct err *e)
+/* The only request of a command. */
+static int errand_say(const char *what, struct buf *body, struct err *e)
 {
     struct errand it = {0};
-    AUTO_BUF body = BUF_INIT(BODY_MAX_BYTES);
-    struct json j = JSON_TO(&body);
     int r = errand_open(&it, e);
     if (r < 0)
         return r;
-    json_begin_object(&j);
-    json_key_c(&j, name, text);
-    json_end_object(&j);
-    r = errand_send(&it, what, &body, e);
+    r = errand_send(&it, what, body, e);
     errand_close(&it);
     return r;
 }
@@ -168,7 +161,12 @@ static const struct option no_options[] = {{0}};
 
 static int progress_run(const struct arguments *a, struct err *e)
 {
-    return errand_say("progress", "text", a->values[0], e);
+    AUTO_BUF body = BUF_INIT(BODY_MAX_BYTES);
+    struct json j = JSON_TO(&body);
+    json_begin_object(&j);
+    json_key_c(&j, "text", a->values[0]);
+    json_end_object(&j);
+    return errand_say("progress", &body, e);
 }
 
 const struct command progress_command = {
@@ -183,34 +181,39 @@ const struct command progress_command = {
     .run = progress_run,
 };
 
+/* NAME=VALUE of each argument from `first` on, as an object. */
+static int values_write(struct json *j, const struct arguments *a, int first, struct err *e)
+{
+    json_begin_object(j);
+    for (int i = first; i < a->value_count; i++) {
+        struct str value = str_of(a->values[i]), name = str_cut(&value, '=');
+        if (!value.p)
+            return fail(e, E_INVAL, "'%s' is not NAME=VALUE", a->values[i]);
+        if (!parameter_is_name(name))
+            return fail(
+                e, E_INVAL,
+                "'%.*s' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, "
+                "at most %d",
+                STR_ARG(name), PARAMETER_NAME_MAX);
+        for (int k = first; k < i; k++)
+            if (strncmp(a->values[k], a->values[i], name.n + 1) == 0)
+                return fail(e, E_INVAL, "'%.*s' is there twice", STR_ARG(name));
+        AUTO_FREE char *key = mem_copy(name.p, name.n);
+        json_key_text(j, key, value);
+    }
+    json_end_object(j);
+    return 0;
+}
+
 static int output_run(const struct arguments *a, struct err *e)
 {
-    struct errand it = {0};
     AUTO_BUF body = BUF_INIT(BODY_MAX_BYTES);
     struct json j = JSON_TO(&body);
     json_begin_object(&j);
     json_key(&j, "outputs");
-    json_begin_object(&j);
-    for (int i = 0; i < a->value_count; i++) {
-        struct str value = str_of(a->values[i]), name = str_cut(&value, '=');
-        if (!value.p)
-            return fail(e, E_INVAL, "'%s' is not NAME=VALUE", a->values[i]);
-        AUTO_FREE char *key = mem_copy(name.p, name.n);
-        for (char *c = key; *c; c++)
-            if (!text_is_alnum(*c) && *c != '_')
-                return fail(e, E_INVAL,
-                            "'%s' cannot be the name of an output: it is of a-z, 0-9 and '_'",
-                            key);
-        json_key_text(&j, key, value);
-    }
+    int r = values_write(&j, a, 0, e);
     json_end_object(&j);
-    json_end_object(&j);
-    int r = errand_open(&it, e);
-    if (r < 0)
-        return r;
-    r = errand_send(&it, "output", &body, e);
-    errand_close(&it);
-    return r;
+    return r < 0 ? r : errand_say("output", &body, e);
 }
 
 const struct command output_command = {
@@ -228,18 +231,27 @@ const struct command output_command = {
 
 static int spawn_run(const struct arguments *a, struct err *e)
 {
-    return errand_say("spawn", "key", a->values[0], e);
+    AUTO_BUF body = BUF_INIT(BODY_MAX_BYTES);
+    struct json j = JSON_TO(&body);
+    json_begin_object(&j);
+    json_key_c(&j, "key", a->values[0]);
+    json_key(&j, "values");
+    int r = values_write(&j, a, 1, e);
+    json_end_object(&j);
+    return r < 0 ? r : errand_say("spawn", &body, e);
 }
 
 const struct command spawn_command = {
     .name = "spawn",
-    .arguments = "KEY",
+    .arguments = "KEY [NAME=VALUE...]",
     .summary = "in a step: add a task to it",
-    .help = "The task runs the step's command with ITEM=KEY. A key that the step has already\n"
-            "is an error (status 5).",
-    .examples = "spawn articles/one.txt",
+    .help =
+        "The task runs the step's command with KEY as the variable ITEM, and each VALUE as\n"
+        "ITEM_<NAME>. NAME is a-z, 0-9 and _, the first a letter. A key that the step has\n"
+        "already is an error (status 5).",
+    .examples = "spawn articles/one.txt\nspawn articles/two.txt language=en pages=12",
     .options = no_options,
     .values_min = 1,
-    .values_max = 1,
+    .values_max = -1,
     .run = spawn_run,
 };

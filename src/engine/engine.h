@@ -62,9 +62,11 @@ CHECKED int engine_cancel(struct engine *g, struct id job_id, const char *who, s
 CHECKED int engine_errand(struct engine *g, struct id step_id, struct id task_id,
                           struct str token, struct worker_task **ret_task, struct err *e);
 
-/* Adds a task to its step: the same command with `key` as its item. E_EXISTS, E_TOOBIG; E_STATE
- * when the step is being stopped. */
-CHECKED int engine_errand_spawn(struct worker_task *task, struct str key, struct err *e);
+/* Adds a task to its step: the same command with `key` as its item, and with the values.
+ * E_INVAL for a name, E_EXISTS, E_TOOBIG; E_STATE when the step is being stopped. */
+CHECKED int engine_errand_spawn(struct worker_task *task, struct str key,
+                                const struct worker_parameter *values, size_t count,
+                                struct err *e);
 
 /* The same for all jobs of a definition. */
 void engine_cancel_all_of(struct engine *g, const char *definition_id, const char *who);

@@ -57,12 +57,25 @@ int fan_plan(struct step *step, struct err *e)
     return r;
 }
 
+static void values_take(struct task *t, json_t *values)
+{
+    const char *name;
+    json_t *value;
+    size_t n = 0;
+    t->values = mem_alloc(json_object_size(values) * sizeof(*t->values));
+    json_object_foreach(values, name, value) t->values[n++] =
+        (struct worker_parameter){mem_strdup(name), mem_strdup(json_string_value(value))};
+    t->worker.values = t->values;
+    t->worker.value_count = n;
+}
+
 static void item_take(struct task *t)
 {
     json_t *payload = json_loads(t->payload, 0, NULL);
     const char *item = json_string_value(json_object_get(payload, "item"));
     t->item = mem_strdup(item ? item : t->key);
     t->worker.item = t->item;
+    values_take(t, json_object_get(payload, "values"));
     json_decref(payload);
 }
 
@@ -95,6 +108,11 @@ void fan_done(struct task *t)
 {
     settings_free(t->settings);
     free(t->item);
+    for (size_t i = 0; i < t->worker.value_count; i++) {
+        free((char *)(uintptr_t)t->values[i].name);
+        free((char *)(uintptr_t)t->values[i].value);
+    }
+    free(t->values);
 }
 
 void fan_tell(struct step *step)

@@ -128,16 +128,17 @@ enum { ERRAND_TOKEN_LEN = 32 };
 struct task {
     struct worker_task worker;
     struct step *step;
-    struct list link;           /* in ready, running or waiting */
-    struct deadline deadline;   /* of this attempt, or when to try again */
-    bool expired;               /* it took too long and was asked to end */
-    bool hopeless;              /* to try again would change nothing */
-    int64_t kill_at_us;         /* it was asked to end; then what is left of it is killed */
-    struct job *child;          /* subjob.c: the job that it started and waits for */
-    char *item;                 /* fan.c */
-    struct settings *settings;  /* with the item; NULL: the step's */
-    struct mask_stream *masked; /* of what it says, one for each level; NULL: no secrets */
-    struct task_row row;        /* key and payload: the worker's texts, owned here */
+    struct list link;         /* in ready, running or waiting */
+    struct deadline deadline; /* of this attempt, or when to try again */
+    bool expired;             /* it took too long and was asked to end */
+    bool hopeless;            /* to try again would change nothing */
+    int64_t kill_at_us;       /* it was asked to end; then what is left of it is killed */
+    struct job *child;        /* subjob.c: the job that it started and waits for */
+    char *item;               /* fan.c */
+    struct worker_parameter *values; /* the same; owned, with their texts */
+    struct settings *settings;       /* with the item; NULL: the step's */
+    struct mask_stream *masked;      /* of what it says, one for each level; NULL: no secrets */
+    struct task_row row;             /* key and payload: the worker's texts, owned here */
     char *key, *payload, *cause;
     /* Of this attempt; "": nobody asked for it. */
     char token[ERRAND_TOKEN_LEN + 1];

@@ -103,11 +103,34 @@ int handle_errand_output(struct request *r, struct err *e)
     return errand_done(r);
 }
 
+/* The map of texts; without one there are none. */
+static int values_read(struct request *r, const struct node *map,
+                       struct worker_parameter **ret_values, size_t *ret_count, struct err *e)
+{
+    size_t n = 0;
+    if (!map)
+        return 0;
+    if (map->kind != NODE_MAP)
+        return node_fail_expected(map, "an object of texts", e);
+    *ret_values = arena_alloc(&r->arena, (size_t)map->count * sizeof(**ret_values));
+    NODE_EACH (map, one) {
+        struct worker_parameter *value = &(*ret_values)[n++];
+        value->name = one->key;
+        int code = node_text(one, &value->value, e);
+        if (code < 0)
+            return code;
+    }
+    *ret_count = n;
+    return 0;
+}
+
 int handle_errand_spawn(struct request *r, struct err *e)
 {
-    const char *const keys[] = {"key", NULL};
+    const char *const keys[] = {"key", "values", NULL};
     const struct node *n;
     struct worker_task *task;
+    struct worker_parameter *values = NULL;
+    size_t count = 0;
     const char *key;
     int code = errand_begin(r, &task, e);
     if (code >= 0)
@@ -115,6 +138,8 @@ int handle_errand_spawn(struct request *r, struct err *e)
     if (code >= 0)
         code = node_line(n, LIMIT_TASK_KEY_BYTES, &key, e);
     if (code >= 0)
-        code = engine_errand_spawn(task, str_of(key), e);
+        code = values_read(r, node_get(r->json, "values"), &values, &count, e);
+    if (code >= 0)
+        code = engine_errand_spawn(task, str_of(key), values, count, e);
     return code < 0 ? code : errand_done(r);
 }

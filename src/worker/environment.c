@@ -108,6 +108,8 @@ void environment_init(struct environment *env, struct worker_task *task)
     }
     if (task->item)
         environment_set(env, "ITEM", task->item);
+    for (size_t i = 0; i < task->value_count; i++)
+        named_set(env, "ITEM_", task->values[i].name, task->values[i].value);
     for (size_t i = 0; i < settings_count(task->settings, "env"); i++)
         own_set(env, task, i);
 }

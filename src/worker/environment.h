@@ -23,7 +23,8 @@ void environment_set_server(const char *url);
 /* PATH, HOME and the like of the server, TERM of a terminal when the step has one, PARAM_<NAME>
  * for each parameter of the job, SECRET_<NAME> for each secret, STEP_<NAME>_<OUTPUT> of steps
  * before, TAILRACE_JOB, TAILRACE_STEP, TAILRACE_STEP_ID, TAILRACE_TASK, TAILRACE_ATTEMPT, ITEM
- * of a step with for_each, and what the step's `env` says. */
+ * of a step with for_each, ITEM_<NAME> of what a task was spawned with, and what the step's
+ * `env` says. */
 void environment_init(struct environment *env, struct worker_task *task);
 void environment_done(struct environment *env);
 void environment_set(struct environment *env, const char *name, const char *value);

@@ -26,6 +26,10 @@
 #include "job/settings.h"
 #include "worker/cost.h"
 
+struct worker_parameter {
+    const char *name, *value;
+};
+
 struct worker_task {
     struct worker_step *step;
     struct id id;
@@ -34,13 +38,12 @@ struct worker_task {
     const char *key;     /* unique in the step */
     const char *payload; /* JSON, as given to spawn(); "" when there is none */
     const struct settings
-        *settings;    /* the step's, with `item` filled in; from task_start() on */
-    const char *item; /* of a step with for_each, else NULL */
-    void *state;      /* the worker's, from task_start() to done() */
-};
-
-struct worker_parameter {
-    const char *name, *value;
+        *settings; /* the step's, with `item` filled in; from task_start() on */
+    const char
+        *item; /* of a step with for_each or one that was spawned by another, else NULL */
+    const struct worker_parameter *values; /* that it was spawned with */
+    size_t value_count;
+    void *state; /* the worker's, from task_start() to done() */
 };
 
 /* A secret of the job and what it is, while the step is open: for what is sent or run, never

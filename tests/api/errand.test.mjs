@@ -50,6 +50,47 @@ test("progress, outputs and further tasks are those of its step", async (t) => {
     assert.equal(body.steps[0].child_summary.completed, 3);
 });
 
+test("a task gets the values that it is spawned with, also after a restart", async (t) => {
+    const data = await folder(t);
+    const text = ['if [ "$ITEM" ]; then', '  echo "$ITEM: <$ITEM_SIZE> <$ITEM_KIND_2> <${ITEM_NONE-unset}>"', `  [ "$ITEM" = one ] || [ -e ${data}/was-here ] || { touch ${data}/was-here; exec sleep 1000; }`, "  exit", "fi",
+        "tailrace spawn one size=12 'kind_2=two = \"words\"\nand a line'", "tailrace spawn two size=", "tailrace spawn three"].join("\n").replace("\\n", "\n");
+    const first = await serve(t, { data, definitions: definition(text) });
+    const job = await first.execute("d");
+    await first.event(job, ({ payload }) => payload.message?.startsWith("two: "));
+    await first.stop("SIGKILL");
+    const server = await serve(t, { data });
+    await server.events(`job:${job}`, await server.beginning());
+    const { body } = await server.get(`/api/jobs/${job}/tree`);
+    const texts = body.steps[0].logs.map(({ message }) => message);
+    assert.ok(texts.join("\n").includes('one: <12> <two = "words"\nand a line> <unset>'), texts.join("\n"));
+    assert.equal(texts.filter((text) => text === "two: <> <> <unset>").length, 2);
+    assert.ok(texts.includes("three: <> <> <unset>"));
+});
+
+test("values that are none are refused, with the reason, and a name that is there twice", async (t) => {
+    const { texts } = await ran(t, [
+        '[ "$ITEM" ] && exit',
+        "tailrace spawn a b; echo $?",
+        "tailrace spawn a B=1; echo $?",
+        "tailrace spawn a =1; echo $?",
+        "tailrace spawn a b=1 b=2; echo $?",
+        "tailrace output b=1 b=2; echo $?",
+        "tailrace output 1b=1; echo $?",
+        "tailrace spawn a b=$(printf %08192d 1); echo $?",
+        "tailrace spawn a b=$(printf %08191d 1); echo $?",
+    ].join("\n"));
+    assert.deepEqual(texts.filter((text) => /^tailrace|^\d+$/.test(text)), [
+        "tailrace: 'b' is not NAME=VALUE", "2",
+        "tailrace: 'B' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, at most 64", "2",
+        "tailrace: '' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, at most 64", "2",
+        "tailrace: 'b' is there twice", "2",
+        "tailrace: 'b' is there twice", "2",
+        "tailrace: '1b' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, at most 64", "2",
+        "tailrace: the values have 8193 bytes with their names, at most 8192 are allowed", "2",
+        "0",
+    ]);
+});
+
 test("a token is for its own task, and only while it runs", async (t) => {
     const server = await serve(t, { definitions: definition("echo $TAILRACE_STEP_ID $TAILRACE_TASK $TAILRACE_TOKEN; sleep 1000") });
     const jobs = [await server.execute("d"), await server.execute("d")];
@@ -70,7 +111,7 @@ test("a token is for its own task, and only while it runs", async (t) => {
     assert.equal((await ask("x", task, token)).status, 404);
     for (const [what, body] of [["log", {}], ["log", { lines: "x" }], ["log", { lines: [[]] }], ["log", { lines: [], level: "blue" }], ["log", { lines: [], more: 1 }],
         ["progress", {}], ["progress", { text: "a\nb" }], ["progress", { text: "x".repeat(201) }], ["output", { outputs: ["a"] }],
-        ["output", { outputs: { "A-B": "1" } }], ["spawn", { key: "" }], ["spawn", { key: "x".repeat(8193) }]]) {
+        ["output", { outputs: { "A-B": "1" } }], ["spawn", { key: "" }], ["spawn", { key: "a", values: ["b"] }], ["spawn", { key: "a", values: { b: {} } }], ["spawn", { key: "a", values: { B: "1" } }], ["spawn", { key: "a", more: 1 }], ["spawn", { key: "x".repeat(8193) }]]) {
         const { status, body: answer } = await ask(step, task, token, what, body);
         assert.ok([400, 413].includes(status), `${what} ${JSON.stringify(body).slice(0, 80)}: ${status} ${JSON.stringify(answer)}`);
     }
@@ -100,7 +141,7 @@ test("outside of a step, and with wrong arguments, they say so", async () => {
         [["spawn", "x"], 5, /this is for commands of a step/],
         [["output", "a=1"], 5, /this is for commands of a step/],
         [["output", "a"], 2, /'a' is not NAME=VALUE/],
-        [["output", "a-b=1"], 2, /'a-b' cannot be the name of an output/],
+        [["output", "a-b=1"], 2, /'a-b' cannot be a name/],
         [["progress"], 2, /TEXT/],
         [["log", "--leve", "x"], 2, /--level/],
     ]) {

@@ -51,7 +51,7 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["plan-b.yaml"].arrive, /arrived/);
     assert.doesNotMatch(lines["plan-b.yaml"].rejoice, /never printed/);
     assert.match(lines["secrets.yaml"].use, /the command has it/);
-    assert.match(lines["speaks.yaml"].copy, /two files are new\n(.*\n)*copying a\.txt\n(.*\n)*copying b\.txt\n/);
+    assert.match(lines["speaks.yaml"].copy, /two files are new\n(.*\n)*copying a\.txt, 120 bytes\n(.*\n)*copying b\.txt, 7 bytes\n/);
     assert.match(lines["speaks.yaml"].tell, /2 files were copied/);
     assert.match(lines["timeouts.yaml"].slow, /timeout: /);
     assert.match(lines["timeouts.yaml"].after, /going on/);
