@@ -10,6 +10,13 @@ export const plural = (n, word) => count(n) + " " + word + (n === 1 ? "" : "s");
 
 export const sentence = (text) => text && text[0].toUpperCase() + text.slice(1);
 
+// "812 B", "18.2 KB", as the server writes them in lines.
+export function bytesText(n) {
+    const units = ["B", "KB", "MB", "GB", "TB"];
+    const i = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, n)) / 3));
+    return (i ? (n / 1000 ** i).toFixed(1) : n) + " " + units[i];
+}
+
 // "14:06:19.102", local time.
 export function clock(time) {
     const d = new Date(time);

@@ -2,7 +2,7 @@
 // It is Alpine's component of <body>; a page is one of its own inside (pages/).
 
 import { api, post } from "./api.js";
-import { hms, plural, sentence } from "./format.js";
+import { duration, hms, plural, sentence } from "./format.js";
 import { keyGroups, keysAdd } from "./keys.js";
 import { Question } from "./question.js";
 import { JOBS, SYSTEM } from "./reducer.js";
@@ -34,6 +34,12 @@ const fieldOf = ([name, p]) => ({
     maximum: p.maximum ?? null,
     choices: p.choices || (p.type === "boolean" ? ["true", "false"] : null),
 });
+
+// What there is to say of who is next, of a definition whose jobs may have to wait for each other.
+function turnText({ pool, max_running: most }) {
+    const what = pool ? "It takes a place of pool " + pool + ": of" : most ? "At most " + plural(most, "job") + " of it at once: of" : "Of";
+    return what + " jobs that wait, the highest begins first.";
+}
 
 // A file that is loaded when it is wanted: the page's head says where it is.
 const linked = (name) => document.querySelector(`link[rel=tailrace-${name}]`).href;
@@ -71,9 +77,19 @@ function stripText(status, now) {
 
 /* ---- the shell ---- */
 
-const space = new Question(() => api("/status"), {
-    answered: ({ space }) => (shell.space = sentence(space?.message || "")),
+let diskSaid = null; // the newest event about it
+const SLOW_US = 1e6; // until what was written can be seen
+
+const disk = new Question(() => api("/status"), {
+    answered: ({ space, trouble, lag }) => {
+        shell.space = sentence(space.message);
+        shell.trouble = sentence(trouble) || slowText(lag);
+    },
 });
+
+function slowText({ p99_commit_us: us }) {
+    return us < SLOW_US ? "" : "The disk is slow: it takes up to " + duration(us / 1000) + " until what a job says is seen";
+}
 
 export const shellMake = () => ({
     badge: { shape: "connecting", text: "" },
@@ -83,6 +99,7 @@ export const shellMake = () => ({
     idle: true,
     newer: "",
     space: "", // what is said of the disk when it is nearly full
+    trouble: "", // and when nothing can be written to it, or slowly
     status: live.status,
     server: "",
     latency: null,
@@ -91,7 +108,7 @@ export const shellMake = () => ({
     definitions: [],
     definitionsKnown: false,
     definitionsError: "",
-    form: { id: "", name: "", description: "", fields: [], error: "", busy: false },
+    form: { id: "", name: "", description: "", fields: [], priority: 0, turn: "", error: "", busy: false },
     ask: { id: "", name: "", error: "", busy: false },
     toasts: [],
     help: [],
@@ -111,7 +128,7 @@ export const shellMake = () => ({
         });
         onPaint((state) => {
             this.icon(state.list);
-            this.spaceFollow(state.system);
+            this.diskFollow(state.system);
         });
         setInterval(() => this.tick(), 1000);
         setInterval(() => this.probe(), PROBE_MS);
@@ -148,15 +165,20 @@ export const shellMake = () => ({
     rest() {
         this.probe();
         live.open(SYSTEM);
-        space.ask();
         import(linked("palette")).catch(() => {}); // it is loaded again when it is wanted
     },
 
     // The topic has the newest events only: what came before is what the server says of itself.
-    spaceFollow(system) {
-        const said = system.findLast(({ event }) => event === "space_low" || event === "space_enough");
-        if (said) space.drop();
-        if (said) this.space = said.event === "space_low" ? sentence(said.message) : "";
+    diskFollow(system) {
+        const said = system.findLast(({ event }) => event.startsWith("space_") || event === "store_recovered");
+        if (!said || said === diskSaid) return;
+        diskSaid = said;
+        if (said.event !== "store_recovered") this.space = said.event === "space_low" ? sentence(said.message) : "";
+        disk.want(); // what is being answered may be of before
+    },
+
+    get diskText() {
+        return [this.trouble, this.space].filter(Boolean).join(" · ");
     },
 
     // The icon of the tab: is the page cut off, did the newest job fail, does anything run?
@@ -183,9 +205,10 @@ export const shellMake = () => ({
         this.badge = { shape, text, href: "#b-" + shape };
     },
 
-    // The round trip to the server, the median of three.
+    // The round trip to the server, the median of three; and how its disk is.
     async probe() {
         if (document.hidden || this.idle) return;
+        disk.want();
         const times = [];
         try {
             for (let i = 0; i < 3; i++) {
@@ -281,7 +304,8 @@ export const shellMake = () => ({
         }
     },
 
-    choose(definition) {
+    // wants: the reader wants to see what can be chosen.
+    choose(definition, wants) {
         this.menu = false;
         const fields = parametersOf(definition).map(fieldOf);
         this.form = {
@@ -289,11 +313,14 @@ export const shellMake = () => ({
             name: definition.name,
             description: definition.description || "",
             fields,
+            priority: definition.priority,
+            turn: turnText(definition),
             error: "",
             busy: false,
         };
-        // Shown once the fields are there, so that the first one has the focus.
-        if (fields.length) this.$nextTick(() => this.$refs.form.showModal());
+        // Shown once the fields are there, so that the first one has the focus; and always when
+        // there may be something to choose.
+        if (fields.length || definition.pool || definition.max_running || definition.priority || wants) this.$nextTick(() => this.$refs.form.showModal());
         else this.run();
     },
 
@@ -304,7 +331,7 @@ export const shellMake = () => ({
         try {
             const { job_id: jobId } = await post(
                 "/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
-                { parameters },
+                { parameters, priority: Number(this.form.priority) },
             );
             this.$refs.form.close();
             if (document.body.dataset.page === "job") location.assign("/jobs/" + jobId);

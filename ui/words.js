@@ -24,6 +24,12 @@ export function stopText({ status, kill_at: at }, now) {
     return left > 0 ? "SIGKILL in " + left + " s" : "SIGKILL was sent";
 }
 
+// Of a job that has ended: is there less to run again than all of it?
+export function hasRest({ status, steps }) {
+    const some = (...wanted) => steps.some((step) => wanted.includes(step.status));
+    return isFinal(status) && some("completed") && some("failed", "cancelled");
+}
+
 export function jobNote(job, place, now) {
     if (job.status === "pending" && job.waits_for) return waitText(job, place);
     const active = job.steps.find((step) => step.status === "running");

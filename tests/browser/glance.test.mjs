@@ -2,10 +2,11 @@
 // words, shapes and colours, on the page, in its tab and aloud.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { after, test } from "node:test";
 
-import { serve } from "../api/server.mjs";
+import { folder, listener, serve } from "../api/server.mjs";
 import { page, quit, until } from "./browser.mjs";
 
 after(quit);
@@ -197,6 +198,75 @@ story("the whole log is downloaded as it is stored", async (t) => {
     const { text } = await server.get(`/api/jobs/${job}/logs.txt?step=say`);
     assert.equal(await readFile(await download.path(), "utf8"), text);
     assert.match(text, /\b5\n/);
+    clean(reader);
+});
+
+/* ---- what there is besides lines ---- */
+
+const told = (url, more = "") => `id: told
+name: Told
+secrets: { key: { env: PATH }, token: { env: PATH } }
+webhooks:
+  - { url: "${url}/told", on: [completed, failed], secret: key, retry: { attempts: 2, backoff: 10ms } }
+${more}steps:
+  - { name: say, type: shell, config: { command: 'until test -e "$PARAM_GO"; do sleep 0.02; done' } }
+`;
+
+story("a job says how large it is when it has ended, and what became of its webhooks", async (t) => {
+    const receiver = await listener(t, (request, response, times) => response.writeHead(times === 1 ? 503 : 204).end());
+    const go = path.join(await folder(t), "go");
+    const server = await serve(t, { definitions: { "told.yaml": told(receiver.url, "parameters: { go: }\n") } });
+    const job = await server.execute("told", { go });
+    const reader = await page(t, server, { path: "/jobs/" + job });
+    await until(reader, () => document.querySelector(".job-facts").innerText.includes("Runs for") && document.querySelector(".job-facts").innerText.includes("go"));
+    assert.ok(!(await reader.innerText(".job-facts")).includes("Size"), "nobody knows yet");
+    await writeFile(go, "");
+    await until(reader, () => document.querySelectorAll(".job-hooks li").length === 2);
+    const [failed, taken] = await reader.evaluate(() => [...document.querySelectorAll(".job-hooks li")].map((el) => [el.dataset.status, el.innerText]));
+    assert.deepEqual([failed[0], taken[0]], ["warning", "completed"]);
+    assert.match(failed[1], /^Webhook \d\d:\d\d · http:.*\/told: attempt 1 of 2: HTTP 503 Service Unavailable; the next one in /);
+    assert.match(taken[1], /^Webhook \d\d:\d\d · http:.*\/told: taken, 204 No Content, \d+ ms$/);
+    const { body } = await server.get("/api/jobs/" + job);
+    await until(reader, (size) => document.querySelector(".job-facts").innerText.replace(/\s+/g, " ").includes("Size " + size), `${(body.bytes / 1000).toFixed(1)} KB`);
+    const other = await page(t, server, { path: "/jobs/" + job });
+    await until(other, () => document.querySelectorAll(".job-hooks li").length === 2);
+    clean(reader);
+    clean(other);
+});
+
+story("a definition says which secrets it names, whom it tells, and who is next", async (t) => {
+    const both = { "told.yaml": told("http://127.0.0.1:9", "parameters: { go: '' }\npool: database\npriority: 5\nmax_running: 2\n"), "good.yaml": definitions["good.yaml"] };
+    const server = await serve(t, { definitions: both, args: ["--pool", "database=3"] });
+    const reader = await page(t, server, { path: "/definitions" });
+    await until(reader, () => document.querySelectorAll(".definition").length === 2);
+    const facts = (id, what) => reader.innerText(`[data-definition-id="${id}"] .definition-${what}`);
+    assert.match(await facts("told", "facts"), /^1 step · pool database · 2 at once · priority 5 · secrets key, token · /);
+    assert.equal(await facts("told", "hooks"), "tells http://127.0.0.1:9/told when completed or failed");
+    assert.match(await facts("good", "facts"), /^1 step · \//);
+    assert.equal(await reader.isVisible('[data-definition-id="good"] .definition-hooks'), false);
+    clean(reader);
+});
+
+story("a disk that is slow, or takes nothing, is told, and when that is over", async (t) => {
+    const server = await serve(t, { definitions });
+    let change = (status) => (status.lag.p99_commit_us = 2_340_000);
+    const prepare = (reader) =>
+        reader.route("**/api/status", async (route) => {
+            const response = await route.fetch();
+            const status = await response.json();
+            change(status);
+            await route.fulfill({ response, json: status });
+        });
+    const reader = await page(t, server, { prepare });
+    const said = (text) => until(reader, (text) => { const el = document.querySelector('[aria-label="Disk"]'); return text ? el.innerText.trim() === text : !el.checkVisibility(); }, text);
+    const look = () => reader.evaluate(() => document.dispatchEvent(new Event("visibilitychange"))); // who comes back to a page
+    await said("The disk is slow: it takes up to 2.3 s until what a job says is seen");
+    change = (status) => (status.trouble = "cannot commit, trying again: the disk is full");
+    await look();
+    await said("Cannot commit, trying again: the disk is full");
+    change = () => {};
+    await look();
+    await said("");
     clean(reader);
 });
 

@@ -275,6 +275,15 @@ steps:
     await reader.click(".timeline-row >> text=long");
     await until(reader, (id) => document.querySelector(".tree-log-text a")?.getAttribute("href") === "/jobs/" + id, id);
     clean({ complaints: reader.complaints.filter((text) => !/loaded again/.test(text)) });
+
+    const queue = await page(t, server);
+    await until(queue, () => document.querySelectorAll(".card").length === 3);
+    assert.deepEqual(await queue.evaluate(() => [...document.querySelectorAll(".card:has(.rest:not([hidden])) .card-title")].map((el) => el.innerText)), ["Halves", "Halves"], "of the job that completed nothing is left");
+    await queue.click(`.card[data-job-id="${id}"] .rest`);
+    await until(queue, () => document.querySelectorAll('.card[data-status="failed"]').length === 3);
+    const { body } = await server.get("/api/jobs?limit=1");
+    assert.equal(body.jobs[0].started_by, `page, again after ${id}, from what failed`);
+    clean(queue);
 });
 
 story("a job that a step has started leads to that step's job, and the step leads to it", async (t) => {
@@ -343,6 +352,40 @@ story("whoever saves over somebody else's change sees both, and decides", async 
     await reader.click("text=Keep mine");
     await until(reader, () => !document.querySelector(".conflict").checkVisibility());
     assert.equal((await server.get("/api/job-definitions/mine")).body.source, source("mine"));
+    clean(reader);
+});
+
+story("a priority is chosen before a job is run, where jobs may have to wait, or with Shift", async (t) => {
+    const step = "steps:\n  - { name: a, type: shell, config: { command: 'true' } }\n";
+    const definitions = { "plain.yaml": "id: plain\nname: Plain\n" + step, "pooled.yaml": "id: pooled\nname: Pooled\npool: database\npriority: -10\n" + step };
+    const server = await serve(t, { definitions, args: ["--pool", "database=2"] });
+    const reader = await page(t, server);
+    const started = (n) => until(reader, (n) => document.querySelectorAll(".card").length === n, n);
+    const newest = async () => (await server.get("/api/jobs?limit=1")).body.jobs[0];
+    const open = async (id, options) => {
+        await reader.click("#run");
+        await reader.click(`#${id}-run`, options);
+        if (id === "plain" && !options) return;
+        await until(reader, () => document.querySelector("dialog[open] #run-priority") === document.activeElement);
+    };
+    await open("plain");
+    await started(1);
+    assert.equal((await newest()).priority, 0, "without a question");
+    await open("pooled");
+    assert.equal(await reader.inputValue("#run-priority"), "-10");
+    assert.match(await reader.innerText("dialog[open] .turn"), /a place of pool database/);
+    await reader.fill("#run-priority", "101");
+    await reader.keyboard.press("Enter");
+    assert.equal(await reader.evaluate(() => document.querySelector("#run-priority").validity.rangeOverflow), true);
+    await reader.fill("#run-priority", "7");
+    await reader.keyboard.press("Enter");
+    await started(2);
+    assert.deepEqual([(await newest()).definition_id, (await newest()).priority], ["pooled", 7]);
+    await open("plain", { modifiers: ["Shift"] });
+    await reader.fill("#run-priority", "-1");
+    await reader.keyboard.press("Enter");
+    await started(3);
+    assert.deepEqual([(await newest()).definition_id, (await newest()).priority], ["plain", -1]);
     clean(reader);
 });
 

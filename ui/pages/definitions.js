@@ -139,10 +139,10 @@ start(() => ({
         if (item) Object.assign(item, { runs: found, none: !found.length });
     },
 
-    async run(id) {
+    async run(id, wants) {
         await shell.loadDefinitions();
         const definition = shell.definitions.find((d) => d.id === id);
-        if (definition) shell.choose(definition);
+        if (definition) shell.choose(definition, wants);
     },
 
     /* ---- the editor ---- */
@@ -338,7 +338,16 @@ start(() => ({
 
 function itemOf(d, old) {
     const off = d.enabled === false;
-    const parts = [plural(d.steps.length, "step"), ...d.tags.map((tag) => "#" + tag), d.file];
+    const secrets = Object.keys(d.secrets);
+    const parts = [
+        plural(d.steps.length, "step"),
+        d.pool && "pool " + d.pool,
+        d.max_running && d.max_running + " at once",
+        d.priority && "priority " + d.priority,
+        secrets.length && (secrets.length > 1 ? "secrets " : "secret ") + secrets.join(", "),
+        ...d.tags.map((tag) => "#" + tag),
+        d.file,
+    ];
     return {
         id: d.id,
         name: d.name,
@@ -346,6 +355,7 @@ function itemOf(d, old) {
         off,
         link: "/definitions/" + encodeURIComponent(d.id),
         facts: parts.filter(Boolean).join(" · "),
+        hooks: d.webhooks.map(({ url, on }) => "tells " + url + (on.length < 3 ? " when " + on.join(" or ") : "")).join(" · "),
         warning: d.warnings.join(" "),
         schedule: d.schedule_words || "",
         nextRuns: d.next_runs,

@@ -3,7 +3,7 @@
 import { api, post } from "../api.js";
 import { start } from "../app.js";
 import { assign, jobsIn } from "../dom.js";
-import { count, elapsed, sentence, when } from "../format.js";
+import { bytesText, count, elapsed, sentence, when } from "../format.js";
 import { goParse } from "../job/go.js";
 import { placeFormat, placeParse, stepPick } from "../job/places.js";
 import { Runs } from "../job/runs.js";
@@ -18,12 +18,14 @@ import { Question } from "../question.js";
 import { isFinal, jobTopic } from "../reducer.js";
 import { shell } from "../shell.js";
 import { idle, live, onLive, onPaint, paintSoon } from "../state.js";
-import { stopText, waitText, whyText } from "../words.js";
+import { hasRest, stopText, waitText, whyText } from "../words.js";
 
 const TYPING_MS = 150; // a search begins when the reader pauses so long
 const AFTER_MS = 100; // when the first lines are there, for what is not in the live state
 const TIMES = ["abs", "rel", "delta", "off"];
 const LEVELS = ["error", "warn", "info", "debug"];
+const HOOKS = 5; // newest of them
+const HOOK_LOOKS = { info: "completed", warn: "warning", error: "failed" };
 const SIGNS = { completed: "✔", failed: "✖", running: "◔", pending: "◌", cancelled: "⊘" };
 
 const jobId = decodeURIComponent(location.pathname.split("/")[2]);
@@ -31,7 +33,7 @@ const path = "/jobs/" + encodeURIComponent(jobId);
 const at = (name) => document.querySelector(name);
 const topic = new JobTopic(jobId);
 let lastRuns = null;
-let config = null; // what is not in the live state, as it does not change
+let config = null; // what is not in the live state: what never changes, and what is known at its end
 
 start(() => ({
     shown: false,
@@ -39,7 +41,9 @@ start(() => ({
     job: { name: "", status: "pending", href: "#s-pending", why: "", runs: false, rest: false },
     facts: [],
     parameters: [],
+    bytes: 0,
     runs: [],
+    hooks: [],
     steps: [],
     stepId: null, // whose log is shown; "": the job's own lines
     chosen: false, // by the reader
@@ -65,7 +69,10 @@ start(() => ({
         const log = at("tailrace-log");
         lastRuns = new Runs((runs) => (this.runs = runs));
         config = new Question(() => api(path), {
-            answered: ({ config }) => (this.parameters = Object.entries(config.parameters || {})),
+            answered: ({ config, bytes, status }) => {
+                this.parameters = Object.entries(config.parameters || {});
+                this.bytes = isFinal(status) ? bytes : 0;
+            },
             failed: ({ status, message }) => status === 404 && (this.missing = message),
         });
         this.listen(log);
@@ -101,6 +108,7 @@ start(() => ({
         if (!job) return;
         this.shown = !this.missing;
         this.header(job, now, state.list && placesOf(state.list)[jobId]);
+        this.hooksSet(state.system, now);
         this.stepSet(job);
         at("tailrace-graph").render(job, this.stepId);
         at("tailrace-timeline").render(job, this.stepId, now);
@@ -108,7 +116,7 @@ start(() => ({
         if (writer) at("tailrace-log").show(writer);
         this.counts(job, writer);
         this.follow();
-        if (this.isPainted) lastRuns.follow(state.list, job);
+        if (this.isPainted) this.rest(state.list, job);
         else this.painted(writer);
     },
 
@@ -119,16 +127,22 @@ start(() => ({
         this.isPainted = false; // asked for after this frame
         setTimeout(() => {
             this.isPainted = true;
-            config.ask();
             paintSoon();
         }, AFTER_MS);
+    },
+
+    // What is not in the live state.
+    rest(list, job) {
+        lastRuns.follow(list, job);
+        if (this.askedAs !== isFinal(job.status)) config.want();
+        this.askedAs = isFinal(job.status);
     },
 
     header(job, now, place) {
         const { status } = job;
         const name = job.job_name || job.definition_id || jobId;
         const why = isFinal(status) ? whyText(job) : nowText(job, now, place);
-        assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status), rest: isFinal(status) && hasRest(job) });
+        assign(this.job, { name, status, href: "#s-" + status, why, runs: !isFinal(status), rest: hasRest(job) });
         const begun = job.started_at || job.created_at;
         this.begun = Date.parse(begun);
         const facts = [
@@ -136,12 +150,22 @@ start(() => ({
             ["Started", begun ? when(begun, now) : "", begun && new Date(begun).toLocaleString()],
             ["By", job.started_by, "", jobsIn(job.started_by).find(({ href }) => href)?.href],
             [isFinal(status) ? "Took" : "Runs for", elapsed(job.started_at, job.completed_at, now), ""],
+            ["Size", this.bytes ? bytesText(this.bytes) : "", "Its lines, states and documents, as they were written"],
             ...this.parameters.map(([key, value]) => [key, String(value), ""]),
         ].filter(([, text]) => text);
         const form = JSON.stringify(facts);
         if (form !== this.form) this.facts = facts.map(([name, text, title, link = ""]) => ({ name, text, title, link }));
         this.form = form;
         document.title = SIGNS[status] + " " + status + " · " + name + " · tailrace";
+    },
+
+    // What became of its webhooks, as far as the server's newest events say it.
+    hooksSet(system, now) {
+        const told = system.filter(({ event, subject }) => subject === jobId && event.startsWith("webhook_"));
+        const hooks = told.slice(-HOOKS).map(({ ts, level, message }) => ({ key: ts, status: HOOK_LOOKS[level], href: "#s-" + HOOK_LOOKS[level], text: "Webhook " + when(ts, now) + " · " + message }));
+        const form = JSON.stringify(hooks);
+        if (form !== this.hookForm) this.hooks = hooks;
+        this.hookForm = form;
     },
 
     /* ---- the step whose lines are shown ---- */
@@ -419,12 +443,6 @@ start(() => ({
         );
     },
 }));
-
-// Is there less to run again than all of it?
-function hasRest({ steps }) {
-    const some = (...wanted) => steps.some(({ status }) => wanted.includes(status));
-    return some("completed") && some("failed", "cancelled");
-}
 
 // What there is to say of a job that has not ended.
 function nowText(job, now, place) {

@@ -28,7 +28,7 @@ start(() => ({
         el.addEventListener("unfollow", (e) => leave(jobTopic(e.detail.job_id)));
         el.addEventListener("changed", paintSoon);
         el.addEventListener("cancel", (e) => shell.askCancel(e.detail));
-        el.addEventListener("again", (e) => this.again(e.detail.job_id));
+        el.addEventListener("again", (e) => this.again(e.detail));
         el.addEventListener("notice", (e) => shell.toast(e.detail.text));
         el.lines = lines;
         addEventListener("jobasked", () => el.free()); // the new job comes in on top
@@ -79,9 +79,10 @@ start(() => ({
         this.change({ group: this.isGrouped ? "" : "status" });
     },
 
-    async again(jobId) {
+    // isRest: without what had completed.
+    async again({ job_id: jobId, isRest }) {
         try {
-            await post("/jobs/" + encodeURIComponent(jobId) + "/rerun");
+            await post("/jobs/" + encodeURIComponent(jobId) + "/rerun", isRest && { from_failed: true });
             queue().free();
             scrollTo({ top: 0 });
         } catch (error) {

@@ -7,7 +7,7 @@ import { isFinal } from "../reducer.js";
 import { jobMeter, meterMake, meterSet } from "./meter.js";
 import { Pace } from "./pace.js";
 import { StepItem } from "./step.js";
-import { jobNote, linesOf, whyText } from "../words.js";
+import { hasRest, jobNote, linesOf, whyText } from "../words.js";
 
 export class Card {
     #queue;
@@ -60,10 +60,12 @@ export class Card {
         this.cancel.textContent = "Cancel";
         this.again = make("button", "button again", { type: "button" });
         this.again.textContent = "Run again";
+        this.rest = make("button", "button rest", { type: "button", title: "Without the steps that completed" });
+        this.rest.textContent = "Run the rest";
         this.link = make("a", "button", { href: "/jobs/" + encodeURIComponent(id) });
         this.link.textContent = "Log";
         this.actions = make("span", "card-actions");
-        this.actions.append(this.link, this.again, this.cancel);
+        this.actions.append(this.link, this.rest, this.again, this.cancel);
         this.head.append(
             this.label,
             title,
@@ -78,6 +80,7 @@ export class Card {
         this.el.append(this.head, this.error, this.body);
         this.button.addEventListener("click", () => queue.toggle(id, !this.#opened));
         this.again.addEventListener("click", () => queue.tell("again", { job_id: id }));
+        this.rest.addEventListener("click", () => queue.tell("again", { job_id: id, isRest: true }));
         this.cancel.addEventListener("click", () =>
             queue.tell("cancel", { job_id: id, job_name: this.button.textContent }),
         );
@@ -125,7 +128,7 @@ export class Card {
     render(job, detailed, now, idle, choices, place) {
         this.#times(job, now);
         textSet(this.said, jobNote(job, place, now));
-        this.cancel.disabled = this.again.disabled = idle;
+        this.cancel.disabled = this.again.disabled = this.rest.disabled = idle;
         this.cancel.title = idle ? "Not while the server cannot be reached" : "";
         if (job !== this.#painted) {
             this.#painted = job;
@@ -153,6 +156,7 @@ export class Card {
         textSet(this.button, job.job_name || job.definition_id || job.job_id);
         attributeSet(this.link, "aria-label", "Log: " + this.button.textContent);
         attributeSet(this.again, "aria-label", "Run again: " + this.button.textContent);
+        attributeSet(this.rest, "aria-label", "Run the rest: " + this.button.textContent);
         attributeSet(this.cancel, "aria-label", "Cancel: " + this.button.textContent);
         meterSet(this.meter, job.status === "running" ? jobMeter(job) : null);
         const at = job.started_at || job.created_at;
@@ -160,6 +164,7 @@ export class Card {
         if (at) attributeSet(this.when, "title", new Date(at).toLocaleString());
         hiddenSet(this.cancel, isFinal(job.status));
         hiddenSet(this.again, !isFinal(job.status));
+        hiddenSet(this.rest, !hasRest(job));
         const why = whyText(job);
         hiddenSet(this.error, !why);
         textSet(this.error, why);
