@@ -5,6 +5,7 @@
  * DRAIN_MS) the loop stops, the last batch is committed, and what is left is closed. */
 #include "server/server.h"
 
+#include <linux/close_range.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@
 enum {
     DRAIN_MS = 10000,
     DRAIN_LOOK_MS = 100,     /* are there still commands? */
+    FILES_WANTED = 65536,    /* open at once */
     SPARE_FILES = 512,       /* besides connections */
     FEW_CONNECTIONS = 10000, /* fewer is worth a word */
 };
@@ -134,14 +136,16 @@ static void tell_ready(const struct server *s)
     supervisor_tell(&s->supervisor, state);
 }
 
-/* Connections are files: as many as the system lets this process have. */
+/* Connections are files, and so are what commands write to. Commands have this limit, too, and
+ * some programs close all files that there may be: where a process may have a thousand million,
+ * they would be at it for minutes. */
 static void raise_file_limit(struct server *s)
 {
     struct rlimit limit = {0};
     s->connections_max = LIMIT_CONNECTIONS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    limit.rlim_cur = limit.rlim_max;
+    limit.rlim_cur = MIN(limit.rlim_max, MAX(limit.rlim_cur, (rlim_t)FILES_WANTED));
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < LIMIT_CONNECTIONS + SPARE_FILES)
         s->connections_max =
@@ -167,6 +171,8 @@ static void process_prepare(struct server *s)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size is a full disk like any other */
     raise_file_limit(s);
+    /* what this process was started with is none of its commands' business */
+    (void)close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 static void warn_if_open(const char *address)

@@ -1,8 +1,10 @@
 // Commands, as the engine runs them: what they used, how they are stopped, what they may say.
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import nodeTest from "node:test";
 import { processesOf } from "../crash/invariants.mjs";
-import { serve } from "./server.mjs";
+import { BINARY, folder, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 
@@ -53,6 +55,17 @@ test("a cancel can be watched: a countdown, who survived, and that all are gone"
     const grace = Date.parse(told.find(Boolean)) - Date.parse(asked);
     assert.ok(grace >= 2999 && grace < 4000, `killed ${grace} ms after the cancel`);
     assert.deepEqual([told.at(-1), body.steps[0].kill_at], [null, null], "and nothing is when it has ended");
+});
+
+test("a command has no file that its server was started with", async (t) => {
+    const binary = path.join(await folder(t), "wrapped");
+    await writeFile(binary, `#!/bin/sh\nexec 7</etc/passwd\nexec ${BINARY} "$@"\n`, { mode: 0o755 });
+    const server = await serve(t, { binary, definitions: definition({ command: "test ! -e /proc/self/fd/7; echo $?; ulimit -n" }) });
+    const job = await server.run("d");
+    const { body } = await server.get(`/api/jobs/${job}/tree`);
+    const [, has, files] = body.steps[0].logs.map(({ message }) => message);
+    assert.equal(has, "0");
+    assert.ok(Number(files) <= 65536, files);
 });
 
 test("a server that stops waits for the grace of its commands; at a second signal it kills them", async (t) => {
