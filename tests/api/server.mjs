@@ -20,10 +20,21 @@ import WebSocket from "ws";
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const BINARY = process.env.TAILRACE_BIN || path.join(ROOT, "build", "tailrace");
 
+const killed = new Set(); // data folders whose newest server had no chance to end its commands
+
 export async function folder(t) {
     const name = await mkdtemp(path.join(tmpdir(), "tailrace-test-"));
-    t.after(() => rm(name, { recursive: true, force: true }));
+    t.after(async () => {
+        for (const data of killed) if (data === name || data.startsWith(name + "/")) await commandsEnd(data);
+        await rm(name, { recursive: true, force: true });
+    });
     return name;
+}
+
+// What the next server of this folder does first, and no more of what it does.
+async function commandsEnd(data) {
+    killed.delete(data);
+    await command(["serve", "--listen", "127.0.0.1:0", "--data", data], { cwd: tmpdir(), env: { ...process.env, TAILRACE_FAULT: "worker.shell.leftovers:1" } });
 }
 
 // A process that ends by itself: {code, stdout, stderr}.
@@ -182,14 +193,16 @@ export async function serve(t, options = {}) {
     const definitions = path.join(home, "definitions");
     await mkdir(definitions);
     for (const [name, text] of Object.entries(options.definitions || {})) await writeFile(path.join(definitions, name), text);
-    const args = ["serve", "--listen", "127.0.0.1:0", "--data", options.data || path.join(home, "data"),
-        "--definitions", definitions, ...(options.args || [])];
+    const data = options.data || path.join(home, "data");
+    const args = ["serve", "--listen", "127.0.0.1:0", "--data", data, "--definitions", definitions, ...(options.args || [])];
     const child = spawn(options.binary || BINARY, args, {
         cwd: options.cwd || home,
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...options.env },
     });
     options.spawned?.(child);
+    killed.delete(data);
+    child.on("exit", (code, signal) => signal && killed.add(data));
     const server = new Server(child, "", options.quiet);
     child.stderr.on("data", (data) => (server.stderr += data));
     t.after(() => server.stop());

@@ -8,6 +8,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "node:test";
 import { folder, serve } from "../api/server.mjs";
+import { Scope } from "../faults/stage.mjs";
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 const NEWSROOM = process.env.NEWSROOM || path.join(ROOT, "build", "newsroom");
@@ -282,5 +283,17 @@ test("commands do not outlive a server that was killed", async (t) => {
     assert.ok(processesWith(marker).length <= 3, "only the second attempt's processes are left");
     await second.post(`/api/jobs/${job}/cancel`);
     await second.events(`job:${job}`, await second.beginning());
+    assert.deepEqual(processesWith(marker), []);
+});
+
+test("a test that kills its server for good leaves no command behind", async (t) => {
+    const scope = new Scope(), marker = `54322${process.pid}`;
+    t.after(() => scope.end());
+    const server = await serve(scope, { definitions: { "sleep.yaml": `id: sleep\nname: Sleep\nsteps:\n  - name: s\n    type: shell\n    config: { command: "echo begun; setsid sleep ${marker} & sleep ${marker}" }\n` } });
+    const job = await server.execute("sleep");
+    await server.event(job, ({ payload }) => payload.message === "begun");
+    await server.stop("SIGKILL");
+    assert.notDeepEqual(processesWith(marker), []);
+    await scope.end();
     assert.deepEqual(processesWith(marker), []);
 });

@@ -9,6 +9,9 @@
 //     rows         rows say what the events say: states, causes, counts of tasks, of lines
 //     lines        lines are numbered 1, 2, 3 …, and a step has all of them
 //     whole        the lines of an attempt that completed are all there ("say 3 of 40")
+//     taken        a step that is taken over ran nothing, and has what it had in the job before
+//     places       of a pool, and of a definition, no more run at once than may; the next is always the one
+//                  with the highest priority, of those the one that was asked for first
 //     schedule     a scheduled time has its job once
 //     cancel       a job whose cancel was answered was cancelled
 //     outcome      a job ends as it would have without a kill
@@ -74,11 +77,15 @@ class Fold {
         if (!it) {
             // the first event of a job says "pending", a task's first one its first attempt
             this.states.set(job_id, { kind, status: "pending", step: step_id, attempt: 0, name: payload.key ?? payload.job_name, completions: 0, payload });
+            if (kind === "job") this.created = seq;
             if (kind === "job" && status === "pending") return;
             return this.move(seq, { kind, job_id, step_id, status, cause, attempt, ...payload });
         }
         const what = `${kind} '${it.name}' (event ${seq})`;
-        if (!MOVES[kind][it.status]?.includes(status)) this.wrong("moves", `${what} from ${it.status} to ${status}`);
+        const taken = kind === "step" && `${it.status} ${status}` === "pending completed" && /^taken over from job (.+)/.exec(cause);
+        if (taken) it.from = taken[1];
+        if (kind === "job" && it.status === "pending" && status === "pending") return; // what it waits for is news
+        if (!taken && !MOVES[kind][it.status]?.includes(status)) this.wrong("moves", `${what} from ${it.status} to ${status}`);
         if (["failed", "cancelled", "skipped"].includes(status) && !cause) this.wrong("cause", `${what} is ${status} without a cause`);
         if (kind === "task" && status === "pending" && !cause) this.wrong("cause", `${what} went back without a cause`);
         if (kind === "task" && status === "running") {
@@ -93,8 +100,10 @@ class Fold {
         if (kind === "step" && isFinal(status)) this.tasksOf(job_id).forEach((t) => isFinal(t.status) || this.wrong("moves", `${what} has ended, its task '${t.name}' is ${t.status}`));
         if (kind === "job" && isFinal(status)) {
             this.over = status;
+            this.ended = seq;
             for (const s of this.states.values()) if (s.kind === "step" && !isFinal(s.status)) this.wrong("moves", `it has ended, its step '${s.name}' is ${s.status}`);
         }
+        if (kind === "job" && status === "running") this.begun = seq;
         it.status = status;
         it.cause = cause;
     }
@@ -165,6 +174,34 @@ async function jobCheck(server, row, secret) {
     return fold;
 }
 
+// Steps that were taken over, and what was said with their outputs.
+async function takenCheck(fold, server) {
+    const { body: tree } = await server.get(`/api/jobs/${fold.id}/tree`);
+    for (const step of tree.steps) {
+        const it = fold.states.get(step.step_id);
+        if (!it?.from) continue;
+        const { status, body: old } = await server.get(`/api/jobs/${it.from}/tree`);
+        const before = old?.steps?.find(({ name }) => name === step.name);
+        if (fold.tasksOf(step.step_id).length) fold.wrong("taken", `step '${step.name}' is taken over, and has tasks`);
+        if (status === 404) continue; // it was deleted since
+        if (before?.status !== "completed") fold.wrong("taken", `step '${step.name}' is taken over, and was ${before?.status} in job ${it.from}`);
+        if (JSON.stringify(step.outputs) !== JSON.stringify(before?.outputs)) fold.wrong("taken", `step '${step.name}' has ${JSON.stringify(step.outputs)}, and had ${JSON.stringify(before?.outputs)} in job ${it.from}`);
+    }
+}
+
+// Folds of jobs that share places, of which there are so many; by what the rows say of their priority.
+function placesCheck(folds, what, most) {
+    const found = [], isAfter = (seq, at) => seq === undefined || seq > at;
+    for (const it of folds.filter(({ begun }) => begun)) {
+        const running = folds.filter(({ begun, ended }) => begun <= it.begun && isAfter(ended, it.begun));
+        if (running.length > most) found.push(`places: job ${it.id} has begun as the ${running.length}. of ${what}, at once may ${most}`);
+        const isFirst = (other) => other.priority > it.priority || (other.priority === it.priority && other.created < it.created);
+        const passed = folds.find((other) => isFirst(other) && other.created < it.begun && isAfter(other.begun, it.begun) && isAfter(other.ended, it.begun));
+        if (passed) found.push(`places: job ${it.id} of ${what} (priority ${it.priority}) has begun, and ${passed.id} (priority ${passed.priority}) was before it`);
+    }
+    return found;
+}
+
 /* ---- processes ---- */
 
 // Processes that have this in their environment.
@@ -195,30 +232,35 @@ export function alive(lines) {
 
 /* ---- all of it ---- */
 
-// What is broken, as sentences. All jobs have to be over. checked: ids that were looked at before;
-// outcomes: definition -> "state: cause".
-// counts: is added to.
-export async function examine(server, { accepted = [], cancelled = new Set(), outcomes = {}, secret, checked = new Set(), counts = {} } = {}) {
-    const found = [], times = new Map(), children = new Map();
-    const system = [];
+// Ids of the jobs of which the log says that they were deleted.
+async function deletedRead(server) {
+    const deleted = new Set();
     for (let cursor = await server.beginning(); ; ) {
         const { body } = await server.get(`/api/events?topic=system&since=${cursor}&wait=0`);
-        system.push(...body.events);
-        if (!body.events.length) break;
+        for (const { payload } of body.events) if (payload.event === "job_deleted") deleted.add(payload.subject);
+        if (!body.events.length) return deleted;
         cursor = body.cursor;
     }
-    const deleted = new Set(system.filter((e) => e.payload.event === "job_deleted").map((e) => e.payload.subject));
+}
+
+// What is broken, as sentences. All jobs have to be over. checked: ids that were looked at before;
+// outcomes: definition -> "state: cause"; places: pool or definition -> how many at once.
+// counts: is added to.
+export async function examine(server, { accepted = [], cancelled = new Set(), outcomes = {}, secret, places = {}, checked = new Set(), counts = {} } = {}) {
+    const found = [], times = new Map(), children = new Map(), sharing = new Map();
+    const before = await deletedRead(server);
     const rows = await everything(server, "/api/jobs?order_by=created_at&order_dir=asc", "jobs");
+    const deleted = await deletedRead(server); // what is kept no longer may go at any time
     const ids = new Set(rows.map((row) => row.id));
-    for (const id of accepted) if (!ids.has(id) && !deleted.has(id)) found.push(`lost: job ${id} was accepted and is not there`);
-    for (const id of ids) if (deleted.has(id)) found.push(`lost: job ${id} was deleted and is there`);
+    for (const id of accepted) if (!ids.has(id) && !deleted.has(id) && (await server.get(`/api/jobs/${id}`)).status === 404) found.push(`lost: job ${id} was accepted and is not there`);
+    for (const id of ids) if (before.has(id)) found.push(`lost: job ${id} was deleted and is there`);
     for (const row of rows) {
         if (row.started_by?.startsWith("schedule, due")) {
             const time = `${row.definition_id ?? row.job_definition_id} ${row.started_by}`;
             if (times.has(time)) found.push(`schedule: ${time}: jobs ${times.get(time)} and ${row.id}`);
             times.set(time, row.id);
         }
-        if (row.parent_job_id) children.set(row.parent_job_id, (children.get(row.parent_job_id) ?? 0) + 1);
+        if (row.parent_job_id) children.set(row.parent_job_id, [...(children.get(row.parent_job_id) ?? []), row]);
         if (checked.has(row.id)) continue;
         if (!isFinal(row.status)) {
             found.push(`moves: job ${row.id} (${row.definition_id}) is still ${row.status}`);
@@ -229,8 +271,12 @@ export async function examine(server, { accepted = [], cancelled = new Set(), ou
             return null; // it was just deleted: kept no longer
         });
         if (!fold) continue;
-        const wanted = outcomes[row.definition_id], is = `${row.status}: ${row.cause}`;
-        if (wanted && row.status !== "cancelled" && is !== wanted) fold.wrong("outcome", `job of '${row.definition_id}' is '${is}', not '${wanted}'`);
+        await takenCheck(fold, server);
+        const share = [row.pool, row.definition_id].find((name) => places[name]);
+        if (share) sharing.set(share, [...(sharing.get(share) ?? []), Object.assign(fold, { priority: row.priority })]);
+        const isAgain = [...fold.states.values()].some(({ from }) => from);
+        const wanted = isAgain ? "completed: " : outcomes[row.definition_id], is = `${row.status}: ${row.cause}`;
+        if (wanted && outcomes[row.definition_id] && row.status !== "cancelled" && is !== wanted) fold.wrong("outcome", `job of '${row.definition_id}' is '${is}', not '${wanted}'`);
         if (cancelled.has(row.id) && fold.over !== "cancelled") fold.wrong("cancel", `its cancel was answered, and it is ${fold.over}`);
         found.push(...fold.found);
         checked.add(row.id);
@@ -240,8 +286,11 @@ export async function examine(server, { accepted = [], cancelled = new Set(), ou
         counts.attempts += tasks.reduce((sum, it) => sum + it.attempt, 0);
         counts.lines += [...fold.lines.values()].reduce((sum, n) => sum + n, 0);
     }
-    for (const { id, definition_id, status } of rows)
-        if (definition_id === "parent" && status === "completed" && children.get(id) !== 3)
-            found.push(`twice: job ${id} has three items, and ${children.get(id)} jobs for them`);
+    for (const [share, folds] of sharing) found.push(...placesCheck(folds, share, places[share]));
+    for (const { id, definition_id, status } of rows) {
+        const own = children.get(id) ?? [];
+        if (definition_id === "parent" && status === "completed" && (own.length !== 3 || new Set(own.map((child) => child.parent_id)).size !== 3))
+            found.push(`twice: job ${id} has three items, and for them the jobs ${own.map((child) => `${child.id} of ${child.parent_id}`)}`);
+    }
     return found;
 }

@@ -4,7 +4,7 @@
 //
 //     node --test tests/crash/points.test.mjs               each point and action once
 //     POINTS=long node --test tests/crash/points.test.mjs   at the 1st, 2nd, 3rd, 7th … hit, each checked alone
-//     POINT=engine.retry SEED=7 …                           only these points
+//     POINT=engine.retry SEED=7 …                           only these points; LANES=1: one after the other
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -19,6 +19,8 @@ const LONG = process.env.POINTS === "long";
 const ONLY = process.env.POINT;
 const SEED = Number(process.env.SEED ?? Date.now() % 1000000);
 const TOGETHER = LONG ? 1 : 24; // so many faults, then all is looked at
+const WORLD = 24; // so many on one data folder
+const LANES = Number(process.env.LANES ?? (LONG ? 4 : 1)); // data folders at once: most of the time one waits
 const TIMES = [1, 2, 3, 7, 20, 60];
 
 /* ---- what is wrong in the variable ---- */
@@ -41,21 +43,42 @@ for (const [fault, says] of [
 
 /* ---- every point ---- */
 
-// Points that a server passes once, or that the load does not pass of itself.
+// Points that a server passes once, or that few things pass.
 const ONCE = ["store.open", "engine.recovered", "engine.stop", "worker.shell.leftovers", "store.backup.copy", "store.backup.rename",
     "store.compact.write", "store.compact.before_switch", "store.compact.after_switch",
     "viewer.send.partial", "engine.queue.refill", "engine.retention"];
-const refill = (world) => world.submit("many");
 
-// A viewer that reads nothing of what is more than its socket holds.
-async function slowViewer(world) {
-    const job = await world.submit("flood");
-    const socket = world.look("job:" + job);
-    await socket.opened.catch(() => {});
-    socket.ws._socket?.pause();
+// What is asked for so that a point is passed n times soon: jobs of a definition, one for each so many times.
+const JOBS = { "engine.retry": ["mixed", 3], "engine.timeout": ["late", 3], "engine.subjob": ["parent", 3], "engine.errand": ["parent", 4], "engine.queue.refill": ["many", 1],
+    "engine.retention": ["told", 0.2], "store.delete": ["told", 0.5], "store.sweep": ["told", 0.5], "store.checkpoint": ["flood", 0.1], webhook: ["told", 1], "worker.http": ["asks", 30] };
+const MORE = {
+    "engine.cancel": async (world, n) => {
+        for (; n > 0; n--) await world.cancel(await world.submit("endless"));
+    },
+    "viewer.send.partial": async (world) => { // a viewer that reads nothing of what is more than its socket holds
+        const socket = world.look("job:" + (await world.submit("flood")));
+        await socket.opened.catch(() => {});
+        socket.ws._socket?.pause();
+    },
+};
+
+async function jobsMake(world, [definition, times], n) {
+    for (let left = Math.ceil(n / times); left > 0; left--) await world.submit(definition);
 }
 
-const MORE = { "engine.queue.refill": refill, "viewer.send.partial": slowViewer };
+const ofPoint = (table, point) => table[Object.keys(table).find((name) => point.startsWith(name))];
+const more = (point, n) => async (world) => {
+    const jobs = ofPoint(JOBS, point);
+    if (jobs && (n > 3 || jobs[1] <= 1)) await jobsMake(world, jobs, n);
+    await MORE[point]?.(world, n);
+};
+
+// What an earlier server leaves: something that runs, for points of the start as much as they are to be passed.
+async function leave(world, point, n) {
+    await world.start();
+    await world.play({ ms: 500, more: point.startsWith("engine.recover.") ? () => jobsMake(world, ["endless", 1], n) : undefined });
+    await world.kill();
+}
 
 async function backup(world, fault) {
     const to = path.join(await folder(world), "copy.db");
@@ -67,10 +90,10 @@ async function backup(world, fault) {
 }
 
 // Does what it takes until the fault strikes; true when it did.
-async function strike(world, point, fault) {
-    const before = world.random(3);
+async function strike(world, { point, n, action }) {
+    const fault = `${point}:${n}:${action}`, before = world.random(3);
     if (before) world.scheduleBack(before);
-    if (point.startsWith("engine.schedule")) world.scheduleBack(4);
+    if (point.startsWith("engine.schedule")) world.scheduleBack(3 + n);
     const server = await world.start(point.startsWith("store.backup") ? "" : fault);
     if (!server) return /fault point/.test(world.refusal);
     if (point.startsWith("store.backup")) return backup(world, fault);
@@ -80,7 +103,7 @@ async function strike(world, point, fault) {
         await ended;
         return /fault point/.test(server.stderr);
     }
-    return world.play({ more: MORE[point], ms: LONG ? 20000 : 10000 });
+    return world.play({ more: more(point, n), ms: LONG ? 20000 : 10000 });
 }
 
 const listed = (await command(["version"], { env: { ...process.env, TAILRACE_FAULT: "list" } })).stdout.trimEnd().split("\n").map((line) => line.split("\t"));
@@ -98,47 +121,58 @@ function cases(random) {
     return all;
 }
 
-test("at every fault point a server dies or fails, and the next one breaks no invariant", { timeout: LONG ? 7200000 : 300000 }, async (t) => {
-    t.diagnostic(`SEED=${SEED}`);
-    const random = dice(SEED), table = new Map(), broken = [];
-    const all = cases(random);
-    for (let i = 0; i < all.length; i += TOGETHER) {
-        const group = all.slice(i, i + TOGETHER), scope = new Scope();
-        t.after(() => scope.end());
-        const world = Object.assign(await World.open(scope, { seed: SEED + i }), { found: [], after: (run) => scope.after(run) });
-        await world.start();
-        await world.play({ ms: 500 }); // so that something is there
-        await world.kill();
+// Each fault after the other on one data folder, and a look at everything after so many.
+async function lane(t, seed, groups, { random, broken }) {
+    const scope = new Scope();
+    t.after(() => scope.end());
+    let world, used = WORLD;
+    for (let group; (group = groups.shift()); ) {
+        if (used >= WORLD) {
+            await scope.end();
+            world = Object.assign(await World.open(scope, { seed: seed + groups.length }), { found: [], after: (run) => scope.after(run) });
+            used = 0;
+        }
+        used += group.length;
+        await leave(world, group[0].point, group[0].n);
         for (const one of group) {
             const began = performance.now();
-            let struck = await strike(world, one.point, `${one.point}:${one.n}:${one.action}`);
-            if (!struck && !LONG && one.n > 1) { // there was not so much to do
+            one.struck = await strike(world, one);
+            if (!one.struck && !LONG && one.n > 1) { // there was not so much to do
                 await world.kill();
-                struck = await strike(world, one.point, `${one.point}:${(one.n = 1)}:${one.action}`);
+                one.n = 1;
+                one.struck = await strike(world, one);
             }
             one.ms = performance.now() - began;
-            if (process.env.TRACE) console.error(one.point, one.n, one.action, struck, Math.round(one.ms));
+            if (process.env.TRACE) console.error(one.point, one.n, one.action, one.struck, Math.round(one.ms));
             await world.kill(one.action === "fail" && random(6) === 0 ? "SIGTERM" : "SIGKILL");
-            const key = `${one.point} ${one.action}`;
-            const row = table.get(key) ?? { struck: 0, hits: [], missed: [], violations: 0 };
-            table.set(key, row);
-            struck ? row.hits.push(one.n) : row.missed.push(one.n);
-            row.ms = (row.ms ?? 0) + one.ms;
-            one.row = row;
         }
-        if (process.env.TRACE) console.error("looking at everything");
-        const found = [...world.found, ...await world.check()];
+        const found = [...world.found.splice(0), ...await world.check()];
         if (process.env.TRACE && found.length) console.error(found.join("\n"));
-        for (const one of group) one.row.violations += found.length;
+        for (const one of group) one.violations = found.length;
         if (found.length) broken.push(`after ${group.map(({ point, n, action }) => `${point}:${n}:${action}`).join(", ")}:`, ...found.slice(0, 20));
-        await scope.end();
     }
+    await scope.end();
+}
+
+function tableTell(t, all) {
+    const rows = new Map();
+    for (const one of all) rows.set(`${one.point.padEnd(30)} ${one.action.padEnd(6)}`, [...(rows.get(`${one.point.padEnd(30)} ${one.action.padEnd(6)}`) ?? []), one]);
     t.diagnostic(`${"fault point".padEnd(30)} action  times  at hit ${" ".repeat(18)} ms    violations`);
-    for (const [key, { hits, missed, violations, ms }] of table) {
-        const [point, action] = key.split(" ");
-        t.diagnostic(`${point.padEnd(30)} ${action.padEnd(6)} ${String(hits.length).padStart(6)}  ${(hits.join(" ") + (missed.length ? ` (not reached: ${missed.join(" ")})` : "")).padEnd(25)} ${String(Math.round(ms)).padEnd(6)}${violations}`);
+    for (const [name, ones] of rows) {
+        const hits = ones.filter((one) => one.struck).map((one) => one.n), missed = ones.filter((one) => !one.struck).map((one) => one.n);
+        const sum = (what) => Math.round(ones.reduce((total, one) => total + one[what], 0));
+        t.diagnostic(`${name} ${String(hits.length).padStart(6)}  ${(hits.join(" ") + (missed.length ? ` (not reached: ${missed.join(" ")})` : "")).padEnd(25)} ${String(sum("ms")).padEnd(6)}${sum("violations")}`);
     }
-    const never = [...table].filter(([, { hits }]) => !hits.length).map(([key]) => key);
+}
+
+test("at every fault point a server dies or fails, and the next one breaks no invariant", { timeout: LONG ? 7200000 : 300000 }, async (t) => {
+    t.diagnostic(`SEED=${SEED}`);
+    const began = performance.now(), random = dice(SEED), broken = [], all = cases(random), groups = [];
+    for (let i = 0; i < all.length; i += TOGETHER) groups.push(all.slice(i, i + TOGETHER));
+    const lanes = Array.from({ length: LANES }, (_, i) => lane(t, SEED + 1000 * i, groups, { random, broken }));
+    await Promise.all(lanes);
+    tableTell(t, all);
+    t.diagnostic(`${all.length} faults in ${Math.round((performance.now() - began) / 1000)} s`);
     assert.equal(broken.join("\n"), "");
-    assert.deepEqual(never, [], "points that no load has reached");
+    assert.deepEqual(all.filter((one) => !one.struck).map(({ point, n, action }) => `${point}:${n}:${action}`), [], "not reached");
 });

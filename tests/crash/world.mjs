@@ -1,6 +1,6 @@
 // world.mjs: a data folder, one server after the other on it, and a mixed load that goes on through all
 // of them: commands (some fork into sessions of their own), generators, requests, attempts, timeouts,
-// cancels, schedules, deletes, viewers.
+// cancels, schedules, pools and priorities, jobs of jobs, reruns of what failed, deletes, viewers.
 //
 //     const world = await World.open(t, { seed });
 //     await world.start("engine.retry:2");     // null when it died before it listened
@@ -20,7 +20,7 @@ import { dice } from "../faults/soak.mjs";
 import { Scope } from "../faults/stage.mjs";
 import { alive, everything, examine, processesOf } from "./invariants.mjs";
 
-const ACTIVE = 6; // jobs at once
+const ACTIVE = 8; // jobs at once
 const SCHEDULES = 40;
 const HANG_MS = 60000; // a job that takes longer has been forgotten
 
@@ -57,7 +57,8 @@ const definitions = {
     ] },
     child: { parameters: { p: "" }, steps: [shell("s", "echo say 1 of 2; sleep 0.02; echo found=7 >>$TAILRACE_OUTPUT; echo say 2 of 2")] },
     parent: { steps: [
-        { name: "each", type: "job", for_each: ["a", "b", "c"], parallel: 2, config: { definition: "child", parameters: { p: "{item}" } } },
+        shell("list", 'printf "items<<END\\na\\nb\\nc\\nEND\\n" >>$TAILRACE_OUTPUT'),
+        { name: "each", type: "job", depends: ["list"], for_each: "{steps.list.items}", parallel: 2, config: { definition: "child", parameters: { p: "{item}" } } },
         shell("speaks", 'if [ "$ITEM" ]; then echo say 1 of 1; exit; fi; tailrace spawn x; tailrace spawn y; tailrace output n=2; tailrace log hello; tailrace progress all; true'),
         shell("end", 'test "$STEP_SPEAKS_N$STEP_EACH_FOUND" = 27', { depends: ["speaks", "each"] }),
     ] },
@@ -72,6 +73,13 @@ const definitions = {
         generator("make", { worker_count: 2, log_count: 100000, log_delay_ms: 5, concurrency: 1 }),
         shell("after", "echo never", { depends: ["wait"] }),
     ] },
+    redo: { parameters: { fail: "yes" }, steps: [
+        shell("long", "echo say 1 of 1; echo word=$(date +%s%N) >>$TAILRACE_OUTPUT"),
+        shell("breaks", 'echo word $STEP_LONG_WORD; test "$PARAM_FAIL" = no', { depends: ["long"] }),
+    ] },
+    narrow: { pool: "narrow", steps: [shell("s", "echo say 1 of 1; sleep 0.03")] },
+    single: { max_running: 1, steps: [shell("s", "echo say 1 of 1; sleep 0.02")] },
+    asks: { steps: [{ name: "ask", type: "http", for_each: Array.from({ length: 30 }, (_, i) => `${i}`), parallel: 8, config: { url: "{url}/{item}" }, retry: { attempts: 50, backoff: "10ms", backoff_max: "20ms" } }] },
     family: { steps: [
         shell("leaves", `(setsid env -i HOME_OF=$HOME_OF sh -c '${note}; exec sleep 1000' >/dev/null 2>&1 &); (sh -c 'trap "" TERM HUP; ${note}; sleep 1000; true' &); until [ $(wc -l <$HOME_OF/pids) -ge 3 ]; do sleep 0.01; done; echo say 1 of 1`),
     ] },
@@ -80,10 +88,11 @@ const definitions = {
 };
 for (let i = 0; i < SCHEDULES; i++) // due at each New Year; World.scheduleBack() lets one of them be late
     definitions[`timed-${i}`] = { schedule: { cron: "0 0 1 1 *", missed: "run-all", overlap: "allow" }, steps: [shell("s", "echo say 1 of 1")] };
-const USUAL = ["mixed", "graph", "good", "told", "graph", "parent", "told", "parent", "late", "endless", "family"];
+const POOLS = { narrow: 2 };
+const USUAL = ["redo", "narrow", "single", "narrow", "redo", "single", "mixed", "graph", "good", "told", "graph", "parent", "told", "parent", "late", "endless", "family"];
 
 // How they end, whatever dies; those that are cancelled apart.
-export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", told: "completed: ", parent: "completed: ", child: "completed: ", late: "failed: timeout: the job took longer than 600ms", family: "completed: ", many: "completed: ", flood: "completed: " };
+export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", told: "completed: ", parent: "completed: ", child: "completed: ", late: "failed: timeout: the job took longer than 600ms", redo: "failed: step 'breaks': exit code 1", narrow: "completed: ", single: "completed: ", asks: "completed: ", family: "completed: ", many: "completed: ", flood: "completed: " };
 const SECRET = "open-sesame-4711";
 
 export class World {
@@ -149,7 +158,7 @@ export class World {
         this.fault = fault;
         this.scope = new Scope();
         this.struck = false;
-        this.server = await serve(this.scope, { data: this.data, definitions: this.files, quiet: true, env: { TAILRACE_FAULT: fault }, ...options })
+        this.server = await serve(this.scope, { data: this.data, definitions: this.files, quiet: true, args: Object.entries(POOLS).flatMap(([name, n]) => ["--pool", `${name}=${n}`]), env: { TAILRACE_FAULT: fault }, ...options })
             .catch((e) => { this.refusal = e.message; return null; });
         const wrong = /.*left out.*/.exec(this.server?.stderr ?? "");
         if (wrong) {
@@ -196,16 +205,22 @@ export class World {
         }
     }
 
-    async submit(definition) {
-        const answer = await this.ask("POST", `/api/job-definitions/${definition}/execute`, {});
+    async submit(definition, target = `/api/job-definitions/${definition}/execute`, body = {}) {
+        const answer = await this.ask("POST", target, { ...body, priority: this.random(3) });
         if (answer?.status !== 202) return null;
         this.accepted.add(answer.body.job_id);
         return answer.body.job_id;
     }
 
     async cancel(id) {
-        const answer = await this.ask("POST", `/api/jobs/${id}/cancel`, {});
+        const answer = id && (await this.ask("POST", `/api/jobs/${id}/cancel`, {}));
         if (answer?.status === 200) this.cancelled.add(id);
+    }
+
+    // Some that failed run again from there.
+    async redo() {
+        const failed = (await this.ask("GET", "/api/jobs?definition=redo&status=failed&limit=20"))?.body.jobs ?? [];
+        if (failed.length) await this.submit("redo", `/api/jobs/${failed[this.random(failed.length)].id}/rerun`, { from_failed: true, parameters: { fail: "no" } });
     }
 
     async active() {
@@ -225,6 +240,7 @@ export class World {
         if (active.length < ACTIVE) await this.submit(USUAL[this.random(USUAL.length)]);
         const endless = active.filter((job) => job.definition_id === "endless" && job.status === "running");
         if (endless.length && this.random(3) === 0) await this.cancel(endless[0].id);
+        if (this.random(12) === 0) await this.redo();
         if (this.random(40) === 0) {
             const ended = (await this.ask("GET", "/api/jobs?status=completed,failed,cancelled&limit=20"))?.body.jobs.filter((job) => job.definition_id !== "child") ?? [];
             const victim = ended[this.random(ended.length || 1)];
@@ -272,7 +288,7 @@ export class World {
     // All the invariants, at the end of a server that has settled.
     async check() {
         const found = [...(await this.settle())];
-        found.push(...await examine(this.server, { ...this, secret: SECRET }));
+        found.push(...await examine(this.server, { ...this, secret: SECRET, places: { narrow: POOLS.narrow, single: 1 } }));
         found.push(...await this.toldCheck((await everything(this.server, "/api/jobs?definition=told", "jobs")).filter((job) => this.checked.has(job.id))));
         const { code, signal } = await this.kill("SIGTERM");
         if (code !== 0) found.push(`stop: the server ended with ${code ?? signal}`);
