@@ -25,7 +25,7 @@ static struct deadline *first(const struct deadlines *all)
     return HEAP_FIRST(&all->heap, struct deadline, node);
 }
 
-static int64_t now_ms(const struct deadlines *all)
+int64_t deadlines_now_ms(const struct deadlines *all)
 {
     return clock_is_held() ? clock_wall_us() / 1000 : (int64_t)uv_now(all->timer.loop);
 }
@@ -45,7 +45,7 @@ static void wind(struct deadlines *all)
         (void)uv_timer_stop(&all->timer);
         return;
     }
-    int64_t left = d->at_ms - now_ms(all);
+    int64_t left = d->at_ms - deadlines_now_ms(all);
     if (left > 0 && clock_is_held()) /* that is not for the loop to wait for */
         (void)uv_timer_stop(&all->timer);
     else
@@ -54,7 +54,7 @@ static void wind(struct deadlines *all)
 
 void deadlines_ring(struct deadlines *all)
 {
-    int64_t now = now_ms(all);
+    int64_t now = deadlines_now_ms(all);
     struct deadline *d;
     while ((d = first(all)) && d->at_ms <= now) {
         heap_remove(&all->heap, &d->node);
@@ -72,7 +72,7 @@ void deadline_set(struct deadlines *all, struct deadline *d, int64_t after_ms,
                   void (*ring)(struct deadline *d))
 {
     heap_remove(&all->heap, &d->node);
-    d->at_ms = now_ms(all) + MIN(MAX(after_ms, 0), INT64_MAX / 2);
+    d->at_ms = deadlines_now_ms(all) + MIN(MAX(after_ms, 0), INT64_MAX / 2);
     d->ring = ring;
     heap_add(&all->heap, &d->node);
     wind(all);

@@ -30,6 +30,9 @@ void deadline_set(struct deadlines *all, struct deadline *d, int64_t after_ms,
 /* Nothing when it is not set. Needed before the memory of `d` goes. */
 void deadline_clear(struct deadlines *all, struct deadline *d);
 
+/* The milliseconds that they go by: no system call, good for comparing only. */
+int64_t deadlines_now_ms(const struct deadlines *all);
+
 /* When the earliest rings, INT64_MAX: there is none; a time that was held (clock_hold()) is
  * looked at by deadlines_ring(), which rings what is due by now. */
 int64_t deadlines_next_ms(const struct deadlines *all);

@@ -63,6 +63,7 @@ int engine_errand(struct engine *g, struct id step_id, struct id task_id, struct
     struct task *t = task_running(g, step_id, task_id);
     if (!t || !token_is(t, token))
         return fail(e, E_FORBIDDEN, "the token is not that of a task that runs in this step");
+    timeout_alive(t);
     *ret_task = &t->worker;
     return 0;
 }

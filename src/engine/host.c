@@ -15,7 +15,18 @@ static void host_log(struct worker_step *s, struct worker_task *t, enum event_le
                      struct str message)
 {
     struct step *step = step_of(s);
+    if (t)
+        timeout_alive(task_of(t));
     record_line(step->job, step, t ? task_of(t) : NULL, ORIGINATOR_WORKER, level, message);
+}
+
+static void host_alive(struct worker_step *s, struct worker_task *t)
+{
+    if (t)
+        timeout_alive(task_of(t));
+    else
+        LIST_EACH (&step_of(s)->running, struct task, link, each)
+            timeout_alive(each);
 }
 
 static void host_companion(struct worker_task *t, enum event_level level, struct str message,
@@ -67,15 +78,13 @@ static void host_cost(struct worker_task *t, const struct cost *cost)
 static void task_end(struct task *t, enum job_state outcome, const char *cause)
 {
     struct step *step = t->step;
-    AUTO_FREE char *expired = NULL, *last = NULL;
+    AUTO_FREE char *expired = TAKE(t->expired), *last = NULL;
     FAULT_KILLS(ENGINE_TASK_DONE);
-    deadline_clear(&step->job->engine->deadlines, &t->deadline);
-    if (t->expired && outcome != JOB_COMPLETED && !step->stopping) {
+    timeout_end_task(t);
+    if (expired && outcome != JOB_COMPLETED && !step->stopping) {
         outcome = JOB_FAILED;
-        expired = timeout_task_cause(t);
         cause = expired;
     }
-    t->expired = false;
     step->running_count--;
     step_is_due(step);
     if (outcome == JOB_FAILED && retry_is_left(t)) {
@@ -129,6 +138,7 @@ static bool host_job_stop(struct worker_task *w)
 
 const struct worker_host engine_host = {
     .log = host_log,
+    .alive = host_alive,
     .companion = host_companion,
     .spawn = host_spawn,
     .keep = host_keep,

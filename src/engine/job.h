@@ -128,13 +128,16 @@ enum { ERRAND_TOKEN_LEN = 32 };
 struct task {
     struct worker_task worker;
     struct step *step;
-    struct list link;         /* in ready, running or waiting */
-    struct deadline deadline; /* of this attempt, or when to try again */
-    bool expired;             /* it took too long and was asked to end */
-    bool hopeless;            /* to try again would change nothing */
-    int64_t kill_at_us;       /* it was asked to end; then what is left of it is killed */
-    struct job *child;        /* subjob.c: the job that it started and waits for */
-    char *item;               /* fan.c */
+    struct list link;          /* in ready, running or waiting */
+    struct deadline deadline;  /* of this attempt, or when to try again */
+    struct deadline heartbeat; /* when it is asked whether it was silent for too long */
+    int64_t alive_ms;          /* its last sign of life (deadlines_now_ms()) */
+    bool suspected;            /* it was silent for too long, and is listened to once more */
+    char *expired;             /* why it was asked to end: it took too long, or was silent */
+    bool hopeless;             /* to try again would change nothing */
+    int64_t kill_at_us;        /* it was asked to end; then what is left of it is killed */
+    struct job *child;         /* subjob.c: the job that it started and waits for */
+    char *item;                /* fan.c */
     struct worker_parameter *values; /* the same; owned, with their texts */
     struct settings *settings;       /* with the item; NULL: the step's */
     struct mask_stream *masked;      /* of what it says, one for each level; NULL: no secrets */
@@ -265,13 +268,15 @@ bool retry_is_later(const struct task *t);  /* a pending one that may not run ye
 void retry_wait(struct task *t);            /* until it may; it leaves its list */
 struct task *retry_take(struct step *step); /* one that waits for that, or NULL */
 
-/* From when it began to run; nothing when the definition sets no time. */
+/* From when it began to run; nothing when the definition sets no time. Of a task also how long
+ * it may be silent. */
 void timeout_start_task(struct task *t);
+void timeout_end_task(struct task *t);
+void timeout_alive(struct task *t); /* a sign of life */
 void timeout_start_step(struct step *step);
 void timeout_start_job(struct job *job);
 
 /* Why it ended then; of a job without a timeout NULL. The caller frees it. */
-char *timeout_task_cause(const struct task *t);
 char *timeout_job_cause(const struct job *job);
 
 /* ---- output.c ---- */

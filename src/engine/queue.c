@@ -46,13 +46,14 @@ struct task *task_new(struct step *step, const struct task_row *row)
 
 void task_free(struct task *t)
 {
-    deadline_clear(&t->step->job->engine->deadlines, &t->deadline);
+    timeout_end_task(t);
     fan_done(t);
     subjob_detach(t);
     list_remove(&t->link);
     free(t->key);
     free(t->payload);
     free(t->cause);
+    free(t->expired);
     secrets_free_streams(&t->masked);
     free(t);
 }

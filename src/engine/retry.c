@@ -15,6 +15,8 @@
 #include "engine/job.h"
 #include "job/quantity.h"
 
+enum { LISTEN_MS = 100 };
+
 static struct deadlines *deadlines_of(const struct step *step)
 {
     return &step->job->engine->deadlines;
@@ -138,24 +140,76 @@ static char *passed_text(const char *of, int64_t timeout_ms)
                       quantity_format_duration(timeout_ms, text));
 }
 
+/* Takes the cause. */
+static void task_expire(struct task *t, char *cause)
+{
+    timeout_end_task(t);
+    t->expired = cause;
+    FAULT_KILLS(ENGINE_TIMEOUT);
+    AUTO_FREE char *label = fan_label(t);
+    AUTO_FREE char *text = mem_printf("%s%s", label, cause);
+    record_line(t->step->job, t->step, t, ORIGINATOR_STEP, LEVEL_WARN, str_of(text));
+    t->step->worker.type->task_stop(&t->worker);
+}
+
 static void on_task_timeout(struct deadline *d)
 {
     struct task *t = container_of(d, struct task, deadline);
-    FAULT_KILLS(ENGINE_TIMEOUT);
-    t->expired = true;
-    t->step->worker.type->task_stop(&t->worker);
+    task_expire(t, passed_text("the task", t->step->definition->task_timeout_ms));
+}
+
+/* Nothing of the job that it has started runs: that waits for its next attempt, say. */
+static bool child_waits(const struct task *t)
+{
+    for (int i = 0; t->child && i < t->child->step_count; i++)
+        LIST_EACH (&t->child->steps[i].running, struct task, link, other)
+            if (!child_waits(other))
+                return false;
+    return t->child;
+}
+
+/* It is only a time that is noted with each sign of life; whether the last one was long ago is
+ * looked at when it would be. What came while this process stood still is read first. */
+static void on_heartbeat(struct deadline *d)
+{
+    struct task *t = container_of(d, struct task, heartbeat);
+    struct deadlines *all = deadlines_of(t->step);
+    int64_t most_ms = t->step->definition->heartbeat_ms;
+    if (writer_is_full(t->step->job->engine->writer) || child_waits(t))
+        t->alive_ms = deadlines_now_ms(all); /* nobody reads what it says, or has to say it */
+    int64_t left_ms = t->alive_ms + most_ms - deadlines_now_ms(all);
+    if (left_ms <= 0 && t->suspected) {
+        char text[QUANTITY_TEXT_MAX];
+        task_expire(t, mem_printf("no sign of life for %s (heartbeat)",
+                                  quantity_format_duration(most_ms, text)));
+        return;
+    }
+    t->suspected = left_ms <= 0;
+    deadline_set(all, d, t->suspected ? LISTEN_MS : left_ms, on_heartbeat);
 }
 
 void timeout_start_task(struct task *t)
 {
-    if (t->step->definition->task_timeout_ms)
-        deadline_set(deadlines_of(t->step), &t->deadline, t->step->definition->task_timeout_ms,
-                     on_task_timeout);
+    const struct step_definition *d = t->step->definition;
+    if (d->task_timeout_ms)
+        deadline_set(deadlines_of(t->step), &t->deadline, d->task_timeout_ms, on_task_timeout);
+    if (d->heartbeat_ms)
+        deadline_set(deadlines_of(t->step), &t->heartbeat, d->heartbeat_ms, on_heartbeat);
+    t->suspected = false;
+    timeout_alive(t);
 }
 
-char *timeout_task_cause(const struct task *t)
+void timeout_end_task(struct task *t)
 {
-    return passed_text("the task", t->step->definition->task_timeout_ms);
+    deadline_clear(deadlines_of(t->step), &t->deadline);
+    deadline_clear(deadlines_of(t->step), &t->heartbeat);
+}
+
+/* What a task says its job says, and so the task that started that. */
+void timeout_alive(struct task *t)
+{
+    for (int64_t now_ms = deadlines_now_ms(deadlines_of(t->step)); t; t = t->step->job->parent)
+        t->alive_ms = now_ms;
 }
 
 static void on_step_timeout(struct deadline *d)

@@ -66,6 +66,7 @@ struct step_definition {
     int retry_attempts;     /* of a task, the first one counted; 0: one */
     int64_t retry_backoff_ms, retry_backoff_max_ms;
     int64_t timeout_ms, task_timeout_ms; /* 0: none */
+    int64_t heartbeat_ms;                /* an attempt may be silent for so long; 0: any time */
     int64_t max_lines;                   /* of further ones the newest are kept; 0: no limit */
     bool max_lines_fail;                 /* and the step fails */
     struct settings *for_each;           /* for_each.h; NULL: none */

@@ -93,6 +93,7 @@ static void step_json(const struct definition *d, const struct step_definition *
     for_each_json(s, j);
     key_duration(j, "timeout", s->timeout_ms);
     key_duration(j, "task_timeout", s->task_timeout_ms);
+    key_duration(j, "heartbeat", s->heartbeat_ms);
     json_key(j, "max_lines");
     json_begin_object(j);
     json_key_int(j, "lines", s->max_lines);

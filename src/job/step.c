@@ -116,13 +116,14 @@ static int max_lines_read(const struct node *n, struct step_definition *s, struc
     return r;
 }
 
-/* on_error, always_run, retry and the timeouts. */
+/* on_error, always_run, retry, and how long something may take or be silent. */
 static int policy_read(const struct node *step, struct step_definition *s, struct err *e)
 {
     const struct node *on_error = node_get(step, "on_error"), *retry = node_get(step, "retry"),
                       *always = node_get(step, "always_run"),
                       *timeout = node_get(step, "timeout"),
-                      *task_timeout = node_get(step, "task_timeout");
+                      *task_timeout = node_get(step, "task_timeout"),
+                      *heartbeat = node_get(step, "heartbeat");
     int r = 0, choice = ON_ERROR_FAIL;
     s->retry_backoff_ms = RETRY_BACKOFF_MS;
     s->retry_backoff_max_ms = RETRY_BACKOFF_MAX_MS;
@@ -139,6 +140,8 @@ static int policy_read(const struct node *step, struct step_definition *s, struc
         r = node_duration(timeout, 0, 0, &s->timeout_ms, e);
     if (r >= 0 && task_timeout)
         r = node_duration(task_timeout, 0, 0, &s->task_timeout_ms, e);
+    if (r >= 0 && heartbeat)
+        r = node_duration(heartbeat, 0, 0, &s->heartbeat_ms, e);
     if (r >= 0)
         r = max_lines_read(node_get(step, "max_lines"), s, e);
     return r;
@@ -147,10 +150,10 @@ static int policy_read(const struct node *step, struct step_definition *s, struc
 static int step_read(const struct node *n, const struct worker_schema *const *schemas,
                      struct filler *filler, struct definition *d, struct err *e)
 {
-    static const char *const keys[] = {"name",      "type",         "description", "depends",
-                                       "when",      "on_error",     "always_run",  "retry",
-                                       "timeout",   "task_timeout", "for_each",    "parallel",
-                                       "max_lines", "config",       NULL};
+    static const char *const keys[] = {"name",     "type",         "description", "depends",
+                                       "when",     "on_error",     "always_run",  "retry",
+                                       "timeout",  "task_timeout", "heartbeat",   "for_each",
+                                       "parallel", "max_lines",    "config",      NULL};
     filler->step = d->step_count;
     struct step_definition *s = &d->steps[d->step_count++];
     const char *description = "";

@@ -403,6 +403,12 @@ static void on_answer(struct fetch *f)
 
 /* ---- the request ---- */
 
+static void on_heard(struct fetch *f)
+{
+    struct request *r = container_of(f, struct request, fetch);
+    r->task->step->host->alive(r->task->step, r->task);
+}
+
 static void request_send(struct request *r)
 {
     static const char *const none[] = {NULL};
@@ -422,6 +428,7 @@ static void request_send(struct request *r)
     f->local_is_fine =
         str_eq(asked.host, now.host); /* a redirect opens no door to our network */
     f->done = on_answer;
+    f->heard = on_heard;
     fetch_start(h->fetcher, f);
 }
 

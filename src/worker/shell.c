@@ -130,8 +130,11 @@ static void on_pipe_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *buf)
     struct stream *s = container_of((uv_pipe_t *)pipe, struct stream, pipe);
     struct run *run = s->run;
     bool ended = n < 0;
-    if (n > 0)
+    struct worker_step *step = run->task->step;
+    if (n > 0) {
+        step->host->alive(step, run->task);
         splitter_add(&s->splitter, (struct str){buf->base, (size_t)n});
+    }
     size_t left = TURN_BYTES - (n > 0 ? (size_t)n : 0);
     for (int i = 0, fd; s->is_terminal && n > 0 && left > 0 && i < READS_MAX; i++) {
         bool is_open = uv_fileno((uv_handle_t *)pipe, &fd) == 0;
@@ -143,7 +146,6 @@ static void on_pipe_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *buf)
     }
     if (ended) /* libuv takes a terminal that nobody writes to any more for one that is empty */
         stream_end(s);
-    struct worker_step *step = run->task->step;
     if (run->phase < RUN_CLOSE && !step->host->may_write(step))
         for (int i = 0; i < 2; i++)
             (void)uv_read_stop((uv_stream_t *)&run->streams[i].pipe);

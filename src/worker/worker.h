@@ -88,6 +88,10 @@ struct worker_host {
     void (*log)(struct worker_step *s, struct worker_task *task, enum event_level level,
                 struct str message);
 
+    /* The task has shown a sign of life that is no line (yet): for the step's `heartbeat`.
+     * Lines count by themselves. `task` NULL: it counts for all tasks of the step that run. */
+    void (*alive)(struct worker_step *s, struct worker_task *task);
+
     /* Sends the companion event of the last line of this task, with further members (JSON text
      * without braces). */
     void (*companion)(struct worker_task *task, enum event_level level, struct str message,

@@ -41,6 +41,8 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["colours.yaml"].pipe, /this is plain/);
     assert.match(lines["goodbye.yaml"].polite, /SIGTERM sent, SIGKILL in 20s\n(.*\n)*goodbye\nstopped after [\d.]+ s: all processes are gone/);
     assert.match(lines["health.yaml"].ask, /\/api\/health 200 OK, application\/json/);
+    assert.match(lines["heartbeat.yaml"]["hangs-once"], /attempt 1 of 2 failed: no sign of life for 2s \(heartbeat\)(.*\n)*copied/);
+    assert.match(lines["heartbeat.yaml"].slow, /^\.{10} done$/m);
     assert.match(lines["limits.yaml"].endless, /killed by signal 24 \(CPU time limit exceeded\), more than cpu_time: 1s/);
     assert.match(lines["job-of-jobs.yaml"].greet, /job [0-9a-f-]{36} was started/);
     assert.match(lines["job-of-jobs.yaml"].tell, /version 1\.4\.2 is out/);

@@ -47,6 +47,11 @@ static void on_log(struct worker_step *s, struct worker_task *task, enum event_l
     buf_printf(&world_of(s)->log, "%s: %.*s\n", event_level_name(level), STR_ARG(message));
 }
 
+static void on_alive(struct worker_step *step, struct worker_task *task)
+{
+    (void)step, (void)task;
+}
+
 static void on_companion(struct worker_task *task, enum event_level level, struct str message,
                          struct str members)
 {
@@ -105,6 +110,7 @@ static bool on_may_write(struct worker_step *s)
 
 static const struct worker_host host = {
     .log = on_log,
+    .alive = on_alive,
     .companion = on_companion,
     .spawn = on_spawn,
     .keep = on_keep,

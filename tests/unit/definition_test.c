@@ -71,6 +71,7 @@ static const char news[] =
     "    on_error: continue\n"
     "    retry: { attempts: 3, backoff: 2s }\n"
     "    timeout: 5m\n"
+    "    heartbeat: 90s\n"
     "    config: { command: \"./report.sh {site}\", env: { STYLE: short } }\n"
     "  - name: crawl_news_sites\n"
     "    type: crawler\n"
@@ -113,6 +114,8 @@ TEST(a_whole_definition_is_read_with_all_its_fields)
     CHECK_INT(report->retry_attempts, 3);
     CHECK_INT(report->retry_backoff_ms, 2000);
     CHECK_INT(report->timeout_ms, 5 * 60 * 1000);
+    CHECK_INT(report->heartbeat_ms, 90 * 1000);
+    CHECK_INT(crawl->heartbeat_ms, 0);
     CHECK_TEXT(settings_text(report->settings, "command"), "./report.sh {site}");
     CHECK_TEXT(settings_item(crawl->settings, "start_urls", 0), "http://127.0.0.1:8090/");
     CHECK_INT(settings_int(crawl->settings, "max_depth"), 2);
@@ -356,6 +359,18 @@ static const struct wrong wrong_heads[] = {
      "x.yaml:3:10: timeout: expected 0ms to 36500d, found '36501d'", "timeout"},
     {HEAD "keep: {age: 9223372036854775807ms}\n" STEP,
      "x.yaml:3:13: keep.age: expected 1s to 36500d, found '9223372036854775807ms'", "keep.age"},
+    {HEAD "steps:\n- {name: s, type: shell, heartbeat: never, config: {command: ls}}\n",
+     "x.yaml:4:37: steps[0].heartbeat: expected a duration such as 250ms, 2s, 30m or 1h, found "
+     "'never'",
+     "steps[0].heartbeat"},
+    {HEAD "steps:\n- {name: s, type: shell, heartbeat: -5m, config: {command: ls}}\n",
+     "x.yaml:4:37: steps[0].heartbeat: expected a duration such as 250ms, 2s, 30m or 1h, found "
+     "'-5m'",
+     "steps[0].heartbeat"},
+    {HEAD "steps:\n- {name: s, type: shell, heart_beat: 5m, config: {command: ls}}\n",
+     "x.yaml:4:26: steps[0]: unknown key 'heart_beat', did you mean 'heartbeat'?",
+     "steps[0].heart_beat"},
+    {HEAD "heartbeat: 5m\n" STEP, "x.yaml:3:1: unknown key 'heartbeat'", "heartbeat"},
     {HEAD "tags: news\n" STEP,
      "x.yaml:3:7: tags: expected a list, found 'news'; a list of one is written [news]",
      "tags"},

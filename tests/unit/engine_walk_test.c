@@ -122,6 +122,8 @@ static void step_write(struct walk *w, struct plan *p, int i, struct buf *out)
     if (throw(w, 4) == 0)
         buf_printf(out, "    task_timeout: %dms\n", 1 + throw(w, 5));
     if (throw(w, 6) == 0)
+        buf_printf(out, "    heartbeat: %dms\n", 1 + throw(w, 9));
+    if (throw(w, 6) == 0)
         buf_printf(out, "    timeout: %dms\n", 1 + throw(w, 20));
     if (throw(w, 2))
         buf_printf(out, "    max_lines: { lines: 10, then: %s }\n",

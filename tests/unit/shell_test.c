@@ -343,6 +343,25 @@ TEST(a_store_that_is_behind_slows_the_command_and_no_line_is_lost)
                             : "{\"pty\":false,\"command\":\"seq 1 200000\"}");
 }
 
+TEST(every_write_of_a_command_is_a_sign_of_life_also_without_a_newline)
+{
+    for (int pty = 0; pty < 2; pty++) {
+        struct test_host *h = test_host_new(
+            &shell_worker,
+            pty ? "{\"command\":\"for i in 1 2 3; do printf .; sleep 0.05; done\"}"
+                : "{\"pty\":false,\"command\":"
+                  "\"for i in 1 2 3; do printf . >&2; sleep 0.05; done\"}");
+        test_host_run(h);
+        CHECK_INT(h->line_count, 1);
+        CHECK_TEXT(h->lines[0].text, "...");
+        CHECK(h->signs >= 2); /* those that came together were read together */
+        test_host_free(h);
+    }
+    struct test_host *h = command_run("exec sleep 0.2");
+    CHECK_INT(h->signs, 0);
+    test_host_free(h);
+}
+
 static void stop_when_ready(struct test_host *h, const struct test_line *line)
 {
     if (strcmp(line->text, "ready") == 0)

@@ -25,6 +25,12 @@ static void on_log(struct worker_step *step, struct worker_task *task, enum even
         h->on_line(h, &h->lines[h->line_count - 1]);
 }
 
+static void on_alive(struct worker_step *step, struct worker_task *task)
+{
+    (void)task;
+    host_of(step)->signs++;
+}
+
 static void on_companion(struct worker_task *task, enum event_level level, struct str message,
                          struct str members)
 {
@@ -118,6 +124,7 @@ static int on_output(struct worker_task *task, struct str name, struct str value
 
 static const struct worker_host test_worker_host = {
     .log = on_log,
+    .alive = on_alive,
     .companion = on_companion,
     .spawn = on_spawn,
     .keep = on_keep,

@@ -38,6 +38,7 @@ struct test_host {
     char *progress;
     char *outputs; /* "name=value\n", in the order in which they were said */
     struct cost cost;
+    int signs;             /* of life, beside lines */
     int64_t grace_ms;      /* of the task that was asked to end last */
     char start_error[512]; /* of the last task that could not be started */
 

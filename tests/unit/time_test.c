@@ -257,3 +257,88 @@ TEST(what_took_too_long_while_no_server_was_there_ends_with_the_next_one)
     check_job(&w, JOB_FAILED, "timeout: the job took longer than 2d");
     world_done(&w);
 }
+
+/* ---- heartbeat ---- */
+
+#define SILENT                                                                                 \
+    "id: d\nname: D\nsteps:\n"                                                                 \
+    "  - name: s\n    type: generator\n    heartbeat: 5m\n"                                    \
+    "    retry: { attempts: 2, backoff: 2h, backoff_max: 2h }\n"                               \
+    "    config: { log_count: 1, log_delay_ms: 3600000 }\n"
+#define MINUTES(n) ((n)*INT64_C(60000000))
+#define LISTENS INT64_C(100000) /* once more, before it is ended */
+
+static void pass(struct world *w, int64_t us)
+{
+    clock_advance(us);
+    world_turns(w);
+}
+
+static void show_life(struct world *w)
+{
+    LIST_EACH (&w->base.engine->jobs, struct job, link, job)
+        LIST_EACH (&job->steps[0].running, struct task, link, t)
+            engine_host.alive(&job->steps[0].worker, &t->worker);
+}
+
+TEST(a_task_that_shows_no_sign_of_life_is_ended_and_tried_again)
+{
+    struct world w = {0};
+    world_begin(&w, SILENT);
+    const struct deadlines *deadlines = &w.base.engine->deadlines;
+    pass(&w, MINUTES(5));
+    check_attempt(&w, 1, JOB_RUNNING, 0);
+    pass(&w, LISTENS);
+    int64_t due_us = deadlines_next_ms(deadlines) * 1000;
+    check_attempt(&w, 1, JOB_PENDING, due_us);
+    CHECK(due_us >= clock_wall_us() + HOURS(1)); /* while it waits, it need not say anything */
+    pass(&w, due_us - clock_wall_us());
+    check_attempt(&w, 2, JOB_RUNNING, 0);
+    CHECK_INT(deadlines_next_ms(deadlines) * 1000, clock_wall_us() + MINUTES(5));
+    pass(&w, MINUTES(5));
+    pass(&w, LISTENS);
+    check_job(&w, JOB_FAILED, "step 's': no sign of life for 5m (heartbeat) (attempt 2 of 2)");
+    world_done(&w);
+}
+
+TEST(a_task_that_shows_signs_of_life_runs_as_long_as_it_likes)
+{
+    struct world w = {0};
+    world_begin(&w, SILENT);
+    for (int i = 0; i < 100; i++) {
+        pass(&w, MINUTES(5) - 1000);
+        show_life(&w);
+    }
+    check_attempt(&w, 1, JOB_RUNNING, 0);
+    pass(&w, MINUTES(5) - 1000);
+    pass(&w, LISTENS);
+    check_attempt(&w, 1, JOB_RUNNING, 0);
+    pass(&w, LISTENS);
+    check_attempt(&w, 1, JOB_PENDING, deadlines_next_ms(&w.base.engine->deadlines) * 1000);
+    world_done(&w);
+}
+
+TEST(what_was_said_while_the_server_stood_still_is_heard_before_it_counts_as_silence)
+{
+    struct world w = {0};
+    world_begin(&w, SILENT);
+    pass(&w, HOURS(10));
+    show_life(&w);
+    for (int i = 0; i < 10; i++)
+        pass(&w, LISTENS);
+    check_attempt(&w, 1, JOB_RUNNING, 0);
+    CHECK_INT(deadlines_next_ms(&w.base.engine->deadlines) * 1000,
+              BEGIN_US + HOURS(10) + MINUTES(5));
+    world_done(&w);
+}
+
+TEST(a_task_without_a_heartbeat_may_be_silent)
+{
+    struct world w = {0};
+    world_begin(&w, "id: d\nname: D\nsteps:\n  - { name: s, type: generator, heartbeat: 0, "
+                    "config: { log_count: 1, log_delay_ms: 3600000 } }\n");
+    pass(&w, HOURS(99));
+    pass(&w, HOURS(99));
+    check_attempt(&w, 1, JOB_RUNNING, 0);
+    world_done(&w);
+}

@@ -246,6 +246,7 @@ static void crawl_progress(struct crawl *c)
     AUTO_BUF text = BUF_INIT(256);
     buf_printf(&text, "%lld/%lld pages", (long long)c->pages_ended, (long long)c->pages);
     c->step->host->progress(c->step, buf_text(&text));
+    c->step->host->alive(c->step, NULL);
 }
 
 /* ---- the worker type ---- */

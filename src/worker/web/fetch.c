@@ -230,6 +230,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
 {
     struct fetch *f = data;
     n *= size;
+    if (f->heard)
+        f->heard(f);
     if (!f->type_known)
         type_read(f);
     size_t room = f->max_size - MIN(f->bytes, f->max_size);
@@ -245,6 +247,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *data)
 {
     (void)p;
     struct fetch *f = data;
+    if (f->heard)
+        f->heard(f);
     f->header_bytes += n * size;
     return f->header_bytes > HEADER_BYTES ? 0 : n * size;
 }

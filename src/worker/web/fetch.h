@@ -44,6 +44,7 @@ struct fetch {
     bool any_type;              /* keep the body whatever it is; else only text and HTML */
     bool local_is_fine;         /* loopback and private addresses may be asked, see fetch.c */
     void (*done)(struct fetch *f);
+    void (*heard)(struct fetch *f); /* something of the answer has come; NULL: never mind */
 
     /* answered */
     struct err error; /* code < 0: there is no answer, and why */
