@@ -56,6 +56,7 @@ function table(file, ...heads) {
     const end = lines.findIndex((line, i) => i > at && !line.startsWith("|"));
     return lines.slice(at + 2, end).map(cells);
 }
+const slug = (head) => head.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").trim().replaceAll(" ", "-");
 const bare = (cell) => cell.replaceAll("`", "");
 
 /* ---- definitions ---- */
@@ -88,6 +89,7 @@ async function stage(t) {
     await mkdir(path.join(home, "definitions"));
     for (const [name, text] of Object.entries(own)) await writeFile(path.join(home, "definitions", name), text);
     await symlink(BUILD, path.join(home, "build"));
+    await symlink(path.join(ROOT, "examples"), path.join(home, "examples"));
     await symlink(path.join(ROOT, "node_modules"), path.join(home, "node_modules"));
     return { home, server, at: (text) => at(text, server), env: { ...ENV, TAILRACE_URL: server.url, TAILRACE_DATA: data },
         from: (text) => text.replaceAll("127.0.0.1:" + site, "127.0.0.1:8090").replaceAll("127.0.0.1:" + server.port, "127.0.0.1:8085") };
@@ -288,7 +290,6 @@ test("the first change compiles, passes its tests and works, in a copy of the tr
 /* ---- tables ---- */
 
 test("links, anchors and files that the docs name exist", () => {
-    const slug = (head) => head.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").trim().replaceAll(" ", "-");
     const anchors = (file) => new Set([...prose(file).matchAll(/^#+ (.*)$/gm)].map(([, head]) => slug(head)));
     for (const file of docs) {
         for (const [, target] of prose(file).matchAll(/\]\(([^)\s]+)\)/g)) {
@@ -373,6 +374,20 @@ test("the keys of definitions are those of the code", () => {
     };
     assert.deepEqual(written("Fields of a definition"), keys("src/job/definition.c", "steps"));
     assert.deepEqual(written("Fields of a step"), keys("src/job/step.c", "depends"));
+});
+
+test("the file at a glance has every key, and who looks for a section finds it", () => {
+    const text = texts["docs/job-definitions.md"];
+    const glance = definitions["weekly-archive.yaml"];
+    for (const heading of ["Fields of a definition", "Fields of a step"]) {
+        const section = text.split(`## ${heading}\n`)[1].split("\n## ")[0];
+        for (const [, key] of section.matchAll(/^\| `(\w+)` \|/gm)) assert.match(glance, new RegExp(`^ *(- )?${key}:`, "m"));
+    }
+    for (const [file, head] of [["docs/job-definitions.md", "to"], ["docs/operations.md", "to"]]) {
+        const listed = table(file, head, "read").flatMap(([, cell]) => [...cell.matchAll(/\]\(#([^)]*)\)/g)].map(([, anchor]) => anchor));
+        const headings = [...prose(file).matchAll(/^## (.*)$/gm)].map(([, title]) => slug(title));
+        assert.deepEqual(headings.filter((title) => !listed.includes(title)), [], file);
+    }
 });
 
 test("the commands and the error codes are those of the program", async () => {
