@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "feed/encode.h"
 #include "server/logs.h"
-#include "server/pattern.h"
 #include "server/request.h"
 
 enum { BATCH_LINES = 16384, CLOCK_LINES = 64, TEXT_MAX = 1000 };
@@ -154,6 +154,7 @@ static int look_further(struct search *s, struct store_reader *reader, struct er
 static int look(struct search *s, struct store_reader *reader, struct err *e)
 {
     s->until_us = clock_mono_us() + LIMIT_SEARCH_MS * 1000;
+    s->options.field = "q";
     int r = s->text.p ? pattern_new(s->text, s->options, &s->pattern, e) : 0;
     do {
         if (r >= 0)

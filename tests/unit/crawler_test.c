@@ -263,6 +263,8 @@ TEST(a_header_without_end_is_cut_off)
                   "a line of the headers is longer than 100 KiB");
 }
 
+#define P10 "(((((((((("
+
 TEST(a_wrong_setting_fails_the_step_with_its_place)
 {
     static const char *const rows[][2] = {
@@ -271,7 +273,13 @@ TEST(a_wrong_setting_fails_the_step_with_its_place)
         {"      start_urls: [\"http://a/\", \"ftp://x\"]\n",
          "start_urls[1]: 'ftp://x': the scheme"},
         {"      start_urls: [\"http://a/\"]\n      exclude_patterns: [\"/a[/\"]\n",
-         "exclude_patterns[0]: '/a[/' is no regular expression"},
+         "exclude_patterns[0]: '/a[/': this is no regular expression: missing terminating ]"},
+        {"      start_urls: [\"http://a/\"]\n"
+         "      include_patterns: [\"x\", \"/((((a{255}){255}){255}){255})/\"]\n",
+         "this is no regular expression: regular expression is too large"},
+        {"      start_urls: [\"http://a/\"]\n"
+         "      include_patterns: [\"/" P10 P10 P10 P10 P10 P10 "a/\"]\n",
+         "this is no regular expression: "},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct world *w = world_new(rows[i][0]);

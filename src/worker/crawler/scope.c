@@ -1,50 +1,46 @@
 #include "worker/crawler/scope.h"
 
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "worker/web/url.h"
 
-struct pattern {
-    const char *text; /* the settings' */
-    bool is_regex;
-    regex_t regex;
+struct link_rule {
+    const char *text;      /* the settings' */
+    struct pattern *regex; /* NULL: a part of the address */
 };
 
 /* "/.../" is a regular expression, anything else a part of the address. */
-static bool pattern_is_regex(struct str s)
+static bool text_is_regex(struct str s)
 {
     return s.n > 2 && s.p[0] == '/' && s.p[s.n - 1] == '/' && strpbrk(s.p, "^$*+?[](){}|\\");
 }
 
-static int pattern_compile(struct pattern *p, const char *setting, size_t i, struct err *e)
+static int rule_read(struct link_rule *rule, const char *setting, size_t i, struct err *e)
 {
-    struct str s = str_of(p->text);
-    if (!pattern_is_regex(s))
+    struct str s = str_of(rule->text);
+    struct err why;
+    if (!text_is_regex(s))
         return 0;
-    AUTO_FREE char *source = mem_copy(s.p + 1, s.n - 2);
-    int code = regcomp(&p->regex, source, REG_EXTENDED | REG_NOSUB);
-    if (code) {
-        char why[128];
-        (void)regerror(code, &p->regex, why, sizeof(why));
-        return fail_field(e, E_INVAL, setting, "%s[%zu]: '%s' is no regular expression: %s",
-                          setting, i, p->text, why);
-    }
-    p->is_regex = true;
+    struct str source = {s.p + 1, s.n - 2};
+    if (pattern_new(source, (struct pattern_options){.regex = true, .exact = true, .field = ""},
+                    &rule->regex, &why) < 0)
+        return fail_field(e, E_INVAL, setting, "%s[%zu]: '%s': %s", setting, i, rule->text,
+                          why.text);
     return 0;
 }
 
-static int patterns_read(const struct settings *settings, const char *name,
-                         struct pattern **ret_patterns, size_t *ret_count, struct err *e)
+static int rules_read(const struct settings *settings, const char *name,
+                      struct link_rule **ret_rules, size_t *ret_count, struct err *e)
 {
     size_t count = settings_count(settings, name);
-    *ret_patterns = mem_alloc((count + 1) * sizeof(**ret_patterns));
+    *ret_rules = mem_alloc((count + 1) * sizeof(**ret_rules));
     for (size_t i = 0; i < count; i++) {
-        (*ret_patterns)[i].text = settings_item(settings, name, i);
+        (*ret_rules)[i].text = settings_item(settings, name, i);
         (*ret_count)++;
-        int r = pattern_compile(&(*ret_patterns)[i], name, i, e);
+        int r = rule_read(&(*ret_rules)[i], name, i, e);
         if (r < 0)
             return r;
     }
@@ -56,26 +52,25 @@ int scope_open(struct scope *s, const struct settings *settings, struct err *e)
     *s = (struct scope){0};
     s->same_host = settings_bool(settings, "same_host");
     s->max_depth = settings_int(settings, "max_depth");
-    int r = patterns_read(settings, "include_patterns", &s->include, &s->include_count, e);
+    int r = rules_read(settings, "include_patterns", &s->include, &s->include_count, e);
     if (r >= 0)
-        r = patterns_read(settings, "exclude_patterns", &s->exclude, &s->exclude_count, e);
+        r = rules_read(settings, "exclude_patterns", &s->exclude, &s->exclude_count, e);
     if (r < 0)
         scope_close(s);
     return r;
 }
 
-static void patterns_free(struct pattern *patterns, size_t count)
+static void rules_free(struct link_rule *rules, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (patterns[i].is_regex)
-            regfree(&patterns[i].regex);
-    free(patterns);
+        pattern_free(rules[i].regex);
+    free(rules);
 }
 
 void scope_close(struct scope *s)
 {
-    patterns_free(s->include, s->include_count);
-    patterns_free(s->exclude, s->exclude_count);
+    rules_free(s->include, s->include_count);
+    rules_free(s->exclude, s->exclude_count);
     map_done(&s->hosts);
     *s = (struct scope){0};
 }
@@ -90,14 +85,16 @@ bool scope_has_host(const struct scope *s, struct str url)
     return map_get(&s->hosts, url_split(url).host) != NULL;
 }
 
-static const struct pattern *patterns_find(const struct pattern *patterns, size_t count,
-                                           struct str url)
+/* An expression that would take too long says what `in_doubt` says. */
+static const struct link_rule *rules_find(const struct link_rule *rules, size_t count,
+                                          struct str url, bool in_doubt)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct pattern *p = &patterns[i];
-        if (p->is_regex ? regexec(&p->regex, url.p, 0, NULL, 0) == 0
-                        : str_find(url, str_of(p->text)) >= 0)
-            return p;
+        const struct link_rule *rule = &rules[i];
+        int found = rule->regex ? pattern_match(rule->regex, url, NULL)
+                                : str_find(url, str_of(rule->text)) >= 0;
+        if (found > 0 || (found < 0 && in_doubt))
+            return rule;
     }
     return NULL;
 }
@@ -109,12 +106,12 @@ bool scope_admits(const struct scope *s, struct str url, int64_t depth, struct b
         buf_add_c(why, "other host");
         return false;
     }
-    const struct pattern *p = patterns_find(s->exclude, s->exclude_count, url);
-    if (p) {
-        buf_printf(why, "exclude pattern '%s'", p->text);
+    const struct link_rule *rule = rules_find(s->exclude, s->exclude_count, url, true);
+    if (rule) {
+        buf_printf(why, "exclude pattern '%s'", rule->text);
         return false;
     }
-    if (s->include_count && !patterns_find(s->include, s->include_count, url)) {
+    if (s->include_count && !rules_find(s->include, s->include_count, url, false)) {
         buf_add_c(why, "no include pattern matches");
         return false;
     }

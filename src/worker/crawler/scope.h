@@ -8,7 +8,7 @@
 #include "job/settings.h"
 
 struct scope {
-    struct pattern *include, *exclude;
+    struct link_rule *include, *exclude;
     size_t include_count, exclude_count;
     struct map hosts; /* those that the crawl may go to when same_host is on */
     bool same_host;

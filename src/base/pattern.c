@@ -1,4 +1,4 @@
-#include "server/pattern.h"
+#include "base/pattern.h"
 
 #include <stdlib.h>
 
@@ -12,14 +12,15 @@ struct pattern {
     pcre2_code *code;
     pcre2_match_data *match;
     pcre2_match_context *context;
+    const char *field;
 };
 
-static int fail_pattern(struct err *e, int code, size_t at)
+static int fail_pattern(struct err *e, const char *field, int code, size_t at)
 {
     PCRE2_UCHAR text[200];
     if (pcre2_get_error_message(code, text, sizeof(text)) < 0)
         text[0] = 0;
-    return fail_field(e, E_INVAL, "q", "this is no regular expression: %s, at character %zu",
+    return fail_field(e, E_INVAL, field, "this is no regular expression: %s, at character %zu",
                       (const char *)text, at + 1);
 }
 
@@ -38,12 +39,13 @@ int pattern_new(struct str text, struct pattern_options options, struct pattern 
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)text.p, text.n, flags, &error, &at, context);
     pcre2_compile_context_free(context);
     if (!code)
-        return fail_pattern(e, error, at);
+        return fail_pattern(e, options.field, error, at);
     (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without: slower, not different */
     struct pattern *p = mem_alloc(sizeof(*p));
     *p = (struct pattern){.code = code,
                           .match = pcre2_match_data_create_from_pattern(code, NULL),
-                          .context = pcre2_match_context_create(NULL)};
+                          .context = pcre2_match_context_create(NULL),
+                          .field = options.field};
     ASSERT(p->match && p->context);
     (void)pcre2_set_match_limit(p->context, LIMIT_SEARCH_STEPS);
     *ret_pattern = p;
@@ -67,7 +69,7 @@ int pattern_match(struct pattern *p, struct str line, struct err *e)
         return 1;
     if (r == PCRE2_ERROR_NOMATCH)
         return 0;
-    return fail_field(e, E_INVAL, "q",
+    return fail_field(e, E_INVAL, p->field,
                       "this expression takes too long on one of the lines; write it so that "
                       "fewer ways to match have to be tried");
 }

@@ -1,4 +1,5 @@
-/* pattern.h: what a search looks for in lines: words as they are, or a regular expression.
+/* pattern.h: what is looked for in lines and addresses: words as they are, or a regular
+ * expression. It may be anybody's: neither reading nor matching one takes long or much memory.
  *
  * Both are PCRE2's: words are matched literally, without regard to case unless it is asked for,
  * in all of Unicode. Lines may be any bytes; what is no UTF-8 matches nothing. Thread: any one
@@ -12,11 +13,12 @@
 struct pattern;
 
 struct pattern_options {
-    bool regex; /* else: words as they are */
-    bool exact; /* upper and lower case differ */
+    bool regex;        /* else: words as they are */
+    bool exact;        /* upper and lower case differ */
+    const char *field; /* of errors; a constant */
 };
 
-/* E_INVAL (field "q") says what is wrong, and at which character. To be freed by
+/* E_INVAL says what is wrong, and at which character. To be freed by
  * pattern_free(). */
 CHECKED int pattern_new(struct str text, struct pattern_options options,
                         struct pattern **ret_pattern, struct err *e);
