@@ -39,6 +39,10 @@
       "all chunks are written, the journal still counts")                                      \
     X(STORE_COMPACT_AFTER_SWITCH, "store.compact.after_switch", NULL,                          \
       "the chunks count, the journal's part is deleted")                                       \
+    X(STORE_DISK_WRITE, "store.disk.write", "no room: the commit is tried again",              \
+      "half of a write to the database or its log is done")                                    \
+    X(STORE_DISK_SYNC, "store.disk.sync", "the commit is tried again",                         \
+      "the database or its log is about to be synced")                                         \
     X(STORE_BACKUP_COPY, "store.backup.copy", "there is no copy",                              \
       "`tailrace backup` copies the next pages")                                               \
     X(STORE_BACKUP_RENAME, "store.backup.rename", "there is no copy",                          \

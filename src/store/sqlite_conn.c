@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/sqlite_disk.h"
 
 enum { BUSY_TIMEOUT_MS = 10 * 1000 };
 
@@ -50,7 +51,7 @@ int conn_open(const char *path, int flags, struct conn **ret_conn, struct err *e
     struct conn *c = mem_alloc(sizeof(*c));
     c->path = mem_strdup(path);
     c->codec = codec_new();
-    int rc = sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, sqlite_disk());
     if (rc == SQLITE_OK)
         rc = sqlite3_create_function(c->db, "has_word", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
                                      NULL, sql_has_word, NULL, NULL);

@@ -22,6 +22,8 @@ const TOGETHER = LONG ? 1 : 24; // so many faults, then all is looked at
 const WORLD = 24; // so many on one data folder
 const LANES = Number(process.env.LANES ?? (LONG ? 4 : 1)); // data folders at once: most of the time one waits
 const TIMES = [1, 2, 3, 7, 20, 60];
+const OFTEN = { "store.disk": [300, 3000] }; // some of them copy the log into the database
+const MEMORY = LONG ? 40 : 1;
 
 /* ---- what is wrong in the variable ---- */
 
@@ -74,9 +76,10 @@ const more = (point, n) => async (world) => {
 };
 
 // What an earlier server leaves: something that runs, for points of the start as much as they are to be passed.
-async function leave(world, point, n) {
+async function leave(world, { point, n, phase }) {
     await world.start();
-    await world.play({ ms: 500, more: point.startsWith("engine.recover.") ? () => jobsMake(world, ["endless", 1], n) : undefined });
+    const running = point.startsWith("engine.recover.") ? n : phase === "stop" ? 12 : 0;
+    await world.play(running ? { ms: 0, more: () => jobsMake(world, ["endless", 1], running) } : { ms: 500 });
     await world.kill();
 }
 
@@ -89,21 +92,39 @@ async function backup(world, fault) {
     return stderr.includes("fault point");
 }
 
-// Does what it takes until the fault strikes; true when it did.
-async function strike(world, { point, n, action }) {
-    const fault = `${point}:${n}:${action}`, before = world.random(3);
+// Memory is asked for everywhere. How often before the server is asked to end and how often after that
+// differs, so that place is looked for: more than what strikes before it, and less than what is never reached.
+async function memoryStrike(world, one) {
+    const among = (world.among ??= { least: 1000, most: 12000 });
+    for (let tries = one.phase === "stop" ? 20 : 1; tries > 0; tries--) {
+        if (one.phase === "stop") one.n = Math.ceil(among.least + (world.random(100) / 100) * (among.most - among.least));
+        const server = await world.start(`memory:${one.n}:${one.action}`);
+        const isEarly = server ? await world.play({ ms: one.phase === "stop" ? 0 : 20000 }) : "start";
+        if (one.phase !== "stop" && isEarly) return server ? "load" : "start";
+        await world.kill("SIGTERM");
+        if (!isEarly && /fault point/.test(server.stderr)) return "stop";
+        among[isEarly ? "least" : "most"] = one.n;
+        if (among.most - among.least < 20) Object.assign(among, { least: among.least * 0.8, most: among.most * 1.2 });
+    }
+    return null;
+}
+
+// Does what it takes until the fault strikes; when it did: at the start, under load or at the stop.
+async function strike(world, one) {
+    const { point, n, action } = one, fault = `${point}:${n}:${action}`, before = world.random(3);
     if (before) world.scheduleBack(before);
     if (point.startsWith("engine.schedule")) world.scheduleBack(3 + n);
+    if (point === "memory") return memoryStrike(world, one);
     const server = await world.start(point.startsWith("store.backup") ? "" : fault);
-    if (!server) return /fault point/.test(world.refusal);
-    if (point.startsWith("store.backup")) return backup(world, fault);
+    if (!server) return /fault point/.test(world.refusal) && "start";
+    if (point.startsWith("store.backup")) return (await backup(world, fault)) && "load";
     if (point === "engine.stop") {
         await world.play({ ms: 300 });
         const ended = world.kill("SIGTERM");
         await ended;
-        return /fault point/.test(server.stderr);
+        return /fault point/.test(server.stderr) && "stop";
     }
-    return world.play({ more: more(point, n), ms: LONG ? 20000 : 10000 });
+    return (await world.play({ more: more(point, n), ms: LONG ? 20000 : 10000 })) && "load";
 }
 
 const listed = (await command(["version"], { env: { ...process.env, TAILRACE_FAULT: "list" } })).stdout.trimEnd().split("\n").map((line) => line.split("\t"));
@@ -113,9 +134,16 @@ function cases(random) {
     const all = [];
     for (const [point, , fails] of chosen)
         for (const action of fails ? (LONG ? ["kill", "fail", "stick"] : ["kill", "fail"]) : ["kill"]) {
-            const memory = point === "memory" ? 500 + random(60000) : 0;
+            if (point === "memory") {
+                if (action === "stick") continue; // it ends the program
+                for (let i = 0; i < (action === "fail" ? MEMORY : MEMORY / 4); i++) {
+                    const phase = ["load", "start", "load", "stop"][i % 4];
+                    all.push({ point, action, phase, n: phase === "start" ? Math.ceil(10 ** (random(3500) / 1000)) : 4000 + random(50000) });
+                }
+                continue;
+            }
             const once = ONCE.includes(point) || action === "stick" || (action === "fail" && !LONG);
-            const times = memory ? [memory] : once ? [1] : LONG ? TIMES : [1 + random(3)];
+            const times = once ? [1] : LONG ? [...TIMES, ...(ofPoint(OFTEN, point) ?? [])] : [1 + random(3)];
             for (const n of times) all.push({ point, action, n });
         }
     return all;
@@ -133,7 +161,7 @@ async function lane(t, seed, groups, { random, broken }) {
             used = 0;
         }
         used += group.length;
-        await leave(world, group[0].point, group[0].n);
+        await leave(world, group[0]);
         for (const one of group) {
             const began = performance.now();
             one.struck = await strike(world, one);
@@ -161,7 +189,9 @@ function tableTell(t, all) {
     for (const [name, ones] of rows) {
         const hits = ones.filter((one) => one.struck).map((one) => one.n), missed = ones.filter((one) => !one.struck).map((one) => one.n);
         const sum = (what) => Math.round(ones.reduce((total, one) => total + one[what], 0));
-        t.diagnostic(`${name} ${String(hits.length).padStart(6)}  ${(hits.join(" ") + (missed.length ? ` (not reached: ${missed.join(" ")})` : "")).padEnd(25)} ${String(sum("ms")).padEnd(6)}${sum("violations")}`);
+        const phases = ["start", "load", "stop"].map((phase) => `${ones.filter((one) => one.struck === phase).length} at the ${phase}`).join(", ");
+        const at = (hits.length > 9 ? `${Math.min(...hits)} to ${Math.max(...hits)}, ${phases}` : hits.join(" ")) + (missed.length ? ` (not reached: ${missed.join(" ")})` : "");
+        t.diagnostic(`${name} ${String(hits.length).padStart(6)}  ${at.padEnd(25)}  ${String(sum("ms")).padEnd(6)}${sum("violations")}`);
     }
 }
 
