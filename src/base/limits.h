@@ -40,8 +40,8 @@ enum {
     LIMIT_IN_FLIGHT_BYTES = 16 * 1024 * 1024, /* not yet committed: producers are not read */
     LIMIT_TASKS_WINDOW = 4096,       /* queued tasks of a step in memory; further: the store */
     LIMIT_JOB_DEPTH = 8,             /* jobs that start jobs: the step fails */
-    LIMIT_ITEMS = 100000,            /* of for_each: the step fails */
-    LIMIT_ITEM_BYTES = 4 * 1024,     /* one of them: the step fails */
+    LIMIT_ITEMS = 100000,            /* of for_each: refused, or the step fails */
+    LIMIT_ITEM_BYTES = 4 * 1024,     /* one of them: the same */
     LIMIT_PARALLEL = 1000,           /* tasks of a step at once: refused */
     LIMIT_TASK_KEY_BYTES = 8 * 1024, /* a task's key (a URL): refused */
     LIMIT_TASK_VALUES_BYTES = 8 * 1024, /* what a task is spawned with: refused */

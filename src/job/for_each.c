@@ -8,31 +8,63 @@
 #include "base/mem.h"
 #include "job/settings.h"
 
-static const struct setting_spec specs[] = {
-    {.name = "for_each", .kind = SETTING_TEXTS, .required = true},
+static int item_check(const char *key, const char *text, struct err *e)
+{
+    size_t n = strlen(text);
+    (void)key;
+    return n <= LIMIT_ITEM_BYTES
+               ? 0
+               : fail(e, E_TOOBIG, "an item has at most %d bytes, this one %zu",
+                      LIMIT_ITEM_BYTES, n);
+}
+
+/* The next line that is an item; without a text in *rest none is left. */
+static struct str line_take(struct str *rest)
+{
+    struct str line = {NULL, 0};
+    while (rest->p && line.n == 0)
+        line = str_trim(str_cut(rest, '\n'));
+    return line;
+}
+
+static int lines_check(const char *key, const char *text, struct err *e)
+{
+    struct str line, rest = str_of(text);
+    (void)key;
+    for (size_t i = 1; (line = line_take(&rest)).n; i++) {
+        if (i > LIMIT_ITEMS)
+            return fail(e, E_TOOBIG, "more than %d items", LIMIT_ITEMS);
+        if (line.n > LIMIT_ITEM_BYTES)
+            return fail(e, E_TOOBIG, "item %zu has %zu bytes, at most %d are allowed", i,
+                        line.n, LIMIT_ITEM_BYTES);
+    }
+    return 0;
+}
+
+static const struct setting_spec list_specs[] = {
+    {.name = "for_each", .kind = SETTING_TEXTS, .required = true, .check = item_check},
     {0},
 };
-static const struct worker_schema schema = {.type = "for_each", .settings = specs};
+static const struct setting_spec lines_specs[] = {
+    {.name = "for_each", .kind = SETTING_TEXT, .check = lines_check},
+    {0},
+};
+static const struct worker_schema list_schema = {.type = "for_each", .settings = list_specs};
+static const struct worker_schema lines_schema = {.type = "for_each", .settings = lines_specs};
 
-/* A text is a list of one here. */
 static int items_read(const struct node *n, const struct node *step, struct filler *filler,
                       struct settings **ret_items, struct err *e)
 {
-    struct node one = *n, list = *n, map = *step;
-    if (n->kind != NODE_LIST) {
-        list.kind = NODE_LIST;
-        list.count = 1;
-        list.first = list.last = &one;
-        one.next = NULL;
-    }
-    list.next = NULL;
-    map.first = map.last = &list;
+    struct node items = *n, map = *step;
+    items.next = NULL;
+    map.first = map.last = &items;
     map.count = 1;
     struct filler own = *filler; /* a parameter with many items is no part of the settings */
     own.has_item = false;
     own.bytes = 0;
     own.max_bytes = LIMIT_BODY_BYTES;
-    int r = settings_read(&map, step, &schema, &own, ret_items, e);
+    int r = settings_read(&map, step, n->kind == NODE_LIST ? &list_schema : &lines_schema, &own,
+                          ret_items, e);
     filler->references = own.references;
     filler->reference_count = own.reference_count;
     filler->reference_cap = own.reference_cap;
@@ -63,6 +95,8 @@ int for_each_read(const struct node *step, struct filler *filler, struct step_de
                              s->type);
     if (n->kind == NODE_MAP)
         return node_fail_expected(n, "a list of items, or a text with one in each line", e);
+    if (n->kind == NODE_LIST && n->count > LIMIT_ITEMS)
+        return node_fail(n, e, "more than %d items", LIMIT_ITEMS);
     size_t known = filler->reference_count;
     int r = items_read(n, step, filler, &s->for_each, e);
     references_repair(filler, known, n);
@@ -77,50 +111,35 @@ int for_each_read(const struct node *step, struct filler *filler, struct step_de
 
 struct items {
     char **list;
-    size_t count, cap, given;
+    size_t count, cap;
 };
 
-static int item_add(struct items *items, struct str item, struct err *e)
+static void item_add(struct items *items, struct str item)
 {
     if (item.n == 0)
-        return 0;
-    items->given++;
-    if (items->given > LIMIT_ITEMS)
-        return fail(e, E_TOOBIG, "for_each has more than %d items", LIMIT_ITEMS);
-    if (item.n > LIMIT_ITEM_BYTES)
-        return fail(e, E_TOOBIG, "for_each: item %zu has %zu bytes, at most %d are allowed",
-                    items->given, item.n, LIMIT_ITEM_BYTES);
+        return;
     MEM_GROW(items->list, items->count, items->cap);
     items->list[items->count++] = mem_copy(item.p, item.n);
-    return 0;
-}
-
-static int lines_add(struct items *items, const char *text, struct err *e)
-{
-    int r = 0;
-    for (struct str rest = str_of(text); rest.p && r == 0;)
-        r = item_add(items, str_trim(str_cut(&rest, '\n')), e);
-    return r;
 }
 
 int for_each_items(const struct step_definition *s, struct filler *filler, char ***ret_items,
                    size_t *ret_count, struct err *e)
 {
     struct items items = {0};
-    struct settings *filled = NULL;
+    struct settings *filled;
     filler->max_bytes = LIMIT_BODY_BYTES;
     int r = settings_fill(s->for_each, "", filler, &filled, e);
-    for (size_t i = 0; r == 0 && i < settings_count(filled, "for_each"); i++) {
-        const char *text = settings_item(filled, "for_each", i);
-        r = s->for_each_lines ? lines_add(&items, text, e) : item_add(&items, str_of(text), e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < settings_count(filled, "for_each"); i++) {
+        struct str line, text = str_of(settings_item(filled, "for_each", i));
+        if (!s->for_each_lines)
+            item_add(&items, text);
+        else
+            while ((line = line_take(&text)).n)
+                item_add(&items, line);
     }
     settings_free(filled);
-    for (size_t i = 0; r < 0 && i < items.count; i++)
-        free(items.list[i]);
-    if (r < 0) {
-        free(items.list);
-        return r;
-    }
     *ret_items = items.list;
     *ret_count = items.count;
     return 0;

@@ -329,6 +329,8 @@ static const struct setting_value *value_of(const struct settings *s, const char
     return NULL;
 }
 
+enum { TEXT_KINDS = 1u << SETTING_TEXT | 1u << SETTING_TEXTS | 1u << SETTING_PAIRS };
+
 const char *settings_text(const struct settings *s, const char *name)
 {
     const struct setting_value *v = value_of(s, name, 1u << SETTING_TEXT);
@@ -353,21 +355,19 @@ bool settings_bool(const struct settings *s, const char *name)
 
 size_t settings_count(const struct settings *s, const char *name)
 {
-    return value_of(s, name, 1u << SETTING_TEXTS | 1u << SETTING_PAIRS)->count;
+    return value_of(s, name, TEXT_KINDS)->count;
 }
 
 const char *settings_item(const struct settings *s, const char *name, size_t i)
 {
-    const struct setting_value *v =
-        value_of(s, name, 1u << SETTING_TEXTS | 1u << SETTING_PAIRS);
+    const struct setting_value *v = value_of(s, name, TEXT_KINDS);
     ASSERT(i < v->count);
     return v->items[i].text;
 }
 
 const char *settings_written(const struct settings *s, const char *name, size_t i)
 {
-    const struct setting_value *v =
-        value_of(s, name, 1u << SETTING_TEXTS | 1u << SETTING_PAIRS);
+    const struct setting_value *v = value_of(s, name, TEXT_KINDS);
     ASSERT(i < v->count);
     return v->items[i].written ? v->items[i].written : v->items[i].text;
 }

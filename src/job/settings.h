@@ -58,7 +58,7 @@ const char *settings_text(const struct settings *s, const char *name);
 int64_t settings_int(const struct settings *s, const char *name);
 double settings_number(const struct settings *s, const char *name);
 bool settings_bool(const struct settings *s, const char *name);
-size_t settings_count(const struct settings *s, const char *name); /* TEXTS, PAIRS */
+size_t settings_count(const struct settings *s, const char *name); /* TEXTS, PAIRS; TEXT: 1 */
 /* Value i; key i of PAIRS. */
 const char *settings_item(const struct settings *s, const char *name, size_t i);
 const char *settings_written(const struct settings *s, const char *name,

@@ -84,7 +84,7 @@ void environment_init(struct environment *env, struct worker_task *task)
     *env = (struct environment){.arena = ARENA_INIT};
     MEM_GROW(env->entries, env->count, env->cap);
     inherit(env);
-    if (settings_bool(step->settings, "pty")) {
+    if (settings_bool(task->settings, "pty")) {
         environment_set(env, "TERM", "xterm-256color");
         environment_set(env, "PAGER", "cat"); /* nobody turns pages */
         environment_set(env, "GIT_PAGER", "cat");

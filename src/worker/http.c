@@ -422,6 +422,7 @@ static void request_send(struct request *r)
     f->headers =
         str_eq(asked.origin, now.origin) ? (const char *const *)r->asked.headers : none;
     f->content = r->content;
+    f->timeout_ms = settings_int(r->task->settings, "timeout");
     f->max_size = (size_t)settings_int(r->task->settings, "max_size");
     f->cut_body = true;
     f->any_type = true;
@@ -499,7 +500,6 @@ static int http_step_open(struct worker_step *step, struct err *e)
 {
     struct fetcher_options options = {
         .user_agent = "tailrace/" VERSION,
-        .timeout_ms = settings_int(step->settings, "timeout"),
         .connections = step->concurrency,
         .patient = true, /* a deployment may take its time; `timeout` says how long */
     };

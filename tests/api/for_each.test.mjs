@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import nodeTest from "node:test";
-import { folder, serve } from "./server.mjs";
+import { folder, listener, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 
@@ -150,11 +150,30 @@ test("a hundred thousand items are taken, one more is not", async (t) => {
     const job = await server.run("d", { items: many(100000) });
     const { steps } = await treeOf(server, job);
     assert.deepEqual([steps.each.child_summary.total, /^[45] tasks failed, 3 are tolerated/.test(steps.each.cause)], [100000, true]);
-    const more = await server.run("d", { items: many(100001) });
-    const { steps: refused } = await treeOf(server, more);
-    assert.deepEqual([refused.each.status, refused.each.cause, refused.each.child_summary.total], ["failed", "for_each has more than 100000 items", 0]);
-    const long = await server.run("d", { items: "a\n" + "x".repeat(5000) });
-    assert.equal((await treeOf(server, long)).steps.each.cause, "for_each: item 2 has 5000 bytes, at most 4096 are allowed");
+    for (const [items, error] of [[many(100001), "more than 100000 items"], ["a\n" + "x".repeat(5000), "item 2 has 5000 bytes, at most 4096 are allowed"]]) {
+        const { status, body } = await server.post("/api/job-definitions/d/execute", { parameters: { items } });
+        assert.deepEqual([status, body.field, body.error.endsWith(`steps[0].for_each: ${error}`)], [400, "steps[0].for_each", true], body.error);
+    }
+    assert.equal((await server.get("/api/jobs")).body.jobs.length, 1);
+});
+
+test("a time and a terminal may come from the item, for each task its own", async (t) => {
+    const silent = await listener(t, () => {});
+    const { steps } = await run(t, definition([
+        `  - name: ask\n    type: http\n    for_each: [80ms, x]\n    config: { url: "${silent.url}/", timeout: "{item}" }\n`,
+        '  - name: look\n    type: shell\n    for_each: ["true", "false"]\n    config: { command: \'[ -t 1 ] && a=terminal; echo "$ITEM: ${a-pipe}, pager ${PAGER-none}"\', pty: "{item}" }\n']));
+    const texts = steps.ask.texts.filter((text) => / failed: /.test(text));
+    assert.match(texts[0], /^item '80ms' failed: .*no answer/);
+    assert.equal(texts[1], "item 'x' failed: config.timeout: expected a duration such as 250ms, 2s, 30m or 1h, found 'x'");
+    assert.deepEqual(steps.look.texts.filter((text) => /pager/.test(text)), ["true: terminal, pager cat", "false: pipe, pager none"]);
+});
+
+test("an item of an output that is too long fails the step", async (t) => {
+    const says = (text) => step("list", `{ echo "files<<END"; ${text}; echo; echo END; } >> "$TAILRACE_OUTPUT"`);
+    const { steps } = await run(t, definition([says("echo a; head -c 5000 /dev/zero | tr '\\0' x"),
+        step("lines", "true", '    depends: [list]\n    for_each: "{steps.list.files}"\n'), step("list-of", "true", '    depends: [list]\n    for_each: [a, "{steps.list.files}"]\n')]));
+    assert.equal(steps.lines.cause, "for_each: item 2 has 5000 bytes, at most 4096 are allowed");
+    assert.equal(steps["list-of"].cause, "for_each[1]: an item has at most 4096 bytes, this one 5002");
 });
 
 test("what is no list of items is refused, with its place", async (t) => {
@@ -168,6 +187,9 @@ test("what is no list of items is refused, with its place", async (t) => {
         ["shell", "    for_each: []\n", 7, "steps[1].for_each", "expected at least one entry"],
         ["shell", "    for_each: { a: b }\n", 7, "steps[1].for_each", "expected a list of items, or a text with one in each line, found a map"],
         ["shell", "    for_each: [a, [b]]\n", 7, "steps[1].for_each[1]", "expected text, found a list"],
+        ["shell", `    for_each:\n      - a\n      - ${"x".repeat(4097)}\n`, 9, "steps[1].for_each[1]", "an item has at most 4096 bytes, this one 4097"],
+        ["shell", `    for_each: "a\\n${"x".repeat(4097)}"\n`, 7, "steps[1].for_each", "item 2 has 4097 bytes, at most 4096 are allowed"],
+        ["shell", `    for_each: [${"a,".repeat(100001)}]\n`, 7, "steps[1].for_each", "more than 100000 items"],
         ["shell", "    for_each: [a]\n    parallel: 0\n", 8, "steps[1].parallel", "expected 1 to 1000, found '0'"],
         ["shell", "    parallel: 2\n", 7, "steps[1].parallel", "only a step with for_each is parallel"],
         ["shell", '    for_each: "{steps.list.files}"\n', 7, "steps[1].for_each", "step 's' does not depend on step 'list', whose output it asks for"],

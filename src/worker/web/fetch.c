@@ -351,9 +351,6 @@ static CURL *easy_new(struct fetcher *f)
     curl_easy_setopt(c, CURLOPT_USERAGENT, f->user_agent);
     curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)MIN(f->timeout_ms, (int64_t)CONNECT_TIMEOUT_MS));
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)f->timeout_ms);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, f->patient ? 0L : (long)STALL_SECONDS);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES);
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
@@ -433,7 +430,11 @@ void fetch_start(struct fetcher *fetcher, struct fetch *f)
     CURL *c = fetcher->idle_count ? fetcher->idle[--fetcher->idle_count] : easy_new(fetcher);
     ASSERT(c); /* out of memory */
     struct url_parts u = url_split(str_of(f->url));
+    int64_t timeout_ms = f->timeout_ms ? f->timeout_ms : fetcher->timeout_ms;
     curl_easy_setopt(c, CURLOPT_URL, f->url);
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)MIN(timeout_ms, (int64_t)CONNECT_TIMEOUT_MS));
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(c, CURLOPT_PRIVATE, f);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, f);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, f);

@@ -23,7 +23,7 @@ struct fetcher;
 
 struct fetcher_options {
     const char *user_agent;
-    int64_t timeout_ms; /* for the whole request; connecting has at most 10 s of it */
+    int64_t timeout_ms; /* as of a fetch that says none */
     int connections;    /* kept open at most, and at most to one host */
     bool patient; /* silence of any length is fine; else an answer that stalls is given up */
 };
@@ -39,10 +39,11 @@ struct fetch {
     const char *method; /* NULL: GET */
     const char *const *headers; /* "Name: value", NULL at the end; NULL: those of a crawler */
     struct str content;         /* the request's body */
-    size_t max_size;            /* of the body, in bytes */
-    bool cut_body;              /* a larger body is cut instead of failing */
-    bool any_type;              /* keep the body whatever it is; else only text and HTML */
-    bool local_is_fine;         /* loopback and private addresses may be asked, see fetch.c */
+    int64_t timeout_ms; /* for all of it; connecting has at most 10 s; 0: the fetcher's */
+    size_t max_size;    /* of the body, in bytes */
+    bool cut_body;      /* a larger body is cut instead of failing */
+    bool any_type;      /* keep the body whatever it is; else only text and HTML */
+    bool local_is_fine; /* loopback and private addresses may be asked, see fetch.c */
     void (*done)(struct fetch *f);
     void (*heard)(struct fetch *f); /* something of the answer has come; NULL: never mind */
 
