@@ -119,6 +119,16 @@ int engine_cancel(struct engine *g, struct id job_id, const char *who, struct er
     return 0;
 }
 
+bool engine_delete(struct engine *g, struct id job_id)
+{
+    for (size_t i = 0; i < MIN(g->deleted_count, (size_t)DELETED_KNOWN); i++)
+        if (id_eq(g->deleted[i], job_id))
+            return false;
+    g->deleted[g->deleted_count++ % DELETED_KNOWN] = job_id;
+    batch_delete_job(writer_batch(g->writer), job_id);
+    return true;
+}
+
 static bool is_active_of(const struct job *job, const char *definition_id)
 {
     return !job_state_is_final(job->row.status) &&

@@ -68,7 +68,11 @@ CHECKED int engine_errand_spawn(struct worker_task *task, struct str key,
                                 const struct worker_parameter *values, size_t count,
                                 struct err *e);
 
-/* The same for all jobs of a definition. */
+/* Deletes a job that has ended, with the batch at hand. False: that was done just now, by
+ * somebody who had seen it too. */
+bool engine_delete(struct engine *g, struct id job_id);
+
+/* engine_cancel() for all jobs of a definition. */
 void engine_cancel_all_of(struct engine *g, const char *definition_id, const char *who);
 bool engine_runs_any_of(const struct engine *g, const char *definition_id);
 

@@ -33,11 +33,17 @@
 #include "engine/engine.h"
 #include "engine/places.h"
 
+/* Whoever looked for a job in the store may come to delete it some milliseconds after another
+ * one did: so many deletions later that is known. */
+enum { DELETED_KNOWN = 1024 };
+
 struct engine {
     uv_loop_t *loop;
     const struct catalog *catalog; /* NULL: steps can start no jobs */
     struct store *store;
     struct writer *writer;
+    struct id deleted[DELETED_KNOWN]; /* the newest, a ring */
+    size_t deleted_count;
     struct list jobs;   /* struct job.link */
     struct map by_id;   /* the same */
     struct map by_task; /* of them, those that have not ended, by the task that started them */

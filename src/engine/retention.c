@@ -236,10 +236,9 @@ static void remove_doomed(struct retention *r, struct look *look)
     const struct doomed *d;
     for (size_t i = 0; (d = look_oldest(look, i)); i++) {
         char text[TEXT_MAX];
-        if (!d->name)
+        if (!d->name || !engine_delete(r->engine, d->id))
             continue;
         why_write(d, text);
-        batch_delete_job(writer_batch(r->writer), d->id);
         FAULT_KILLS(ENGINE_RETENTION);
         r->told(r->arg, d->id, text);
         r->removed++;

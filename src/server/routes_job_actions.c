@@ -12,12 +12,17 @@ struct target {
     int64_t children;
 };
 
+static int fail_gone(const struct target *t, struct err *e)
+{
+    return fail(e, E_NOTFOUND, "there is no job '%s'", ID_TEXT(t->id));
+}
+
 static int read_target(struct request *r, struct store_reader *reader, struct err *e)
 {
     struct target *t = r->arg;
     int code = store_get_job(reader, t->id, &r->arena, &t->job, e);
     if (code == E_NOTFOUND)
-        return fail(e, E_NOTFOUND, "there is no job '%s'", ID_TEXT(t->id));
+        return fail_gone(t, e);
     if (code >= 0)
         code = store_list_steps(reader, t->id, &r->arena, &t->steps, &t->step_count, e);
     for (size_t i = 0; code >= 0 && i < t->step_count; i++) {
@@ -95,7 +100,8 @@ static int delete_job(struct request *r, struct err *e)
     if (!job_state_is_final(t->job->status) || engine_is_active(r->server->engine, t->id))
         return fail(e, E_STATE, "job '%s' is %s; only a job that has ended can be deleted",
                     ID_TEXT(t->id), job_state_name(t->job->status));
-    batch_delete_job(writer_batch(r->server->writer), t->id);
+    if (!engine_delete(r->server->engine, t->id))
+        return fail_gone(t, e);
     chronicle_add(r->server, LEVEL_INFO, "job_deleted", ID_TEXT(t->id), "%s was deleted",
                   t->job->name);
     json_begin_object(&r->j);

@@ -227,6 +227,18 @@ test("a running job can be cancelled once, and deleted when it has ended", async
     assert.equal((await server.get("/api/jobs/stats")).body.total_jobs, 0);
 });
 
+test("who deletes a job that another one is deleting is told that there is none, and it is told once", async (t) => {
+    const server = await serve(t, { definitions });
+    const socket = server.socket();
+    const jobs = await Promise.all(Array.from({ length: 8 }, () => server.run("lines")));
+    const since = await server.cursor();
+    const answers = await Promise.all(jobs.flatMap((id) => Array.from({ length: 6 }, () => server.fetch(`/api/jobs/${id}`, { method: "DELETE" }))));
+    assert.equal(answers.filter(({ status }) => status === 200).length, jobs.length);
+    for (const { status, body } of answers) assert.ok(status === 200 || (status === 404 && /^there is no job '/.test(body.error)), body.error);
+    const { body } = await server.get(`/api/events?topic=system&since=${since}`);
+    assert.deepEqual(body.events.filter(({ payload }) => payload.event === "job_deleted").map(({ payload }) => payload.subject).sort(), jobs.toSorted());
+});
+
 test("jobs are listed by state, definition and order", async (t) => {
     const server = await serve(t, { definitions });
     const first = await server.run("lines"), second = await server.run("lines");
