@@ -1,14 +1,32 @@
 #include "base/zone.h"
 
 #include <glib.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/macro.h"
+
+#define ZONE_FOLDER "/usr/share/zoneinfo"
 
 /* The struct is only a name for GLib's. */
 static GTimeZone *glib_zone(const struct zone *z)
 {
     return (GTimeZone *)(uintptr_t)z;
+}
+
+/* GLib takes rules as in TZ, too, where "UTC+5" is what everybody else calls UTC-5. UTC needs
+ * no file. */
+static bool is_known(const char *name)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    const char *folder = getenv("TZDIR");
+    int n = snprintf(path, sizeof(path), "%s/%s", folder ? folder : ZONE_FOLDER, name);
+    return strcmp(name, "UTC") == 0 ||
+           (n < (int)sizeof(path) && stat(path, &st) == 0 && S_ISREG(st.st_mode));
 }
 
 int zone_open(const char *name, struct zone **ret_zone, struct err *e)
@@ -18,7 +36,7 @@ int zone_open(const char *name, struct zone **ret_zone, struct err *e)
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                   "0123456789_+-/";
     bool is_name = name[0] >= 'A' && name[0] <= 'Z' && !name[strspn(name, letters)];
-    GTimeZone *z = is_name ? g_time_zone_new_identifier(name) : NULL;
+    GTimeZone *z = is_name && is_known(name) ? g_time_zone_new_identifier(name) : NULL;
     if (!z)
         return fail(e, E_INVAL, "there is no time zone '%s' on this machine", name);
     *ret_zone = (struct zone *)z;

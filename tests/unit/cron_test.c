@@ -147,7 +147,8 @@ TEST(what_is_wrong_in_a_schedule_is_named)
 TEST(a_zone_that_is_none_is_refused)
 {
     static const char *const wrong[] = {
-        "", "Europe/Berln", "+02:00", "../etc/passwd", "Europe/../Europe/Berlin", "europe"};
+        "",       "Europe/Berln", "+02:00", "../etc/passwd", "Europe/../Europe/Berlin",
+        "europe", "Europe",       "UTC+5",  "ABC5"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         struct zone *z;
         struct err e;
