@@ -1,15 +1,16 @@
 // words.js: what a job and a step say of themselves. Pure.
 
-import { count, plural } from "./format.js";
+import { count, duration, plural } from "./format.js";
 import { isFinal } from "./reducer.js";
 
 export const linesOf = (job) => job.steps.reduce((sum, step) => sum + step.total_logs, 0);
 
-// Why it ended as it did; of what went well there is nothing to say.
-export function whyText(of) {
-    if (of.status !== "failed" && of.status !== "cancelled" && of.status !== "skipped") return "";
-    if (of.error && of.cause && of.error !== of.cause) return of.error + " · " + of.cause;
-    return of.error || of.cause;
+// Why it ended as it did; of what went well there is nothing to say. What the cause says too of the
+// line with the error ("GET http://…: HTTP 503") is said once.
+export function whyText({ status, error, cause }) {
+    if (status !== "failed" && status !== "cancelled" && status !== "skipped") return "";
+    const said = error.slice(error.indexOf(": ") + 1).trim();
+    return error && cause && !cause.includes(said) ? error + " · " + cause : cause || error;
 }
 
 // place: in the line of those that wait for the same (places.js), if it is known.
@@ -20,14 +21,13 @@ export function waitText({ waits_for: what }, place) {
 // How it goes with a step whose command was asked to end; "" of all others.
 export function stopText({ status, kill_at: at }, now) {
     if (status !== "running" || !at) return "";
-    const left = Math.ceil((Date.parse(at) - now) / 1000);
-    return left > 0 ? "SIGKILL in " + left + " s" : "SIGKILL was sent";
+    const left = Math.ceil((Date.parse(at) - now) / 1000) * 1000;
+    return left > 0 ? "SIGKILL in " + duration(left, true) : "SIGKILL was sent";
 }
 
-// Of a job that has ended: is there less to run again than all of it?
+// Of a job that did not end well: is there less to run again than all of it?
 export function hasRest({ status, steps }) {
-    const some = (...wanted) => steps.some((step) => wanted.includes(step.status));
-    return isFinal(status) && some("completed") && some("failed", "cancelled");
+    return (status === "failed" || status === "cancelled") && steps.some((step) => step.status === "completed");
 }
 
 export function jobNote(job, place, now) {

@@ -152,6 +152,12 @@ story("a step is chosen in the timeline, in the graph and by key, and the addres
     const id = await server.run("steps");
     const reader = await page(t, server, { path: `/jobs/${id}?step=first` });
     await until(reader, () => document.querySelectorAll(".graph-step").length === 3);
+    const boxes = await reader.evaluate(() => [...document.querySelectorAll(".graph-step")].map((el) => {
+        const [box, sign, name] = [el, el.querySelector(".shape"), el.querySelector(".graph-name")].map((each) => each.getBoundingClientRect());
+        const { scrollWidth, clientWidth } = el.querySelector(".graph-name");
+        return [sign.left >= box.left && sign.right <= name.left && sign.top > box.top + 8, scrollWidth <= clientWidth];
+    }));
+    assert.deepEqual(boxes, Array(3).fill([true, true]), "the sign stands before the name, which is whole");
     await reader.click(".graph-step >> text=left");
     await until(reader, () => location.search === "?step=left");
     await until(reader, () => window.logRows().some(([, said]) => said === "left"));
@@ -222,15 +228,16 @@ steps:
     await reader.click(".job-actions >> text=Cancel");
     await reader.click("dialog[open] [type=submit]");
     const left = (most) => until(reader, (most) => {
-        const [, s] = /^Step server is ending: SIGKILL in (\d+) s\.$/.exec(document.querySelector(".job-why").innerText) || [];
-        return s && s < most && s;
+        const [, m, s] = /^Step server is ending: SIGKILL in (\d+)m (\d\d)s\.$/.exec(document.querySelector(".job-why").innerText) || [];
+        const left = m * 60 + +s;
+        return left < most && left;
     }, most);
     assert.ok((await left(await left(3601))) > 3000, "it counts down");
     const { body: tree } = await server.get(`/api/jobs/${job}/tree?lines=1`);
     const grace = Date.parse(tree.steps[0].kill_at) - Date.parse(tree.logs.at(-1).timestamp);
     assert.ok(grace >= 3600e3 && grace < 3610e3, `${grace} ms after the newest line of the job`);
     const other = await page(t, server);
-    await until(other, () => /^SIGKILL in 3\d\d\d s$/.test(document.querySelector(".card-said")?.innerText));
+    await until(other, () => /^SIGKILL in 5\dm \d\ds$/.test(document.querySelector(".card-said")?.innerText));
     clean(other);
     await writeFile(go, "");
     await until(reader, () => document.querySelector(".job-head .label").dataset.status === "cancelled");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { placesOf } from "../../ui/places.js";
-import { jobNote, stopText, waitText } from "../../ui/words.js";
+import { hasRest, jobNote, stopText, waitText, whyText } from "../../ui/words.js";
 
 const job = (job_id, created_at, more) => ({ job_id, created_at, status: "pending", priority: 0, waits_for: "a place", ...more });
 const listOf = (...jobs) => ({ order: jobs.map((each) => each.job_id), jobs: Object.fromEntries(jobs.map((each) => [each.job_id, each])) });
@@ -33,4 +33,23 @@ test("what is being stopped says when it is killed, and that it was", () => {
     assert.equal(stopText({ ...step, status: "failed" }, now), "", "it has ended, however");
     assert.equal(stopText({ ...step, kill_at: null }, now), "");
     assert.equal(jobNote({ status: "running", steps: [{ ...step, kill_at: null }] }, 0, now), "1/3");
+});
+
+test("why something ended has the first error and the cause, and says nothing twice", () => {
+    const why = (error, cause, status = "failed") => whyText({ status, error, cause });
+    assert.equal(why("no luck", "exit code 3"), "no luck · exit code 3");
+    assert.equal(why("", "exit code 3"), "exit code 3");
+    assert.equal(why("no luck", ""), "no luck");
+    assert.equal(why("GET http://a/: http://a refuses connections", "step 'ask': http://a refuses connections (attempt 3 of 3)"), "step 'ask': http://a refuses connections (attempt 3 of 3)");
+    assert.equal(why("", "cancelled by page", "cancelled"), "cancelled by page");
+    assert.equal(why("", "taken over from job 1", "completed"), "");
+});
+
+test("something is left of a job that did not end well and of which a step did", () => {
+    const rest = (status, ...steps) => hasRest({ status, steps: steps.map((status) => ({ status })) });
+    assert.equal(rest("failed", "completed", "failed"), true);
+    assert.equal(rest("cancelled", "completed", "cancelled"), true);
+    assert.equal(rest("failed", "failed", "skipped"), false, "all of it is left");
+    assert.equal(rest("completed", "completed", "failed"), false, "its failure was meant");
+    assert.equal(rest("running", "completed", "failed"), false);
 });

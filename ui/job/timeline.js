@@ -4,7 +4,7 @@
 
 import { attributeSet, childrenSet, hiddenSet, jobsIn, make, shape, shapeSet, textSet } from "../dom.js";
 import { count, duration, elapsed } from "../format.js";
-import { stepNote } from "../words.js";
+import { stepNote, whyText } from "../words.js";
 import { barOf, scaleOf } from "./chart.js";
 import { Outputs } from "./outputs.js";
 
@@ -83,7 +83,7 @@ class Row {
         textSet(this.progress, step.started_at ? step.progress_text : "");
         textSet(this.counts, countsText(step));
         attributeSet(this.counts, "data-has", step.level_counts.error ? "error" : "");
-        const why = step.error || step.cause;
+        const why = whyText(step) || step.cause; // of what was taken over, from where
         hiddenSet(this.why, !why);
         if (this.why.textContent !== why) this.why.replaceChildren(...jobsIn(why).map(linked));
         this.outputs.show(step.outputs);
