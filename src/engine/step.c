@@ -71,7 +71,7 @@ int step_open(struct step *step, struct err *e)
     int r = supply_take(step, e);
     if (r >= 0)
         r = secrets_open(step, e);
-    if (r >= 0)
+    if (r >= 0 && step->worker.type->step_open)
         r = step->worker.type->step_open(&step->worker, e);
     step->opened = r >= 0;
     return r;
@@ -79,7 +79,7 @@ int step_open(struct step *step, struct err *e)
 
 void step_close(struct step *step)
 {
-    if (step->opened)
+    if (step->opened && step->worker.type->step_close)
         step->worker.type->step_close(&step->worker);
     step->opened = false;
     secrets_close(step);

@@ -94,21 +94,10 @@ static void subjob_task_stop(struct worker_task *task)
         uv_close((uv_handle_t *)&s->timer, on_detached);
 }
 
-static int subjob_step_open(struct worker_step *step, struct err *e)
-{
-    (void)step, (void)e;
-    return 0;
-}
-
 static void subjob_step_plan(struct worker_step *step)
 {
     (void)step->host->spawn(step, str_of(settings_text(step->settings, "definition")), STR(""),
                             NULL);
-}
-
-static void subjob_step_close(struct worker_step *step)
-{
-    (void)step;
 }
 
 static const struct setting_spec subjob_settings[] = {
@@ -129,10 +118,8 @@ static const struct worker_schema subjob_schema = {
 
 const struct worker_type subjob_worker = {
     .schema = &subjob_schema,
-    .step_open = subjob_step_open,
     .step_plan = subjob_step_plan,
     .task_start = subjob_task_start,
     .task_stop = subjob_task_stop,
     .job_ended = subjob_ended,
-    .step_close = subjob_step_close,
 };

@@ -146,7 +146,8 @@ struct worker_host {
 
 struct worker_type {
     const struct worker_schema *schema;
-    int (*step_open)(struct worker_step *s, struct err *e); /* an error fails the step */
+    /* An error fails the step; NULL: it needs no state and cannot fail. */
+    int (*step_open)(struct worker_step *s, struct err *e);
     void (*step_known)(struct worker_step *s, const char *key, const char *payload,
                        enum job_state status); /* NULL: not of interest */
     void (*step_plan)(struct worker_step *s);
@@ -157,7 +158,7 @@ struct worker_type {
     void (*job_ended)(struct worker_task *t, enum job_state outcome, const char *cause,
                       const char *lost);
     void (*step_resume)(struct worker_step *s); /* NULL: the worker never pauses */
-    void (*step_close)(struct worker_step *s);
+    void (*step_close)(struct worker_step *s);  /* NULL: nothing is to be freed */
 };
 
 /* For writing lines with a format. */
