@@ -12,6 +12,13 @@ void buf_done(struct buf *b)
     *b = (struct buf)BUF_INIT(b->max);
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    buf_done(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->n = 0;

@@ -32,6 +32,7 @@ struct buf {
 #define AUTO_BUF AUTO(buf_done) struct buf
 
 void buf_done(struct buf *b);  /* frees; *b may be used again, empty */
+void buf_wipe(struct buf *b);  /* the same, of what nobody may find in memory */
 void buf_clear(struct buf *b); /* n = 0, overflow = false, memory kept */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, struct str s);

@@ -330,19 +330,6 @@ static bool put_ranges(const struct mask *m, struct str s, size_t offset, struct
     return any;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->cap);
-    buf_clear(b);
-}
-
-static void wipe_done(struct buf *b)
-{
-    wipe(b);
-    buf_done(b);
-}
-
 bool mask_apply(struct mask *m, struct mask_stream *stream, struct str text, struct buf *out)
 {
     struct str all = text;
@@ -414,7 +401,7 @@ bool mask_apply_json(struct mask *m, struct str text, struct buf *out)
 
 void mask_stream_done(struct mask_stream *s)
 {
-    wipe_done(&s->tail);
+    buf_wipe(&s->tail);
 }
 
 /* ---- patterns ---- */
@@ -599,6 +586,6 @@ void mask_free(struct mask *m)
         free(m->firsts[i].items);
     free(m->patterns);
     free(m->ranges);
-    wipe_done(&m->room);
+    buf_wipe(&m->room);
     free(m);
 }

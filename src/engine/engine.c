@@ -236,27 +236,11 @@ void engine_stop(struct engine *g, void (*stopped)(void *arg), void *arg)
         engine_check_stopped(g);
 }
 
-static void on_deadlines_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
-    free(container_of((uv_timer_t *)(void *)handle, struct engine, deadlines.timer));
-}
-
-static void on_count_timer_closed(uv_handle_t *handle)
-{
-    struct engine *g = container_of((uv_timer_t *)(void *)handle, struct engine, count_timer);
-    deadlines_close(&g->deadlines, on_deadlines_closed);
-}
-
-static void on_monitor_timer_closed(uv_handle_t *handle)
-{
-    struct engine *g = container_of((uv_timer_t *)(void *)handle, struct engine, monitor_timer);
-    uv_close((uv_handle_t *)&g->count_timer, on_count_timer_closed);
-}
-
-static void on_due_timer_closed(uv_handle_t *handle)
-{
-    struct engine *g = container_of((uv_timer_t *)(void *)handle, struct engine, due_timer);
-    uv_close((uv_handle_t *)&g->monitor_timer, on_monitor_timer_closed);
+    struct engine *g = handle->data;
+    if (--g->open_timers == 0)
+        free(g);
 }
 
 void engine_free(struct engine *g)
@@ -268,5 +252,12 @@ void engine_free(struct engine *g)
     map_done(&g->by_id);
     map_done(&g->by_task);
     places_done(&g->places);
-    uv_close((uv_handle_t *)&g->due_timer, on_due_timer_closed);
+    uv_timer_t *timers[] = {&g->due_timer, &g->monitor_timer, &g->count_timer,
+                            &g->deadlines.timer};
+    g->open_timers = (int)ARRAY_LEN(timers);
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++)
+        timers[i]->data = g;
+    for (size_t i = 0; i + 1 < ARRAY_LEN(timers); i++)
+        uv_close((uv_handle_t *)timers[i], on_timer_closed);
+    deadlines_close(&g->deadlines, on_timer_closed);
 }

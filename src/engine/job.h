@@ -55,6 +55,7 @@ struct engine {
     struct list monitored; /* steps with progress to tell, when their time has come */
     struct list counted;   /* steps with new lines, whose number is told now and then */
     uv_timer_t due_timer, monitor_timer, count_timer;
+    int open_timers;            /* engine_free() waits for them */
     struct deadlines deadlines; /* of tasks, steps and jobs */
     struct places places;
     const struct pool_limits *pools;

@@ -119,6 +119,14 @@ int engine_pools(const struct engine *g, struct pool_state to[LIMIT_POOLS])
 
 /* ---- who is next ---- */
 
+/* Out of what its pool has ready. The first of a heap must not change while the heap has it. */
+static void load_unready(struct load *load)
+{
+    if (load->ready_in)
+        heap_remove(&load->ready_in->ready, &load->ready);
+    load->ready_in = NULL;
+}
+
 static bool load_is_full(const struct load *load, const struct job *job)
 {
     int most = job->definition->max_running;
@@ -138,10 +146,8 @@ static bool server_is_full(const struct places *places)
 /* Who stands first there was changed, or how many run: where it waits now. */
 static void load_settle(struct places *places, struct load *load)
 {
-    if (load->ready_in)
-        heap_remove(&load->ready_in->ready, &load->ready);
-    load->ready_in = NULL;
     struct job *first = load_first(load);
+    load_unready(load);
     places->moved = true;
     if (!first) {
         if (!load->running)
@@ -156,14 +162,10 @@ static void load_settle(struct places *places, struct load *load)
     heap_add(&first->pool->ready, &load->ready);
 }
 
-/* Out of those that wait. The first of a heap must not change while the heap has it. */
 static void job_leave_line(struct job *job)
 {
-    struct load *load = job->load;
-    if (load->ready_in)
-        heap_remove(&load->ready_in->ready, &load->ready);
-    load->ready_in = NULL;
-    heap_remove(&load->waiting, &job->turn);
+    load_unready(job->load);
+    heap_remove(&job->load->waiting, &job->turn);
     list_remove(&job->link_asked);
     job->pool->waiting--;
     job->place = PLACE_NONE;
@@ -275,9 +277,7 @@ void places_ask(struct job *job)
     job->pool = pool_of(places, job->definition->pool);
     job->ahead = job->load->running + (int)job->load->waiting.count;
     job->ahead_in_pool = job->pool->running + job->pool->waiting;
-    if (job->load->ready_in)
-        heap_remove(&job->load->ready_in->ready, &job->load->ready);
-    job->load->ready_in = NULL;
+    load_unready(job->load);
     heap_add(&job->load->waiting, &job->turn);
     list_add(&places->asked, &job->link_asked);
     job->pool->waiting++;

@@ -278,8 +278,12 @@ static void set_times(enum job_state to, int64_t now_us, int64_t *started_us,
         *completed_us = now_us;
 }
 
-static void tell_waits(const struct job *job, struct json *j)
+/* What each move of a job tells. */
+static void tell_job(const struct job *job, struct json *j)
 {
+    json_key_c(j, "error", job->error ? job->error : "");
+    json_key_c(j, "job_name", job->row.name);
+    json_key_c(j, "definition_id", job->row.definition_id);
     json_key_c(j, "waits_for", job->waits_for ? job->waits_for : "");
 }
 
@@ -292,12 +296,9 @@ void record_job_move(struct job *job, enum job_state to, const char *cause)
     text_set(&job->cause, cause);
     for (int i = 0; i < job->step_count && to == JOB_FAILED && !job->error; i++)
         job->error = mem_strdup(job->steps[i].error);
-    json_key_c(&j, "error", job->error ? job->error : "");
-    json_key_c(&j, "job_name", job->row.name);
-    json_key_c(&j, "definition_id", job->row.definition_id);
     text_set(&job->waits_for, NULL);
     job->row.waits_for = NULL;
-    tell_waits(job, &j);
+    tell_job(job, &j);
     record_move(job, &(struct move){KIND_JOB, job->row.status, to, cause, ID_NONE, NULL},
                 buf_str(&more), now_us);
     for (int i = 0; i < job->step_count && job_state_is_final(to); i++)
@@ -320,10 +321,7 @@ void record_job_waits(struct job *job, const char *text)
     text_set(&job->waits_for, text);
     job->row.waits_for = job->waits_for;
     record_linef(job, NULL, LEVEL_INFO, "waits for %s", text);
-    json_key_c(&j, "error", "");
-    json_key_c(&j, "job_name", job->row.name);
-    json_key_c(&j, "definition_id", job->row.definition_id);
-    tell_waits(job, &j);
+    tell_job(job, &j);
     struct move move = {KIND_JOB, JOB_PENDING, JOB_PENDING, NULL, ID_NONE, NULL};
     record_move(job, &move, buf_str(&more), clock_wall_us());
     job_dirty(job);
@@ -417,13 +415,10 @@ void record_job_created(struct job *job)
 {
     AUTO_BUF more = BUF_INIT(MEMBERS_MAX_BYTES);
     struct json j = {&more, true};
-    json_key_c(&j, "error", "");
-    json_key_c(&j, "job_name", job->row.name);
-    json_key_c(&j, "definition_id", job->row.definition_id);
+    tell_job(job, &j);
     json_key_c(&j, "started_by", job->row.started_by);
     json_key_int(&j, "priority", job->row.priority);
     json_key_c(&j, "pool", job->row.pool ? job->row.pool : "");
-    tell_waits(job, &j);
     add_steps(&j, job);
     struct move move = {KIND_JOB, JOB_PENDING, JOB_PENDING, NULL, ID_NONE, NULL};
     job->row.created_at_us = clock_wall_us();

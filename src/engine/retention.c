@@ -60,8 +60,6 @@ struct look {
 
 struct retention {
     struct engine *engine;
-    struct store *store;
-    struct writer *writer;
     struct catalog *catalog;
     struct keep keep;
     retention_told *told;
@@ -88,13 +86,8 @@ struct retention *retention_new(struct engine *g, struct catalog *catalog,
                                 const struct keep *keep, retention_told *told, void *arg)
 {
     struct retention *r = mem_alloc(sizeof(*r));
-    *r = (struct retention){.engine = g,
-                            .store = g->store,
-                            .writer = g->writer,
-                            .catalog = catalog,
-                            .keep = *keep,
-                            .told = told,
-                            .arg = arg};
+    *r = (struct retention){
+        .engine = g, .catalog = catalog, .keep = *keep, .told = told, .arg = arg};
     look_after(r, 0);
     return r;
 }
@@ -193,7 +186,7 @@ static void on_pool(uv_work_t *work)
     struct look *look = container_of(work, struct look, work);
     AUTO_READER *reader = NULL;
     int64_t begin_us = clock_mono_us();
-    look->code = store_read_begin(look->retention->store, &reader, &look->err);
+    look->code = store_read_begin(look->retention->engine->store, &reader, &look->err);
     if (look->code >= 0)
         look->code = store_walk_ended(reader, on_ended_job, look, &look->err);
     struct doomed *d;
@@ -246,7 +239,7 @@ static void remove_doomed(struct retention *r, struct look *look)
     r->removing = true;
     r->more = look->count > look->to_remove && look->to_remove == REMOVE_AT_ONCE;
     r->not_before_ms = clock_mono_us() / 1000 + PAUSE_REMOVED_MS;
-    writer_after_commit(r->writer, on_removed, r);
+    writer_after_commit(r->engine->writer, on_removed, r);
 }
 
 static void look_free(struct look *look)

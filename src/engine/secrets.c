@@ -17,14 +17,7 @@
 #include "engine/job.h"
 #include "job/secret.h"
 
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->cap);
-    buf_done(b);
-}
-
-#define AUTO_SECRET AUTO(wipe) struct buf
+#define AUTO_SECRET AUTO(buf_wipe) struct buf
 
 static void close_fd(const int *fd)
 {

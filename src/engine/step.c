@@ -43,22 +43,22 @@ static void on_due(uv_timer_t *timer)
 
 /* Not at once but in the next turn of the loop: whoever calls may be in the middle of a worker.
  */
-void step_is_due(struct step *step)
+static void add_due(struct engine *g, struct list *due, struct list *link)
 {
-    struct engine *g = step->job->engine;
-    if (!list_is_linked(&step->link_due))
-        list_add(&g->due_steps, &step->link_due);
+    if (!list_is_linked(link))
+        list_add(due, link);
     if (!uv_is_active((uv_handle_t *)&g->due_timer))
         uv_timer_start(&g->due_timer, on_due, 0, 0);
 }
 
+void step_is_due(struct step *step)
+{
+    add_due(step->job->engine, &step->job->engine->due_steps, &step->link_due);
+}
+
 void job_is_due(struct job *job)
 {
-    struct engine *g = job->engine;
-    if (!list_is_linked(&job->link_due))
-        list_add(&g->due_jobs, &job->link_due);
-    if (!uv_is_active((uv_handle_t *)&g->due_timer))
-        uv_timer_start(&g->due_timer, on_due, 0, 0);
+    add_due(job->engine, &job->engine->due_jobs, &job->link_due);
 }
 
 int step_open(struct step *step, struct err *e)

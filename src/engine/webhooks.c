@@ -182,9 +182,7 @@ static void message_quiet(struct message *m)
     fetch_stop(&m->fetch);
     fetch_clear(&m->fetch);
     fetcher_free(TAKE(m->fetcher));
-    if (m->url.p)
-        explicit_bzero(m->url.p, m->url.cap);
-    buf_done(&m->url);
+    buf_wipe(&m->url);
     mask_free(TAKE(m->mask));
 }
 

@@ -63,10 +63,7 @@ static void splitter_progress(struct splitter *s)
         task->step->host->log(task->step, task, s->level,
                               (struct str){from, (size_t)(last + 1 - from)});
     }
-    size_t rest_n = text.n - (size_t)(last + 1 - text.p);
-    AUTO_FREE char *rest = mem_copy(last + 1, rest_n);
-    buf_clear(&s->line);
-    buf_add(&s->line, rest, rest_n);
+    buf_drop(&s->line, (size_t)(last + 1 - text.p));
 }
 
 void splitter_add(struct splitter *s, struct str text)
