@@ -114,7 +114,7 @@ static int schedule_check_parameters(const struct node *n, const struct definiti
     return 0;
 }
 
-static void warn(struct definition *d, const struct node *n, const char *remark)
+void definition_warn(struct definition *d, const struct node *n, const char *remark)
 {
     char path[256];
     size_t size = (size_t)(d->warning_count + 1) * sizeof(*d->warnings);
@@ -131,7 +131,7 @@ static int schedule_take(const struct node *n, struct definition *d, struct err 
         return r;
     const char *remark = cron_remark(&d->schedule->cron);
     if (remark)
-        warn(d, n, remark);
+        definition_warn(d, n, remark);
     return schedule_check_parameters(n, d, e);
 }
 
@@ -258,7 +258,8 @@ static int root_read(const struct definition_input *in, const struct node *root,
                             .count = d->parameter_count,
                             .max_bytes = LIMIT_DEFINITION_BYTES,
                             .secrets = d->secrets,
-                            .secret_count = d->secret_count};
+                            .secret_count = d->secret_count,
+                            .warned = d};
     r = steps_read(steps, in->schemas, &filler, d, e);
     filler_done(&filler);
     return r;

@@ -132,6 +132,10 @@ CHECKED int definition_parse(const struct definition_input *in,
                              struct definition **ret_definition, struct err *e);
 void definition_free(struct definition *d); /* NULL is fine */
 
+/* While it is read: "steps[0].config.url: " and the remark become one of its warnings. */
+struct node;
+void definition_warn(struct definition *d, const struct node *n, const char *remark);
+
 /* The definition as the API shows it: all fields with their defaults, steps, `source`,
  * `format`, `warnings`. Writes the members only, so that callers may add their own. */
 void definition_json_members(const struct definition *d, struct json *j);

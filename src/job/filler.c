@@ -8,6 +8,7 @@
 #include "job/parameter.h"
 
 enum { REFERENCE_MAX = sizeof("{steps..}") + 2 * 64 }; /* the longest, with two names */
+enum { LOOKED_AT_MAX = 100 }; /* whoever writes nothing but braces does not hold the loop */
 
 void filler_done(struct filler *f)
 {
@@ -46,6 +47,27 @@ static int output_fill(struct filler *f, const struct node *n, struct str inside
     return 0;
 }
 
+/* What is in braces and is no parameter stays as it is; it may have been meant as one. */
+static void misspelt_warn(struct filler *f, const struct node *n, struct str inside)
+{
+    if (!f->warned || !parameter_is_name(inside) || f->looked_at >= LOOKED_AT_MAX)
+        return;
+    f->looked_at++;
+    AUTO_FREE char *word = mem_copy(inside.p, inside.n), *remark = NULL;
+    const char **names = mem_alloc(((size_t)f->count + 1) * sizeof(*names));
+    for (int i = 0; i < f->count; i++)
+        names[i] = f->parameters[i].name;
+    const char *nearest = text_nearest(word, names);
+    free(names);
+    if (nearest)
+        remark = mem_printf("'{%s}' is no parameter and stays as it is, did you mean '{%s}'?",
+                            word, nearest);
+    else if (strcmp(word, "item") == 0)
+        remark = mem_printf("'{item}' stays as it is, for the step has no for_each");
+    if (remark)
+        definition_warn(f->warned, n, remark);
+}
+
 /* What stands at the beginning of `s`, a '{'. *ret_length is 0 when that is no more than a
  * brace, *ret_value NULL when the value is not known yet. */
 static int value_at(struct filler *f, const struct node *n, struct str s, size_t *ret_length,
@@ -67,6 +89,8 @@ static int value_at(struct filler *f, const struct node *n, struct str s, size_t
         *ret_value = f->parameters[i].value;
     if (is_item || is_output || i >= 0)
         *ret_length = inside.n + 2;
+    else
+        misspelt_warn(f, n, inside);
     return is_output ? output_fill(f, n, inside, ret_value, e) : 0;
 }
 

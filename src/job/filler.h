@@ -36,6 +36,9 @@ struct filler {
     const char *(*output)(void *arg, const char *step, const char *name);
     void *arg;
 
+    struct definition *warned; /* is told of braces that may be misspelt; NULL: nobody is */
+    int looked_at;             /* such braces */
+
     int step; /* whose texts are read */
     struct reference *references;
     size_t reference_count, reference_cap;

@@ -149,6 +149,24 @@ TEST(what_may_not_be_meant_is_taken_and_said)
     definition_free(d);
 }
 
+TEST(braces_that_are_nearly_a_parameter_are_said_and_no_others)
+{
+    struct err e;
+    struct definition *d = parse(
+        HEAD "parameters: { site: \"http://a/\" }\nsteps:\n  - name: s\n    type: crawler\n"
+             "    config: { start_urls: [\"{sit}\", \"{site}{pages}${sitee}\", "
+             "\"http://a/{item}\"] }\n"
+             "  - { name: t, type: shell, config: { command: \"echo {sit}\" } }\n",
+        DEFINITION_YAML, &e);
+    CHECK_TEXT(e.text, "");
+    CHECK_INT(d->warning_count, 2);
+    CHECK_TEXT(d->warnings[0], "steps[0].config.start_urls[0]: '{sit}' is no parameter and "
+                               "stays as it is, did you mean '{site}'?");
+    CHECK_TEXT(d->warnings[1], "steps[0].config.start_urls[2]: '{item}' stays as it is, for "
+                               "the step has no for_each");
+    definition_free(d);
+}
+
 static const char news_json[] =
     "{\"id\": \"news\", \"name\": \"News\", \"enabled\": false, \"parameters\": {\"site\": "
     "\"http://a/\"},\n"
