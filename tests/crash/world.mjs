@@ -77,6 +77,7 @@ const definitions = {
         shell("long", "echo say 1 of 1; echo word=$(date +%s%N) >>$TAILRACE_OUTPUT"),
         shell("breaks", 'echo word $STEP_LONG_WORD; test "$PARAM_FAIL" = no', { depends: ["long"] }),
     ] },
+    chore: { steps: [generator("make", { worker_count: 1, log_count: 1 })] },
     narrow: { pool: "narrow", steps: [shell("s", "echo say 1 of 1; sleep 0.03")] },
     single: { max_running: 1, steps: [shell("s", "echo say 1 of 1; sleep 0.02")] },
     asks: { steps: [{ name: "ask", type: "http", for_each: Array.from({ length: 30 }, (_, i) => `${i}`), parallel: 8, config: { url: "{url}/{item}" }, retry: { attempts: 50, backoff: "10ms", backoff_max: "20ms" } }] },
