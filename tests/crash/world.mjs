@@ -1,6 +1,6 @@
 // world.mjs: a data folder, one server after the other on it, and a mixed load that goes on through all
 // of them: commands (some fork into sessions of their own), generators, requests, attempts, timeouts,
-// cancels, schedules, pools and priorities, jobs of jobs, reruns of what failed, deletes, viewers.
+// silence, cancels, schedules, pools and priorities, jobs of jobs, reruns of what failed, deletes, viewers.
 //
 //     const world = await World.open(t, { seed });
 //     await world.start("engine.retry:2");     // null when it died before it listened
@@ -68,6 +68,7 @@ const definitions = {
         shell("step", "echo begun; sleep 1000", { timeout: "200ms", on_error: "continue" }),
         shell("job", "echo begun; sleep 1000", { depends: ["task", "step"] }),
     ] },
+    silent: { steps: [shell("s", "echo begun; sleep 1000", { heartbeat: "300ms" })] },
     endless: { steps: [
         shell("wait", "echo begun; exec sleep 1000"),
         generator("make", { worker_count: 2, log_count: 100000, log_delay_ms: 5, concurrency: 1 }),
@@ -90,10 +91,11 @@ const definitions = {
 for (let i = 0; i < SCHEDULES; i++) // due at each New Year; World.scheduleBack() lets one of them be late
     definitions[`timed-${i}`] = { schedule: { cron: "0 0 1 1 *", missed: "run-all", overlap: "allow" }, steps: [shell("s", "echo say 1 of 1")] };
 const POOLS = { narrow: 2 };
-const USUAL = ["redo", "narrow", "single", "narrow", "redo", "single", "mixed", "graph", "good", "told", "graph", "parent", "told", "parent", "late", "endless", "family"];
+const CROWDS = { narrow: 6, single: 4 }; // so many come at once
+const USUAL = ["redo", "narrow", "single", "narrow", "redo", "single", "mixed", "graph", "good", "told", "graph", "parent", "told", "parent", "late", "silent", "endless", "family"];
 
 // How they end, whatever dies; those that are cancelled apart.
-export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", told: "completed: ", parent: "completed: ", child: "completed: ", late: "failed: timeout: the job took longer than 600ms", redo: "failed: step 'breaks': exit code 1", narrow: "completed: ", single: "completed: ", asks: "completed: ", family: "completed: ", many: "completed: ", flood: "completed: " };
+export const OUTCOMES = { mixed: "failed: step 'breaks': exit code 3", graph: "completed: ", good: "completed: ", told: "completed: ", parent: "completed: ", child: "completed: ", late: "failed: timeout: the job took longer than 600ms", silent: "failed: step 's': no sign of life for 300ms (heartbeat)", redo: "failed: step 'breaks': exit code 1", narrow: "completed: ", single: "completed: ", asks: "completed: ", family: "completed: ", many: "completed: ", flood: "completed: " };
 const SECRET = "open-sesame-4711";
 
 export class World {
@@ -238,7 +240,8 @@ export class World {
     async turn() {
         const active = await this.active();
         if (!active) return;
-        if (active.length < ACTIVE) await this.submit(USUAL[this.random(USUAL.length)]);
+        const definition = USUAL[this.random(USUAL.length)];
+        if (active.length < ACTIVE) await Promise.all(Array.from({ length: CROWDS[definition] ?? 1 }, () => this.submit(definition)));
         const endless = active.filter((job) => job.definition_id === "endless" && job.status === "running");
         if (endless.length && this.random(3) === 0) await this.cancel(endless[0].id);
         if (this.random(12) === 0) await this.redo();
