@@ -17,11 +17,13 @@ enum { LOOK_EVERY_MS = 1000, SENTENCE_MAX = 200 };
 
 struct room {
     int64_t disk_bytes, inside_bytes;
+    bool gone; /* the database is not where it was: deleted, moved, or another one is there */
 };
 
 struct space {
     struct server *server;
-    int64_t min_bytes; /* 0: it is never low */
+    int64_t min_bytes;    /* 0: it is never low */
+    struct stat database; /* as it was found at the start */
     uv_timer_t timer;
     uv_work_t work;
     struct room room, looked;
@@ -55,13 +57,29 @@ static int64_t enough_bytes(const struct space *space)
     return space->min_bytes + space->min_bytes / 10;
 }
 
+static int database_stat(const struct space *space, struct stat *ret_st)
+{
+    AUTO_FREE char *path = mem_printf("%s/tailrace.db", space->server->options->data);
+    return stat(path, ret_st);
+}
+
+static bool database_is_gone(const struct space *space)
+{
+    struct stat st;
+    if (database_stat(space, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR;
+    return st.st_dev != space->database.st_dev || st.st_ino != space->database.st_ino;
+}
+
 /* What is free inside is asked for only when the disk alone has not enough. */
 static int room_look(struct space *space, struct room *room, struct err *e)
 {
     const char *folder = space->server->options->data;
     struct statvfs fs;
     AUTO_READER *reader = NULL;
-    *room = (struct room){0};
+    *room = (struct room){.gone = database_is_gone(space)};
+    if (room->gone)
+        return 0;
     if (statvfs(folder, &fs) < 0)
         return fail_errno(e, errno, "cannot see how much room is left for %s", folder);
     room->disk_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
@@ -76,7 +94,11 @@ static const char *sentence(const struct space *space, char to[SENTENCE_MAX])
     char left[32], least[32];
     text_bytes((uint64_t)room_bytes(&space->room), left);
     text_bytes((uint64_t)enough_bytes(space), least);
-    if (space->low)
+    if (space->room.gone)
+        (void)snprintf(to, SENTENCE_MAX,
+                       "the database is not in the data folder any more: what is written now "
+                       "will be lost, new jobs wait");
+    else if (space->low)
         (void)snprintf(to, SENTENCE_MAX,
                        "the disk is nearly full: %s are left, new jobs wait until it is %s",
                        left, least);
@@ -89,12 +111,17 @@ static const char *sentence(const struct space *space, char to[SENTENCE_MAX])
 
 static void take_in(struct space *space, struct room room)
 {
-    bool low = room_bytes(&room) < (space->low ? enough_bytes(space) : space->min_bytes);
+    bool low =
+        room.gone || room_bytes(&room) < (space->low ? enough_bytes(space) : space->min_bytes);
+    bool news = low != space->low || room.gone != space->room.gone;
     space->room = room;
-    if (low == space->low)
+    if (!news)
         return;
     space->low = low;
-    chronicle_add(space->server, low ? LEVEL_WARN : LEVEL_INFO,
+    chronicle_add(space->server,
+                  room.gone ? LEVEL_ERROR
+                  : low     ? LEVEL_WARN
+                            : LEVEL_INFO,
                   low ? "space_low" : "space_enough", "", "%s", SENTENCE(space));
     engine_hold(space->server->engine, low);
 }
@@ -131,7 +158,9 @@ int space_new(struct server *s, int64_t min_bytes, struct space **ret_space, str
     struct space *space = mem_alloc(sizeof(*space));
     *space = (struct space){.server = s, .min_bytes = min_bytes};
     struct room room;
-    int r = room_look(space, &room, e);
+    int r = database_stat(space, &space->database) < 0
+                ? fail_errno(e, errno, "cannot see the database in %s", s->options->data)
+                : room_look(space, &room, e);
     if (r < 0) {
         free(space);
         return r;

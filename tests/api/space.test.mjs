@@ -1,7 +1,7 @@
 // A disk that is nearly full: new jobs wait, those that run go on, nothing is lost.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import nodeTest from "node:test";
 import { BINARY, command, folder, serve } from "./server.mjs";
@@ -49,6 +49,25 @@ test("with less room than is asked for new jobs wait, through kill -9, until a s
     for (const job of [jobs[0], jobs[2]]) await server.events(`job:${job}`, await server.beginning());
     assert.deepEqual(await Promise.all(jobs.map((job) => statusOf(server, job))), ["completed", "cancelled", "completed"]);
     assert.equal((await server.get("/api/status")).body.space.low, false);
+});
+
+test("a data folder that is moved away is said, new jobs wait until it is back", async (t) => {
+    const data = path.join(await folder(t), "data");
+    const server = await serve(t, { data, definitions: { "a.yaml": definition("a", "echo done") }, args: ["--min-free", "0"] });
+    await rename(data, `${data}.away`);
+    const { level, message } = await told(server, "space_low");
+    assert.deepEqual([level, message], ["error", "the database is not in the data folder any more: what is written now will be lost, new jobs wait"]);
+    assert.equal((await server.get("/api/status")).body.space.message, message);
+    const job = await server.execute("a");
+    await server.event(job, waits);
+    await mkdir(data);
+    await writeFile(path.join(data, "tailrace.db"), ""); // another one
+    assert.equal(await statusOf(server, job), "pending");
+    await rm(data, { recursive: true });
+    await rename(`${data}.away`, data);
+    await told(server, "space_enough");
+    await server.events(`job:${job}`, await server.beginning());
+    assert.equal(await statusOf(server, job), "completed");
 });
 
 function canMount() {
