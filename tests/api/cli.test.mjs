@@ -10,6 +10,7 @@ import path from "node:path";
 import readline from "node:readline";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import { listener } from "./server.mjs";
 
 const repo = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const binary = process.env.TAILRACE_BIN ?? path.join(repo, "build/tailrace");
@@ -260,11 +261,7 @@ test("validate says what is right, and names the place of what is wrong", async 
 });
 
 test("an answer that is not tailrace's is told apart from no answer", async (t) => {
-  const { createServer } = await import("node:http");
-  const other = createServer((request, response) => response.end("<h1>It works!</h1>"));
-  await new Promise((resolve) => other.listen(0, "127.0.0.1", resolve));
-  t.after(() => other.close());
-  const url = `http://127.0.0.1:${other.address().port}`;
+  const { url } = await listener(t, (request, response) => response.end("<h1>It works!</h1>"));
   assertOneSentence(await run(["jobs"], { url }), 8, /answers with HTTP 200, and not as a tailrace server/);
 });
 

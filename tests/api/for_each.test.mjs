@@ -1,8 +1,6 @@
 // One step, a task for each item: where items come from, how many run at once, what a failure means.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import http from "node:http";
 import path from "node:path";
 import nodeTest from "node:test";
 import { folder, listener, serve } from "./server.mjs";
@@ -50,28 +48,23 @@ test("a text is split into its lines: of a parameter, of an output", async (t) =
 });
 
 test("as many run at once as parallel says, and no more", async (t) => {
-    const asked = [];
+    const waiting = [];
     let running = 0, most = 0;
-    const site = http.createServer((request, response) => {
-        asked.push(request.url);
+    const site = await listener(t, (request, response, n) => {
         most = Math.max(most, ++running);
         const answer = () => { running--; response.end("fine"); };
         // three are held until there are three: two would be too few, a fourth is seen by `most`
         if (running === 3) for (const go of [...waiting.splice(0), answer]) go();
-        else if (asked.length > 6) answer();
+        else if (n > 6) answer();
         else waiting.push(answer);
     });
-    const waiting = [];
-    site.listen(0, "127.0.0.1");
-    await once(site, "listening");
-    t.after(() => (site.close(), site.closeAllConnections()));
     const items = "abcdefg".split("");
     const { tree, steps } = await run(t, definition([
-        `  - name: ask\n    type: http\n    for_each: [${items}]\n    parallel: 3\n    config: { url: "http://127.0.0.1:${site.address().port}/{item}", headers: { X-It: "{item}{no}" } }\n`,
+        `  - name: ask\n    type: http\n    for_each: [${items}]\n    parallel: 3\n    config: { url: "${site.url}/{item}", headers: { X-It: "{item}{no}" } }\n`,
     ]));
     assert.equal(tree.status, "completed", tree.cause);
     assert.equal(most, 3);
-    assert.deepEqual(asked.sort(), items.map((item) => "/" + item));
+    assert.deepEqual(site.asked.map(({ path }) => path).sort(), items.map((item) => "/" + item));
     assert.equal(steps.ask.child_summary.completed, 7);
 });
 

@@ -1,13 +1,11 @@
 // Commands, peers and disks that do their worst: the server stays up, or ends in good order.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdir, symlink, watch, writeFile } from "node:fs/promises";
-import http from "node:http";
 import path from "node:path";
 import test from "node:test";
-import { folder, serve } from "./server.mjs";
+import { folder, listener, serve } from "./server.mjs";
 
 const shell = (id, command) => `id: ${id}\nname: ${id}\nsteps:\n  - name: s\n    type: shell\n    config: { command: ${JSON.stringify(command)} }\n`;
 
@@ -32,13 +30,7 @@ test("a server whose disk is full stops in good order in the middle of a command
 
 // A web server of the test's own: answers by path. Returns its address.
 async function site(t, answer) {
-    const server = http.createServer((request, response) => answer(request.url, response));
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    t.after(() => {
-        server.closeAllConnections();
-        server.close();
-    });
-    return `http://127.0.0.1:${server.address().port}/`;
+    return (await listener(t, (request, response) => answer(request.url, response))).url + "/";
 }
 
 const crawl = (id, url, more = "") => `id: ${id}\nname: ${id}\nsteps:\n  - name: c\n    type: crawler\n    config: { start_urls: ["${url}"]${more} }\n`;

@@ -1,10 +1,8 @@
 // What lists can be narrowed to, and what they tell beside their rows.
 import assert from "node:assert/strict";
-import http from "node:http";
-import { once } from "node:events";
 import test from "node:test";
 
-import { serve } from "./server.mjs";
+import { listener, serve } from "./server.mjs";
 
 const shell = (id, name, command) => `
 id: ${id}
@@ -73,15 +71,8 @@ async function site(t) {
         "/two.html": page("Market", "fish and bread"),
         "/three.html": page("Forest", "trees"),
     };
-    const server = http.createServer((request, response) => {
-        const html = pages[request.url];
-        response.writeHead(html ? 200 : 404, { "Content-Type": "text/html" });
-        response.end(html);
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    t.after(() => server.close());
-    return "127.0.0.1:" + server.address().port;
+    const { port } = await listener(t, ({ url }, response) => response.writeHead(pages[url] ? 200 : 404, { "Content-Type": "text/html" }).end(pages[url]));
+    return "127.0.0.1:" + port;
 }
 
 const crawl = (host) => `

@@ -1,12 +1,10 @@
 // A secret given to a job is found nowhere: not in the data folder, an answer, a socket, the page,
 // a backup or the server's log, whichever way the job printed it.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFile, readdir, writeFile } from "node:fs/promises";
-import http from "node:http";
 import path from "node:path";
 import nodeTest from "node:test";
-import { command, folder, serve } from "./server.mjs";
+import { command, folder, listener, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 120000 }, run);
 
@@ -71,17 +69,6 @@ for (const secret of [process.env.SECRET_TOKEN, process.env.SECRET_KEY]) {
 say("not a secret: all of this line is to be read\\n");
 `;
 
-async function listener(t, answer) {
-    const it = http.createServer(answer);
-    it.listen(0, "127.0.0.1");
-    await once(it, "listening");
-    t.after(() => {
-        it.close();
-        it.closeAllConnections();
-    });
-    return `http://127.0.0.1:${it.address().port}`;
-}
-
 // All files below a folder, as texts.
 async function filesOf(top) {
     const names = (await readdir(top, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
@@ -112,11 +99,9 @@ test("a secret is found nowhere, whichever way a command printed it", async (t) 
     const home = await folder(t), data = path.join(home, "data"), file = path.join(home, "key"), printer = path.join(home, "print.cjs");
     await writeFile(file, KEY + "\n", { mode: 0o600 });
     await writeFile(printer, PRINTER);
-    const site = await listener(t, async (request, response) => {
-        let body = "";
-        for await (const part of request) body += part;
+    const { url: site, asked } = await listener(t, (request, response, n) => {
         if (request.url.startsWith("/page")) return response.writeHead(200, { "Content-Type": "text/html" }).end(`<html><head><title>${TOKEN.replaceAll("&", "&amp;").replaceAll("<", "&lt;")}</title></head><body><article><p>It is ${encodeURIComponent(TOKEN)} here, in a page that says it twice.</p><a href="/next?${encodeURIComponent(TOKEN)}">next</a></article></body></html>`);
-        response.writeHead(request.url.startsWith("/away") ? 302 : 500, { "Content-Type": "text/plain", Location: "/failed?t=" + encodeURIComponent(TOKEN) }).end(`you sent ${request.headers.authorization} and ${body}\n`);
+        response.writeHead(request.url.startsWith("/away") ? 302 : 500, { "Content-Type": "text/plain", Location: "/failed?t=" + encodeURIComponent(TOKEN) }).end(`you sent ${request.headers.authorization} and ${asked[n - 1].body}\n`);
     });
     const definition = { id: "all", name: "All", secrets: { token: { env: "THE_TOKEN" }, key: { file } }, steps: [
         { name: "print", type: "shell", config: { command: `${process.execPath} ${printer}` } },

@@ -218,20 +218,29 @@ export async function serve(t, options = {}) {
     throw new Error("the server did not start: " + server.stderr);
 }
 
-// A server on loopback that notes what it was asked, and answers as `answer` says.
-export async function listener(t, answer = (request, response) => response.end("fine\n")) {
-    const asked = [];
+// A server on loopback that notes what it was asked, and answers as `answer` says: got(n) waits for
+// the n-th request. `port` to come back on the same one.
+export async function listener(t, answer = (request, response) => response.end("fine\n"), port = 0) {
+    const asked = [], waiting = [];
     const it = http.createServer(async (request, response) => {
         let body = "";
         for await (const part of request) body += part;
         asked.push({ method: request.method, path: request.url, headers: request.headers, body });
         answer(request, response, asked.length);
+        for (const wake of waiting.splice(0)) wake();
     });
-    it.listen(0, "127.0.0.1");
+    it.listen(port, "127.0.0.1");
     await once(it, "listening");
-    t.after(() => {
-        it.close();
+    const close = () => new Promise((closed) => {
+        it.close(closed);
         it.closeAllConnections();
     });
-    return { url: `http://127.0.0.1:${it.address().port}`, asked };
+    t.after(close);
+    return {
+        url: `http://127.0.0.1:${it.address().port}`, port: it.address().port, asked, close,
+        async got(n) {
+            while (asked.length < n) await new Promise((wake) => waiting.push(wake));
+            return asked[n - 1];
+        },
+    };
 }

@@ -1,38 +1,10 @@
 // Webhooks: who is told how a job ended is told at least once, whatever dies, and can tell that it is true.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { once } from "node:events";
-import http from "node:http";
 import nodeTest from "node:test";
-import { folder, serve } from "./server.mjs";
+import { folder, listener, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
-
-// A receiver on loopback that notes what comes: `got(n)` waits for the n-th message. `port` to come back on the same one.
-async function receiver(t, answer = (request, response) => response.end(), port = 0) {
-    const messages = [], waiting = [];
-    const it = http.createServer(async (request, response) => {
-        let body = "";
-        for await (const part of request) body += part;
-        messages.push({ headers: request.headers, path: request.url, method: request.method, body });
-        answer(request, response, messages.length);
-        waiting.splice(0).forEach((wake) => wake());
-    });
-    it.listen(port, "127.0.0.1");
-    await once(it, "listening");
-    const close = () => new Promise((closed) => {
-        it.close(closed);
-        it.closeAllConnections();
-    });
-    t.after(close);
-    return {
-        url: `http://127.0.0.1:${it.address().port}`, port: it.address().port, messages, close,
-        async got(n) {
-            while (messages.length < n) await new Promise((wake) => waiting.push(wake));
-            return messages[n - 1];
-        },
-    };
-}
 
 const definition = (webhooks, more = {}) => ({ "d.json": JSON.stringify({ id: "d", name: "D", webhooks, steps: [{ name: "s", type: "shell", config: { command: "true" } }], ...more }) });
 const failing = [{ name: "bad", type: "shell", config: { command: "echo to be read; exit 3" } }, { name: "after", type: "shell", depends: ["bad"], config: { command: "true" } }];
@@ -50,7 +22,7 @@ async function told(server, event) {
 const signature = (key, { headers, body }) => "v1," + createHmac("sha256", key).update(`${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`).digest("base64");
 
 test("a job that failed is told with its cause and its steps, signed by a secret", async (t) => {
-    const site = await receiver(t);
+    const site = await listener(t);
     const server = await serve(t, { env: { KEY: "a key of one's own" }, definitions: definition([{ url: site.url + "/hook?a=b", on: ["failed"], secret: "key" }], { secrets: { key: { env: "KEY" } }, steps: failing }) });
     const job = await server.run("d");
     const message = await site.got(1);
@@ -78,7 +50,7 @@ test("a secret that is a part of the address is not told when the address cannot
 });
 
 test("each webhook has the outcomes that it asks for, and nobody signs without a key", async (t) => {
-    const site = await receiver(t), on = (outcome) => ({ url: `${site.url}/${outcome}`, on: [outcome] });
+    const site = await listener(t), on = (outcome) => ({ url: `${site.url}/${outcome}`, on: [outcome] });
     const server = await serve(t, { definitions: definition([on("completed"), on("failed"), on("cancelled"), { url: site.url + "/all" }],
         { parameters: { command: "true" }, steps: [{ name: "s", type: "shell", config: { command: 'eval "$PARAM_COMMAND"' } }] }) });
     await server.run("d", { command: "true" });
@@ -89,12 +61,12 @@ test("each webhook has the outcomes that it asks for, and nobody signs without a
     await server.event(job, ({ payload }) => payload.message === "ready");
     await server.post(`/api/jobs/${job}/cancel`);
     await site.got(6);
-    assert.deepEqual(site.messages.map(({ path, body }) => path + " " + JSON.parse(body).type).sort(), ["/all job.cancelled", "/all job.completed", "/all job.failed", "/cancelled job.cancelled", "/completed job.completed", "/failed job.failed"]);
-    assert.ok(site.messages.every(({ headers }) => !("webhook-signature" in headers)));
+    assert.deepEqual(site.asked.map(({ path, body }) => path + " " + JSON.parse(body).type).sort(), ["/all job.cancelled", "/all job.completed", "/all job.failed", "/cancelled job.cancelled", "/completed job.completed", "/failed job.failed"]);
+    assert.ok(site.asked.every(({ headers }) => !("webhook-signature" in headers)));
 });
 
 test("a key of the specification is what its base64 says", async (t) => {
-    const site = await receiver(t), key = Buffer.from("0123456789abcdef01234567");
+    const site = await listener(t), key = Buffer.from("0123456789abcdef01234567");
     const server = await serve(t, { env: { KEY: "whsec_" + key.toString("base64") }, definitions: definition([{ url: site.url, secret: "key" }], { secrets: { key: { env: "KEY" } } }) });
     await server.run("d");
     const message = await site.got(1);
@@ -102,28 +74,28 @@ test("a key of the specification is what its base64 says", async (t) => {
 });
 
 test("a receiver that answers 500 gets the same message again, until it takes it", async (t) => {
-    const site = await receiver(t, (request, response, n) => response.writeHead(n < 3 ? 500 : 204).end());
+    const site = await listener(t, (request, response, n) => response.writeHead(n < 3 ? 500 : 204).end());
     const server = await serve(t, { definitions: definition([{ url: site.url, retry: { attempts: 5, backoff: "20ms" } }]) });
     const job = await server.run("d");
     await site.got(3);
     assert.equal((await told(server, "webhook_delivered")).subject, job);
     assert.match((await told(server, "webhook_failed")).message, /: attempt 1 of 5: HTTP 500 Internal Server Error; the next one in 0\.0 s$/);
-    assert.deepEqual([new Set(site.messages.map(({ headers }) => headers["webhook-id"])).size, new Set(site.messages.map(({ body }) => body)).size], [1, 1]);
+    assert.deepEqual([new Set(site.asked.map(({ headers }) => headers["webhook-id"])).size, new Set(site.asked.map(({ body }) => body)).size], [1, 1]);
 });
 
 test("after the last attempt a message is given up, and after 410 at once; a redirect is not followed", async (t) => {
     for (const [status, attempts, cause] of [[503, 3, "given up after attempt 3 of 3: HTTP 503 Service Unavailable"], [410, 1, "given up after attempt 1 of 3: HTTP 410 Gone"], [302, 3, "given up after attempt 3 of 3: HTTP 302 Found"]]) {
-        const site = await receiver(t, (request, response) => response.writeHead(status, { Location: "/elsewhere" }).end());
+        const site = await listener(t, (request, response) => response.writeHead(status, { Location: "/elsewhere" }).end());
         const server = await serve(t, { definitions: definition([{ url: site.url, retry: { attempts: 3, backoff: "1ms" } }]) });
         await server.run("d");
         const { message, level } = await told(server, "webhook_given_up");
         assert.deepEqual([message, level], [`${site.url}: ${cause}`, "error"]);
-        assert.equal(site.messages.length, attempts);
+        assert.equal(site.asked.length, attempts);
     }
 });
 
 test("a receiver that never answers is given up after the timeout, and does not keep others waiting", async (t) => {
-    const slow = await receiver(t, () => {}), fast = await receiver(t);
+    const slow = await listener(t, () => {}), fast = await listener(t);
     const server = await serve(t, { definitions: definition([{ url: slow.url, timeout: "300ms", retry: { attempts: 1 } }, { url: fast.url }]) });
     await server.run("d");
     await fast.got(1);
@@ -131,7 +103,7 @@ test("a receiver that never answers is given up after the timeout, and does not 
 });
 
 test("a message outlives kill -9, a receiver that is down, and its job", async (t) => {
-    const down = await receiver(t), { port, url } = down;
+    const down = await listener(t), { port, url } = down;
     await down.close();
     const data = await folder(t), definitions = definition([{ url, retry: { attempts: 100, backoff: "50ms", backoff_max: "100ms" } }]);
     const first = await serve(t, { data, definitions });
@@ -142,7 +114,7 @@ test("a message outlives kill -9, a receiver that is down, and its job", async (
     assert.equal((await first.fetch(`/api/jobs/${job}`, { method: "DELETE" })).status, 200);
     await first.stop("SIGKILL");
     const second = await serve(t, { data, definitions });
-    const up = await receiver(t, undefined, port);
+    const up = await listener(t, undefined, port);
     const message = await up.got(1);
     assert.equal(JSON.parse(message.body).data.job_id, job);
     await told(second, "webhook_delivered");
@@ -154,7 +126,7 @@ test("a message outlives kill -9, a receiver that is down, and its job", async (
 });
 
 test("what was under way when the server died or stopped is sent once more, with the same id", async (t) => {
-    const site = await receiver(t, (request, response, n) => n > 2 && response.end());
+    const site = await listener(t, (request, response, n) => n > 2 && response.end());
     const data = await folder(t), definitions = definition([{ url: site.url }]);
     const first = await serve(t, { data, definitions });
     await first.run("d");
@@ -165,14 +137,14 @@ test("what was under way when the server died or stopped is sent once more, with
     assert.deepEqual(await second.stop(), { code: 0, signal: null });
     const third = await serve(t, { data, definitions });
     await told(third, "webhook_delivered");
-    assert.equal(new Set(site.messages.map(({ headers }) => headers["webhook-id"])).size, 1);
-    assert.equal(site.messages.length, 3);
+    assert.equal(new Set(site.asked.map(({ headers }) => headers["webhook-id"])).size, 1);
+    assert.equal(site.asked.length, 3);
 });
 
 // From the job's beginning to the end of its message there are few commits: the server dies at each of them.
 for (const point of ["store.commit.before", "store.commit.before_fsync", "store.commit.after", "engine.batch.closed"])
     test(`a server that dies at any ${point} tells each end, and each by one id`, async (t) => {
-        const site = await receiver(t), data = await folder(t), definitions = definition([{ url: site.url }]);
+        const site = await listener(t), data = await folder(t), definitions = definition([{ url: site.url }]);
         for (let n = 1, died = true; died && n < 30; n++) {
             const server = await serve(t, { data, definitions, env: { TAILRACE_FAULT: `${point}:${n}` } }).catch(() => null);
             if (!server) continue;
@@ -184,7 +156,7 @@ for (const point of ["store.commit.before", "store.commit.before_fsync", "store.
         const last = await serve(t, { data, definitions });
         const { body } = await last.get("/api/jobs?limit=1000");
         const jobs = body.jobs.map(({ id, job_id }) => id ?? job_id);
-        const idsOf = (job) => new Set(site.messages.filter(({ body }) => JSON.parse(body).data.job_id === job).map(({ headers }) => headers["webhook-id"]));
+        const idsOf = (job) => new Set(site.asked.filter(({ body }) => JSON.parse(body).data.job_id === job).map(({ headers }) => headers["webhook-id"]));
         for (const job of jobs) {
             await last.events(`job:${job}?min=none`, await last.beginning());
             for (let n = 1; idsOf(job).size === 0; n++) await site.got(n);
@@ -194,7 +166,7 @@ for (const point of ["store.commit.before", "store.commit.before_fsync", "store.
     });
 
 test("the address may be a secret, which is told nobody; one that cannot be read is said and tried again", async (t) => {
-    const site = await receiver(t);
+    const site = await listener(t);
     const server = await serve(t, { env: { HOOK: site.url + "/very-secret" }, definitions: definition([{ url: "{secrets.hook}" }, { url: site.url + "/x", secret: "gone", retry: { attempts: 2, backoff: "1ms" } }],
         { secrets: { hook: { env: "HOOK" }, gone: { file: "/nowhere/key" } }, steps: [{ name: "g", type: "generator", config: { log_count: 1 } }] }) });
     const job = await server.run("d");
@@ -204,7 +176,7 @@ test("the address may be a secret, which is told nobody; one that cannot be read
     assert.match((await told(server, "webhook_delivered")).message, /^\{secrets\.hook\}: taken, 200 OK/);
     const all = JSON.stringify(await server.get(`/api/events?topic=system&since=${await server.beginning()}`)) + server.stderr;
     assert.doesNotMatch(all, /very-secret/);
-    assert.equal(site.messages.length, 1);
+    assert.equal(site.asked.length, 1);
 });
 
 test("what is wrong in a webhook is told with its place", async (t) => {
