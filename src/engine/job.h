@@ -348,7 +348,7 @@ CHECKED int secrets_open(struct step *step, struct err *e);
 
 /* One of them, now. *ret_mode is that of its file, or 0. The caller wipes and frees the value.
  */
-CHECKED int secret_read(const struct secret *secret, char **ret_value, mode_t *ret_mode,
+CHECKED int secret_load(const struct secret *secret, char **ret_value, mode_t *ret_mode,
                         struct err *e);
 void secret_wipe(char *value);         /* frees it; NULL is fine */
 void secrets_close(struct step *step); /* wipes and forgets them */

@@ -70,7 +70,7 @@ static int env_read(const struct secret *secret, struct buf *out, struct err *e)
 }
 
 /* Without one newline at the end, which most editors and `echo` leave there. */
-int secret_read(const struct secret *secret, char **ret_value, mode_t *ret_mode, struct err *e)
+int secret_load(const struct secret *secret, char **ret_value, mode_t *ret_mode, struct err *e)
 {
     AUTO_SECRET value = BUF_INIT(LIMIT_SECRET_BYTES + 2);
     *ret_mode = 0;
@@ -114,7 +114,7 @@ int secrets_open(struct step *step, struct err *e)
     for (int i = 0; i < d->secret_count && r >= 0; i++) {
         char *value = NULL;
         mode_t mode;
-        r = secret_read(&d->secrets[i], &value, &mode, e);
+        r = secret_load(&d->secrets[i], &value, &mode, e);
         if (r < 0)
             break;
         tell_mode(step, &d->secrets[i], mode);

@@ -270,7 +270,7 @@ static int read_named(const struct message *m, const char *name, char **ret_valu
     mode_t mode;
     if (!secret.from)
         return fail(e, E_NOTFOUND, "there is no secret '%s'", name);
-    return secret_read(&secret, ret_value, &mode, e);
+    return secret_load(&secret, ret_value, &mode, e);
 }
 
 static int url_fill(struct message *m, struct err *e)
