@@ -75,13 +75,6 @@ static void on_retry(struct deadline *d)
     step_is_due(t->step);
 }
 
-static int64_t due_after_us(int64_t ms)
-{
-    static const int64_t latest_us = INT64_C(253402300799000000); /* the end of 9999 */
-    int64_t now_us = clock_wall_us();
-    return ms < (latest_us - now_us) / 1000 ? now_us + ms * 1000 : latest_us;
-}
-
 bool retry_is_later(const struct task *t)
 {
     return t->row.due_at_us > clock_wall_us();
@@ -110,7 +103,7 @@ void retry_later(struct task *t, const char *cause)
         t->row.attempt, step->definition->retry_attempts, cause, ms / 1000, ms % 1000 / 100);
     record_line(step->job, step, t, ORIGINATOR_STEP, LEVEL_WARN, str_of(text));
     attempt_tell(t, t->row.attempt + 1, "waits for ");
-    t->row.due_at_us = due_after_us(ms);
+    t->row.due_at_us = clock_wall_us() + ms * 1000;
     record_task_move(t, JOB_PENDING, text);
     retry_wait(t);
     FAULT_KILLS(ENGINE_RETRY);
