@@ -20,12 +20,16 @@ import WebSocket from "ws";
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const BINARY = process.env.TAILRACE_BIN || path.join(ROOT, "build", "tailrace");
 
+const newest = new Map(); // data folder -> its newest server
 const killed = new Set(); // data folders whose newest server had no chance to end its commands
 
 export async function folder(t) {
     const name = await mkdtemp(path.join(tmpdir(), "tailrace-test-"));
+    const within = (data) => data === name || data.startsWith(name + "/");
+    // What a test registers first is done first: the folder goes when nobody writes into it any more.
     t.after(async () => {
-        for (const data of killed) if (data === name || data.startsWith(name + "/")) await commandsEnd(data);
+        for (const [data, server] of newest) if (within(data) && newest.delete(data)) await server.stop();
+        for (const data of killed) if (within(data)) await commandsEnd(data);
         await rm(name, { recursive: true, force: true });
     });
     return name;
@@ -204,6 +208,7 @@ export async function serve(t, options = {}) {
     killed.delete(data);
     child.on("exit", (code, signal) => signal && killed.add(data));
     const server = new Server(child, "", options.quiet);
+    newest.set(data, server);
     child.stderr.on("data", (data) => (server.stderr += data));
     t.after(() => server.stop());
     for await (const line of createInterface({ input: child.stdout })) {
