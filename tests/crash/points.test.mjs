@@ -23,7 +23,7 @@ const WORLD = 24; // so many on one data folder
 const LANES = Number(process.env.LANES ?? (LONG ? 4 : 1)); // data folders at once: most of the time one waits
 const TIMES = [1, 2, 3, 7, 20, 60];
 const RARE = { "store.checkpoint": { most: 7, why: "8 MiB of log for each" } };
-const OFTEN = { "store.disk": [300, 3000] }; // some of them copy the log into the database
+const OFTEN = { "store.disk.write": [300, 3000], "store.disk.sync": [300] }; // some of them copy the log into the database
 const MEMORY = LONG ? 40 : 1;
 
 /* ---- what is wrong in the variable ---- */
