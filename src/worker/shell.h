@@ -25,6 +25,6 @@ int shell_init(const char *data_folder);
 /* Whether there are commands. Those that were told to end are gone soon after their `grace`. */
 bool shell_is_busy(void);
 
-/* For a server that ends without waiting: kills all commands. Blocks until they are gone, at most
- * a second. */
+/* For a server that ends without waiting: kills all commands. Blocks until they are gone, at
+ * most a second. */
 void shell_abandon(void);
