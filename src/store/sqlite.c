@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -135,9 +136,12 @@ static int folder_make(const char *folder, struct err *e)
 }
 
 /* Who holds the lock, as text; "" when the file does not say. */
-static struct str lock_holder(int fd, char *room, size_t size)
+static struct str lock_holder(const char *path, char *room, size_t size)
 {
-    ssize_t n = pread(fd, room, size - 1, 0);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, room, size - 1);
+    if (fd >= 0)
+        close(fd);
     room[n > 0 ? n : 0] = 0;
     return str_trim((struct str){room, n > 0 ? (size_t)n : 0});
 }
@@ -151,40 +155,48 @@ static bool process_is_gone(const char *pid)
 /* A server that was killed while it started a command leaves its lock to that child until the
  * child has become the command, some microseconds later or, on a busy machine, much more. So a
  * lock of a process that is gone is waited for. */
-static int lock_take(int fd)
+static int lock_take(int fd, const char *path)
 {
     for (int left = LOCK_TRIES;; left--) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return 0;
         int error = errno;
         char holder[32];
-        (void)lock_holder(fd, holder, sizeof(holder));
+        (void)lock_holder(path, holder, sizeof(holder));
         if (error != EWOULDBLOCK || left == 0 || !process_is_gone(holder))
             return -error;
         (void)poll(NULL, 0, LOCK_RETRY_MS);
     }
 }
 
+static int lock_say(const char *path, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return fail_errno(e, errno, "cannot write in the data folder: %s", path);
+    int r = dprintf(fd, "%ld\n", (long)getpid());
+    int error = errno;
+    close(fd);
+    return r < 0 ? fail_errno(e, error, "cannot write %s", path) : 0;
+}
+
+/* What is locked is the folder itself, so that nobody gets in by removing a file from it; the
+ * file `lock` says who has it. */
 static int folder_lock(struct sqlite_store *s, struct err *e)
 {
     AUTO_FREE char *path = mem_printf("%s/lock", s->folder);
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    s->lock_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->lock_fd < 0)
-        return fail_errno(e, errno, "cannot write in the data folder: %s", path);
-    int r = lock_take(s->lock_fd);
-    if (r < 0) {
-        if (r != -EWOULDBLOCK)
-            return fail_errno(e, -r, "cannot lock %s", path);
-        char room[32];
-        struct str pid = lock_holder(s->lock_fd, room, sizeof(room));
-        return fail(e, E_BUSY,
-                    "the data folder %s is in use by another tailrace (process %.*s)",
-                    s->folder, STR_ARG(pid.n ? pid : STR("unknown")));
-    }
-    AUTO_FREE char *pid = mem_printf("%ld\n", (long)getpid());
-    if (ftruncate(s->lock_fd, 0) < 0 || pwrite(s->lock_fd, pid, strlen(pid), 0) < 0)
-        return fail_errno(e, errno, "cannot write %s", path);
-    return 0;
+        return fail_errno(e, errno, "cannot open the data folder %s", s->folder);
+    int r = lock_take(s->lock_fd, path);
+    if (r >= 0)
+        return lock_say(path, e);
+    if (r != -EWOULDBLOCK)
+        return fail_errno(e, -r, "cannot lock the data folder %s", s->folder);
+    char room[32];
+    struct str pid = lock_holder(path, room, sizeof(room));
+    return fail(e, E_BUSY, "the data folder %s is in use by another tailrace (process %.*s)",
+                s->folder, STR_ARG(pid.n ? pid : STR("unknown")));
 }
 
 static off_t file_bytes(const char *path)
