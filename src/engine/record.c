@@ -204,8 +204,7 @@ void record_output(struct step *step, const struct task *task, struct str name,
     struct json j = JSON_TO(&members);
     json_key_text(&j, "name", name);
     json_key_text(&j, "value", value);
-    event_batch_add(&batch_of(step->job)->events, &event, &step->source, (struct str){NULL, 0},
-                    buf_str(&members));
+    add_event(step->job, step, &event, (struct str){NULL, 0}, buf_str(&members));
     step_dirty(step);
 }
 

@@ -42,6 +42,14 @@ test("outputs of a command are kept, told, and arrive as variables and in settin
     assert.deepEqual(readdirSync(data).sort(), ["lock", "mark", "tailrace.db", "tailrace.db-shm", "tailrace.db-wal"], "nothing was written beside the store");
 });
 
+test("what outputs take counts in the bytes of a job", async (t) => {
+    const bytes = async (size) => {
+        const { server, job } = await run(t, definition([step("a", `printf 'a=%0${size}d\\n' 1 >> "$TAILRACE_OUTPUT"`)]));
+        return (await server.get("/api/jobs/" + job)).body.bytes;
+    };
+    assert.ok(await bytes(50000) - await bytes(10000) > 39000);
+});
+
 for (const [what, says, cause] of [
     ["a line that is none", "echo nonsense", "TAILRACE_OUTPUT, line 1: expected name=value, found 'nonsense'"],
     ["a name that is none", "echo; echo 'Big=1'", "TAILRACE_OUTPUT, line 2: an output's name is lower-case letters, digits and '_', the first a letter, at most 64, not 'Big'"],
