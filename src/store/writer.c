@@ -37,7 +37,8 @@ enum {
     WINDOW_MAX_US = 5000,
     WINDOW_FULL_EVENTS = 32, /* a batch of so many events is followed by the whole window */
     LARGE_BYTES = 1024 * 1024,
-    FIGURES = 1000, /* commits whose time is remembered */
+    FIGURES = 1000,                /* commits whose time is remembered */
+    FIGURES_AGE_US = 60 * 1000000, /* older ones tell nothing of how it is now */
 };
 
 struct after_commit {
@@ -68,8 +69,10 @@ struct writer {
     int64_t not_before; /* mono time: the end of the window */
     struct alarm window;
     int64_t commits;
-    int64_t took_us[FIGURES]; /* a ring */
-    bool told_full;           /* someone waits for on_drained() */
+    struct {
+        int64_t at_us, took_us; /* when by the wall clock, how long */
+    } newest[FIGURES];          /* a ring */
+    bool told_full;             /* someone waits for on_drained() */
     bool stopped;
     char trouble[ERR_TEXT_MAX];
     uv_async_t wake_loop;
@@ -238,7 +241,8 @@ static void take_back(struct writer *w)
         w->away; /* the store thread does not look at it until it is_away again */
     w->away = (struct load){0};
     w->hooks.on_committed(w->hooks.context, load.batch);
-    w->took_us[w->commits++ % FIGURES] = clock_mono_us() - load.since_us;
+    w->newest[w->commits % FIGURES].at_us = clock_wall_us();
+    w->newest[w->commits++ % FIGURES].took_us = clock_mono_us() - load.since_us;
     for (size_t i = 0; i < load.after.count; i++)
         load.after.items[i].done(load.after.items[i].arg);
     load_clear(&load);
@@ -358,19 +362,22 @@ static int compare_us(const void *a, const void *b)
 
 struct writer_figures writer_figures(const struct writer *w)
 {
-    int64_t sorted[FIGURES];
-    size_t count = (size_t)MIN(w->commits, (int64_t)FIGURES);
+    int64_t sorted[FIGURES], now_us = clock_wall_us();
+    size_t known = (size_t)MIN(w->commits, (int64_t)FIGURES), count = 0;
     int64_t since_us = w->away.since_us ? w->away.since_us : w->filling.since_us;
     struct writer_figures f = {.commits = w->commits, .bytes = batch_bytes(w->filling.batch)};
     if (since_us)
         f.oldest_us = clock_mono_us() - since_us;
     if (w->away.batch)
         f.bytes += batch_bytes(w->away.batch);
+    if (known)
+        f.last_us = w->newest[(w->commits - 1) % FIGURES].took_us;
+    for (size_t i = 0; i < known; i++)
+        if (now_us - w->newest[i].at_us < FIGURES_AGE_US)
+            sorted[count++] = w->newest[i].took_us;
     if (count == 0)
         return f;
-    memcpy(sorted, w->took_us, count * sizeof(sorted[0]));
     qsort(sorted, count, sizeof(sorted[0]), compare_us);
-    f.last_us = w->took_us[(w->commits - 1) % FIGURES];
     f.p50_us = sorted[count / 2];
     f.p99_us = sorted[count * 99 / 100];
     return f;

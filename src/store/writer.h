@@ -45,10 +45,10 @@ const char *writer_trouble(const struct writer *w); /* "" while commits succeed 
  * published. */
 struct writer_figures {
     int64_t commits;
-    int64_t last_us, p50_us,
-        p99_us;        /* the quantiles of the newest thousand; 0: no commit yet */
-    int64_t oldest_us; /* so long what is not durable yet has waited; 0: nothing waits */
-    size_t bytes;      /* not durable yet */
+    int64_t last_us;        /* 0: no commit yet */
+    int64_t p50_us, p99_us; /* of the last minute's, the newest thousand; 0: there was none */
+    int64_t oldest_us;      /* so long what is not durable yet has waited; 0: nothing waits */
+    size_t bytes;           /* not durable yet */
 };
 struct writer_figures writer_figures(const struct writer *w);
 

@@ -1,5 +1,6 @@
 /* What producers are told: who was told that the writer is full is told when it no longer is,
  * at whatever moment of a turn they asked. And when batches leave. */
+#include "base/clock.h"
 #include "base/limits.h"
 #include "store/writer.h"
 #include "test.h"
@@ -161,6 +162,7 @@ TEST(what_waits_for_the_end_of_the_window_is_committed_by_a_stop)
 TEST(the_figures_say_what_waits_and_how_long_commits_took)
 {
     struct world w;
+    clock_hold(1000000);
     world_open(&w);
     struct writer_figures none = writer_figures(w.writer);
     CHECK(none.commits == 0 && none.oldest_us == 0 && none.bytes == 0 && none.p99_us == 0);
@@ -178,5 +180,9 @@ TEST(the_figures_say_what_waits_and_how_long_commits_took)
     CHECK(done.oldest_us == 0 && done.bytes == 0);
     CHECK(done.last_us > 0 && done.p50_us > 0 && done.p99_us >= done.p50_us);
     CHECK(done.p99_us < 60 * 1000000); /* from the turn that wrote, not from the beginning */
+    clock_advance(60 * 1000000);
+    struct writer_figures later = writer_figures(w.writer);
+    CHECK(later.commits == 2 && later.last_us == done.last_us);
+    CHECK(later.p50_us == 0 && later.p99_us == 0); /* a slow minute is over in the next */
     world_close(&w);
 }
