@@ -166,6 +166,10 @@ static int step_read(const struct node *n, const struct worker_schema *const *sc
         r = node_text(node_get(n, "description"), &description, e);
     if (r >= 0)
         r = policy_read(n, s, e);
+    if (r >= 0 && s->heartbeat_ms && s->task_timeout_ms &&
+        s->heartbeat_ms >= s->task_timeout_ms)
+        definition_warn(d, node_get(n, "heartbeat"),
+                        "it is not shorter than task_timeout, which ends an attempt before it");
     if (r >= 0)
         r = for_each_read(n, filler, s, e);
     if (r < 0)

@@ -173,6 +173,22 @@ static const char news_json[] =
     " \"steps\": [{\"name\": \"s\", \"type\": \"crawler\", \"timeout\": null,\n"
     "  \"config\": {\"start_urls\": [\"{site}\", 5, 0.1, true], \"max_depth\": 7}}]}";
 
+TEST(a_heartbeat_that_never_ends_an_attempt_is_said)
+{
+    struct err e;
+    struct definition *d = parse("id: a\nname: A\nsteps:\n"
+                                 "  - { name: a, type: shell, task_timeout: 1m, heartbeat: 60s,"
+                                 " config: { command: x } }\n"
+                                 "  - { name: b, type: shell, task_timeout: 1m, heartbeat: 59s,"
+                                 " config: { command: x } }\n",
+                                 DEFINITION_YAML, &e);
+    CHECK_TEXT(e.text, "");
+    CHECK_INT(d->warning_count, 1);
+    CHECK_TEXT(d->warnings[0], "steps[0].heartbeat: it is not shorter than task_timeout, which "
+                               "ends an attempt before it");
+    definition_free(d);
+}
+
 TEST(the_same_definition_may_be_written_in_json)
 {
     struct err e;
