@@ -127,6 +127,31 @@ story("what is under the pointer stays there when other jobs come", async (t) =>
     clean(reader);
 });
 
+story("where the reader has scrolled to is held, also when the page grew meanwhile", async (t) => {
+    const server = await serve(t, { definitions });
+    for (let i = 0; i < 8; i++) await server.run("good");
+    const reader = await page(t, server, { height: 500 });
+    const settled = (count) =>
+        until(reader, (count) => document.querySelectorAll(".card").length === count && document.querySelectorAll(".card:first-child .tree-log-text:not(:empty)").length > 8, count);
+    await settled(8);
+    const scrolled = (to, padding) =>
+        reader.evaluate(async ([to, padding]) => {
+            document.querySelector("main").style.paddingBottom = padding + "px";
+            scrollTo(0, to);
+            for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+            const card = document.elementFromPoint(innerWidth / 2, 80).closest(".card");
+            return { id: card.dataset.jobId, top: card.getBoundingClientRect().top };
+        }, [to, padding]);
+    await scrolled(150, 1000);
+    await scrolled(200, 1000);
+    const { id, top } = await scrolled(450, 2000);
+    await server.run("good");
+    await settled(9);
+    const now = await reader.evaluate((id) => document.querySelector(`.card[data-job-id="${id}"]`).getBoundingClientRect().top, id);
+    assert.ok(Math.abs(now - top) < 1, `it moved by ${now - top} px`);
+    clean(reader);
+});
+
 /* ---- a job ---- */
 
 story("a job's header has its facts, its last 20 runs and why it ended", async (t) => {

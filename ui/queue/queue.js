@@ -36,6 +36,7 @@ export class TailraceQueue extends HTMLElement {
     #pointer = null;
     #held = null; // {el, top}
     #high = 0; // of the page, when it was scrolled last
+    #kept = null; // scrollY, as #keep() left it
 
     connectedCallback() {
         this.setAttribute("role", "list");
@@ -155,18 +156,21 @@ export class TailraceQueue extends HTMLElement {
         const under = at && document.elementFromPoint(...at);
         const el = under && under.closest(".tree-step, .card");
         this.#held = el && this.contains(el) ? { el, top: el.getBoundingClientRect().top } : null;
+        this.#kept = null;
     }
 
-    // By the reader, or because the page became shorter for a moment than it was scrolled down?
+    // By the reader, by #keep(), or because the page became shorter than it was scrolled down?
     #scrolled() {
         const high = document.documentElement.scrollHeight;
-        if (high === this.#high) this.#hold();
+        if (high >= this.#high && scrollY !== this.#kept) this.#hold();
         this.#high = high;
     }
 
     #keep() {
         const { el, top } = this.#held || {};
-        if (el && el.isConnected) scrollBy(0, el.getBoundingClientRect().top - top);
+        if (!el || !el.isConnected) return;
+        scrollBy(0, el.getBoundingClientRect().top - top);
+        this.#kept = scrollY;
     }
 
     tell(name, detail) {
