@@ -43,6 +43,8 @@ nodeTest("each runs and ends as the list says", { timeout: 120000 }, async (t) =
     assert.match(lines["cleanup.yaml"].tidy, /tidied up/);
     assert.doesNotMatch(lines["cleanup.yaml"].publish, /never printed/);
     for (const name of ["one", "two", "three", "four"]) assert.ok(lines["each.yaml"].pack.includes(`packed ${name}.txt`));
+    assert.match(lines["deadline.yaml"].slow, /working\n(.*\n)*failed after .*: timeout: the job took longer than 1s$/);
+    assert.equal(lines["deadline.yaml"].after, "");
     assert.match(lines["each.yaml"].tell, /all is packed, north\n.*\nall is packed, south/);
     assert.match(lines["colours.yaml"].terminal, /\u001b\[32mthis is green\u001b\[0m/);
     assert.match(lines["colours.yaml"].pipe, /this is plain/);
