@@ -57,9 +57,8 @@ static void write_queue(struct buf *out, struct engine_figures f)
 static void write_commits(struct buf *out, struct writer_figures f)
 {
     counter(out, "tailrace_commits_total", "Commits since the start.", (double)f.commits);
-    head(
-        out, "tailrace_commit_seconds", "gauge",
-        "How long it takes until what was written is durable, of the last minute.");
+    head(out, "tailrace_commit_seconds", "gauge",
+         "How long it takes until what was written is durable, of the last minute.");
     buf_printf(out, "tailrace_commit_seconds{quantile=\"0.5\"} %.6f\n", (double)f.p50_us / 1e6);
     buf_printf(out, "tailrace_commit_seconds{quantile=\"0.99\"} %.6f\n",
                (double)f.p99_us / 1e6);
