@@ -236,7 +236,7 @@ test("who deletes a job that another one is deleting is told that there is none,
     assert.equal(answers.filter(({ status }) => status === 200).length, jobs.length);
     for (const { status, body } of answers) assert.ok(status === 200 || (status === 404 && /^there is no job '/.test(body.error)), body.error);
     const { body } = await server.get(`/api/events?topic=system&since=${since}`);
-    assert.deepEqual(body.events.filter(({ payload }) => payload.event === "job_deleted").map(({ payload }) => payload.subject).sort(), jobs.toSorted());
+    assert.deepEqual(body.events.filter(({ payload }) => payload.event === "job_deleted").map(({ payload }) => payload.subject).sort(), jobs.sort());
 });
 
 test("jobs are listed by state, definition and order", async (t) => {
