@@ -272,6 +272,36 @@ story("a definition says which secrets it names, whom it tells, and who is next"
     clean(reader);
 });
 
+// Ways in which a secret may be printed are in tests/api/masking.test.mjs: here it is what a reader has of them.
+story("a secret is on no page, and comes to none", async (t) => {
+    const secret = "tök/en+with 'all' <b>odd</b> & ends";
+    const forms = [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), Buffer.from(secret).toString("hex"), Buffer.from(secret).toString("base64").slice(0, -4), secret.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")];
+    const printer = path.join(await folder(t), "print.cjs");
+    await writeFile(printer, `const { writeSync } = require("node:fs"), s = process.env.SECRET_TOKEN, b = Buffer.from(s);
+for (const byte of b) writeSync(1, Buffer.from([byte]));
+console.log([" bytes", s, JSON.stringify(s), encodeURIComponent(s), b.toString("hex"), b.toString("base64")].join("\\n"));
+process.exitCode = 3;
+`);
+    const text = `id: hides\nname: Hides\nsecrets: { token: { env: THE_TOKEN } }\nsteps:\n  - { name: print, type: shell, retry: { attempts: 2, backoff: 1ms }, config: { command: "${process.execPath} ${printer}" } }\n`
+        + `  - { name: ask, type: http, when: { print: failed }, config: { url: "http://127.0.0.1:1/{secrets.token}" } }\n`;
+    const server = await serve(t, { definitions: { "hides.yaml": text }, env: { THE_TOKEN: secret } });
+    const came = [];
+    const prepare = (reader) => {
+        reader.on("websocket", (ws) => ws.on("framereceived", ({ payload }) => came.push(String(payload))));
+        reader.on("response", async (response) => came.push(await response.text().catch(() => "")));
+    };
+    const queue = await page(t, server, { prepare });
+    const id = await server.execute("hides");
+    const job = await page(t, server, { prepare, path: "/jobs/" + id });
+    const definition = await page(t, server, { prepare, path: "/definitions" });
+    for (const reader of [queue, job]) await until(reader, () => document.querySelector(".label").dataset.status === "failed" && /\*\*\* bytes/.test(document.body.innerText));
+    await until(definition, () => document.querySelector(".definition"));
+    assert.ok(came.some((text) => text.includes("*** bytes")), "what came was looked at");
+    for (const reader of [queue, job, definition]) came.push(await reader.content(), await reader.evaluate(() => document.body.innerText + JSON.stringify({ ...localStorage, ...sessionStorage })));
+    for (const text of came) for (const form of forms) assert.ok(!text.includes(form), `${form} in ${text.slice(Math.max(0, text.indexOf(form) - 200)).slice(0, 400)}`);
+    for (const reader of [queue, job, definition]) clean(reader);
+});
+
 story("a disk that is slow, or takes nothing, is told, and when that is over", async (t) => {
     const server = await serve(t, { definitions });
     let change = (status) => (status.lag.p99_commit_us = 2_340_000);
