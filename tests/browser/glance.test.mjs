@@ -149,6 +149,17 @@ story("where the reader has scrolled to is held, also when the page grew meanwhi
     await settled(9);
     const now = await reader.evaluate((id) => document.querySelector(`.card[data-job-id="${id}"]`).getBoundingClientRect().top, id);
     assert.ok(Math.abs(now - top) < 1, `it moved by ${now - top} px`);
+    // A script scrolls where nothing tells of it before the page is measured again.
+    const at = await reader.evaluate(async () => {
+        const frame = () => new Promise(requestAnimationFrame);
+        await frame();
+        scrollTo(0, 250);
+        document.querySelector(".card").style.paddingTop = "50px";
+        await frame();
+        await frame();
+        return scrollY;
+    });
+    assert.equal(at, 250);
     clean(reader);
 });
 

@@ -35,8 +35,8 @@ export class TailraceQueue extends HTMLElement {
     #choices = new Map(); // job or step id → open or not, as the reader chose
     #pointer = null;
     #held = null; // {el, top}
-    #high = 0; // of the page, when it was scrolled last
-    #kept = null; // scrollY, as #keep() left it
+    #high = 0; // of the page
+    #at = 0; // scrollY, both as they were seen last
 
     connectedCallback() {
         this.setAttribute("role", "list");
@@ -156,21 +156,24 @@ export class TailraceQueue extends HTMLElement {
         const under = at && document.elementFromPoint(...at);
         const el = under && under.closest(".tree-step, .card");
         this.#held = el && this.contains(el) ? { el, top: el.getBoundingClientRect().top } : null;
-        this.#kept = null;
+        this.#at = scrollY;
     }
 
-    // By the reader, by #keep(), or because the page became shorter than it was scrolled down?
+    // By whoever reads, or because the page became shorter than it was scrolled down?
     #scrolled() {
         const high = document.documentElement.scrollHeight;
-        if (high >= this.#high && scrollY !== this.#kept) this.#hold();
+        const isCut = high < this.#high && scrollY < this.#at;
+        if (scrollY !== this.#at && !isCut) this.#hold();
         this.#high = high;
     }
 
     #keep() {
+        if (!this.#held) return;
+        this.#scrolled(); // its event may be still to come
         const { el, top } = this.#held || {};
         if (!el || !el.isConnected) return;
         scrollBy(0, el.getBoundingClientRect().top - top);
-        this.#kept = scrollY;
+        this.#at = scrollY;
     }
 
     tell(name, detail) {
