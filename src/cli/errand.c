@@ -190,11 +190,8 @@ static int values_write(struct json *j, const struct arguments *a, int first, st
         if (!value.p)
             return fail(e, E_INVAL, "'%s' is not NAME=VALUE", a->values[i]);
         if (!parameter_is_name(name))
-            return fail(
-                e, E_INVAL,
-                "'%.*s' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, "
-                "at most %d",
-                STR_ARG(name), PARAMETER_NAME_MAX);
+            return fail(e, E_INVAL, "'%.*s' cannot be a name: that is " PARAMETER_NAME_RULE,
+                        STR_ARG(name));
         for (int k = first; k < i; k++)
             if (strncmp(a->values[k], a->values[i], name.n + 1) == 0)
                 return fail(e, E_INVAL, "'%.*s' is there twice", STR_ARG(name));

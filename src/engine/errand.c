@@ -12,8 +12,6 @@
 #include "engine/job.h"
 #include "job/parameter.h"
 
-enum { PAYLOAD_MAX_BYTES = 8 * (LIMIT_TASK_KEY_BYTES + LIMIT_TASK_VALUES_BYTES) };
-
 const char *errand_token(struct task *t)
 {
     unsigned char random[ERRAND_TOKEN_LEN / 2];
@@ -74,10 +72,8 @@ static int values_check(const struct worker_parameter *values, size_t count, str
     for (size_t i = 0; i < count; i++) {
         bytes += strlen(values[i].name) + strlen(values[i].value);
         if (!parameter_is_name(str_of(values[i].name)))
-            return fail(e, E_INVAL,
-                        "a value's name is lower-case letters, digits and '_', the first a "
-                        "letter, at most %d, not '%.*s'",
-                        PARAMETER_NAME_MAX, PARAMETER_NAME_MAX, values[i].name);
+            return fail(e, E_INVAL, "a value's name is " PARAMETER_NAME_RULE ", not '%.*s'",
+                        PARAMETER_NAME_MAX, values[i].name);
     }
     if (bytes > LIMIT_TASK_VALUES_BYTES)
         return fail(e, E_TOOBIG,
@@ -90,21 +86,13 @@ int engine_errand_spawn(struct worker_task *w, struct str key,
                         const struct worker_parameter *values, size_t count, struct err *e)
 {
     struct task *t = container_of(w, struct task, worker);
-    AUTO_BUF payload = BUF_INIT(PAYLOAD_MAX_BYTES);
-    struct json j = JSON_TO(&payload);
+    AUTO_BUF payload = BUF_INIT(FAN_PAYLOAD_MAX_BYTES);
     if (t->step->stopping)
         return fail(e, E_STATE, "step '%s' is being stopped", t->step->row.name);
     int r = values_check(values, count, e);
     if (r < 0)
         return r;
-    json_begin_object(&j);
-    json_key_text(&j, "item", key);
-    json_key(&j, "values");
-    json_begin_object(&j);
-    for (size_t i = 0; i < count; i++)
-        json_key_c(&j, values[i].name, values[i].value);
-    json_end_object(&j);
-    json_end_object(&j);
+    fan_write(&payload, key, values, count);
     return payload.overflow ? fail(e, E_TOOBIG, "the key has %zu bytes", key.n)
                             : w->step->host->spawn(w->step, key, buf_str(&payload), e);
 }

@@ -15,15 +15,25 @@
 #include "job/filler.h"
 #include "job/for_each.h"
 
-enum { PAYLOAD_MAX_BYTES = 8 * LIMIT_TASK_KEY_BYTES };
+void fan_write(struct buf *payload, struct str item, const struct worker_parameter *values,
+               size_t count)
+{
+    struct json j = JSON_TO(payload);
+    json_begin_object(&j);
+    json_key_text(&j, "item", item);
+    json_key(&j, "values");
+    json_begin_object(&j);
+    for (size_t i = 0; i < count; i++)
+        json_key_c(&j, values[i].name, values[i].value);
+    json_end_object(&j);
+    json_end_object(&j);
+}
 
 static int item_plan(struct step *step, const char *item, size_t place, struct err *e)
 {
-    AUTO_BUF payload = BUF_INIT(PAYLOAD_MAX_BYTES), key = BUF_INIT(2 * LIMIT_TASK_KEY_BYTES);
-    struct json j = JSON_TO(&payload);
-    json_begin_object(&j);
-    json_key_c(&j, "item", item);
-    json_end_object(&j);
+    AUTO_BUF payload = BUF_INIT(FAN_PAYLOAD_MAX_BYTES),
+             key = BUF_INIT(2 * LIMIT_TASK_KEY_BYTES);
+    fan_write(&payload, str_of(item), NULL, 0);
     buf_add_c(&key, item);
     int r = queue_add(step, buf_str(&key), buf_str(&payload), e);
     while (r == E_EXISTS) {

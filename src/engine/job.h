@@ -311,6 +311,12 @@ struct filler supply_filler(const struct step *step); /* knows all but the item 
  */
 CHECKED int fan_plan(struct step *step, struct err *e);
 
+/* The payload of a task with an item, and the values that it was spawned with; overflows past
+ * FAN_PAYLOAD_MAX_BYTES. */
+enum { FAN_PAYLOAD_MAX_BYTES = 8 * (LIMIT_TASK_KEY_BYTES + LIMIT_TASK_VALUES_BYTES) };
+void fan_write(struct buf *payload, struct str item, const struct worker_parameter *values,
+               size_t count);
+
 /* Gives a task that starts its settings, and of a step with for_each its item; says which it
  * is. E_INVAL: a setting is wrong with it. */
 CHECKED int fan_take(struct task *t, struct err *e);

@@ -77,10 +77,8 @@ int output_set(struct step *step, const struct task *task, struct str name, stru
     struct output *old = output_find(step, name);
     size_t bytes = name.n + value.n;
     if (!parameter_is_name(name))
-        return fail(e, E_INVAL,
-                    "an output's name is lower-case letters, digits and '_', the first a "
-                    "letter, at most %d, not '%.*s'",
-                    PARAMETER_NAME_MAX, (int)MIN(name.n, (size_t)PARAMETER_NAME_MAX), name.p);
+        return fail(e, E_INVAL, "an output's name is " PARAMETER_NAME_RULE ", not '%.*s'",
+                    (int)MIN(name.n, (size_t)PARAMETER_NAME_MAX), name.p);
     if (!utf8_is_valid(value) || memchr(value.p, 0, value.n))
         return fail(e, E_INVAL, "output '%.*s' is no text in UTF-8", STR_ARG(name));
     if (!old && step->output_count == LIMIT_OUTPUTS)

@@ -8,6 +8,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+_Static_assert(PARAMETER_NAME_MAX == 64, "the rule says so");
+
 bool parameter_is_name(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -147,10 +149,7 @@ static int parameter_read(const struct node *n, struct parameter *p, struct err 
     int r = 0;
     *p = (struct parameter){.minimum = INT64_MIN, .maximum = INT64_MAX};
     if (!parameter_is_name(str_of(n->key)))
-        return node_fail_key(n, e,
-                             "a parameter's name is lower-case letters, digits and '_', the "
-                             "first a letter, at most %d",
-                             PARAMETER_NAME_MAX);
+        return node_fail_key(n, e, "a parameter's name is " PARAMETER_NAME_RULE);
     if (n->kind == NODE_SCALAR)
         value = n->text;
     else if (n->kind != NODE_NONE)

@@ -16,6 +16,7 @@ void parameters_free(struct definition *d);
 
 enum { PARAMETER_NAME_MAX = 64 };
 
-/* Lower-case letters, digits and '_', the first a letter. Outputs have such names too. */
+/* Secrets, outputs and the values of a spawned task have such names too. */
+#define PARAMETER_NAME_RULE "lower-case letters, digits and '_', the first a letter, at most 64"
 bool parameter_is_name(struct str s);
 int parameter_index(const struct parameter *list, int count, struct str name); /* -1: none */

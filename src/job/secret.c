@@ -39,9 +39,7 @@ static int secret_read(const struct node *n, struct secret *secret, struct err *
 {
     static const char *const keys[] = {"file", "env", NULL};
     if (!parameter_is_name(str_of(n->key)))
-        return node_fail_key(n, e,
-                             "a secret's name is lower-case letters, digits and '_', the "
-                             "first a letter, at most 64");
+        return node_fail_key(n, e, "a secret's name is " PARAMETER_NAME_RULE);
     if (n->kind != NODE_MAP)
         return node_fail(n, e,
                          "expected {file: PATH} or {env: NAME}, for no definition holds "

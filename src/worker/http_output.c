@@ -11,11 +11,7 @@
 int http_output_check(const char *name, const char *of, struct err *e)
 {
     if (!parameter_is_name(str_of(name)))
-        return fail(
-            e, E_INVAL,
-            "an output's name is lower-case letters, digits and '_', the first a letter, "
-            "not '%s'",
-            name);
+        return fail(e, E_INVAL, "an output's name is " PARAMETER_NAME_RULE ", not '%s'", name);
     if (strcmp(of, "status") != 0 && strcmp(of, "body") != 0 && of[0] != '/')
         return fail(e, E_INVAL,
                     "expected status, body or a path in JSON such as /name, found '%s'", of);

@@ -81,11 +81,11 @@ test("values that are none are refused, with the reason, and a name that is ther
     ].join("\n"));
     assert.deepEqual(texts.filter((text) => /^tailrace|^\d+$/.test(text)), [
         "tailrace: 'b' is not NAME=VALUE", "2",
-        "tailrace: 'B' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, at most 64", "2",
-        "tailrace: '' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, at most 64", "2",
+        "tailrace: 'B' cannot be a name: that is lower-case letters, digits and '_', the first a letter, at most 64", "2",
+        "tailrace: '' cannot be a name: that is lower-case letters, digits and '_', the first a letter, at most 64", "2",
         "tailrace: 'b' is there twice", "2",
         "tailrace: 'b' is there twice", "2",
-        "tailrace: '1b' cannot be a name: it is of a-z, 0-9 and '_', the first a letter, at most 64", "2",
+        "tailrace: '1b' cannot be a name: that is lower-case letters, digits and '_', the first a letter, at most 64", "2",
         "tailrace: the values have 8193 bytes with their names, at most 8192 are allowed", "2",
         "0",
     ]);

@@ -137,13 +137,20 @@ TEST(a_definition_with_the_least_in_it_has_its_defaults)
     definition_free(d);
 }
 
-TEST(what_may_not_be_meant_is_taken_and_said)
+/* Valid, with so many warnings. */
+static struct definition *parse_warned(const char *text, int warnings)
 {
     struct err e;
-    struct definition *d = parse(HEAD "schedule: 0 3 1 * mon\n" STEP, DEFINITION_YAML, &e);
+    struct definition *d = parse(text, DEFINITION_YAML, &e);
     CHECK_TEXT(e.text, "");
+    CHECK_INT(d->warning_count, warnings);
+    return d;
+}
+
+TEST(what_may_not_be_meant_is_taken_and_said)
+{
+    struct definition *d = parse_warned(HEAD "schedule: 0 3 1 * mon\n" STEP, 1);
     CHECK_TEXT(d->schedule->text, "0 3 1 * mon");
-    CHECK_INT(d->warning_count, 1);
     CHECK_TEXT(d->warnings[0],
                "schedule: it is due when either of its two days fits, not only when both do");
     definition_free(d);
@@ -151,19 +158,29 @@ TEST(what_may_not_be_meant_is_taken_and_said)
 
 TEST(braces_that_are_nearly_a_parameter_are_said_and_no_others)
 {
-    struct err e;
-    struct definition *d = parse(
+    struct definition *d = parse_warned(
         HEAD "parameters: { site: \"http://a/\" }\nsteps:\n  - name: s\n    type: crawler\n"
              "    config: { start_urls: [\"{sit}\", \"{site}{pages}${sitee}\", "
              "\"http://a/{item}\"] }\n"
              "  - { name: t, type: shell, config: { command: \"echo {sit}\" } }\n",
-        DEFINITION_YAML, &e);
-    CHECK_TEXT(e.text, "");
-    CHECK_INT(d->warning_count, 2);
+        2);
     CHECK_TEXT(d->warnings[0], "steps[0].config.start_urls[0]: '{sit}' is no parameter and "
                                "stays as it is, did you mean '{site}'?");
     CHECK_TEXT(d->warnings[1], "steps[0].config.start_urls[2]: '{item}' stays as it is, for "
                                "the step has no for_each");
+    definition_free(d);
+}
+
+TEST(a_heartbeat_that_never_ends_an_attempt_is_said)
+{
+    struct definition *d = parse_warned(HEAD "steps:\n"
+                                             "  - { name: a, type: shell, task_timeout: 1m, "
+                                             "heartbeat: 60s, config: { command: x } }\n"
+                                             "  - { name: b, type: shell, task_timeout: 1m, "
+                                             "heartbeat: 59s, config: { command: x } }\n",
+                                        1);
+    CHECK_TEXT(d->warnings[0], "steps[0].heartbeat: it is not shorter than task_timeout, which "
+                               "ends an attempt before it");
     definition_free(d);
 }
 
@@ -172,22 +189,6 @@ static const char news_json[] =
     "\"http://a/\"},\n"
     " \"steps\": [{\"name\": \"s\", \"type\": \"crawler\", \"timeout\": null,\n"
     "  \"config\": {\"start_urls\": [\"{site}\", 5, 0.1, true], \"max_depth\": 7}}]}";
-
-TEST(a_heartbeat_that_never_ends_an_attempt_is_said)
-{
-    struct err e;
-    struct definition *d = parse("id: a\nname: A\nsteps:\n"
-                                 "  - { name: a, type: shell, task_timeout: 1m, heartbeat: 60s,"
-                                 " config: { command: x } }\n"
-                                 "  - { name: b, type: shell, task_timeout: 1m, heartbeat: 59s,"
-                                 " config: { command: x } }\n",
-                                 DEFINITION_YAML, &e);
-    CHECK_TEXT(e.text, "");
-    CHECK_INT(d->warning_count, 1);
-    CHECK_TEXT(d->warnings[0], "steps[0].heartbeat: it is not shorter than task_timeout, which "
-                               "ends an attempt before it");
-    definition_free(d);
-}
 
 TEST(the_same_definition_may_be_written_in_json)
 {
