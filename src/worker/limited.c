@@ -56,7 +56,7 @@ int limited_words(const struct settings *s, struct arena *arena, char *words[LIM
 }
 
 /* A shell tells the signal of its program as an exit code. */
-const char *limited_cause(const struct settings *s, int status, char to[ERR_TEXT_MAX])
+void limited_cause(const struct settings *s, int status, char to[ERR_TEXT_MAX])
 {
     char text[QUANTITY_TEXT_MAX];
     bool by_signal = WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU;
@@ -65,5 +65,4 @@ const char *limited_cause(const struct settings *s, int status, char to[ERR_TEXT
     if (cpu_s(s) && (by_signal || by_code))
         (void)snprintf(to, ERR_TEXT_MAX, ", more than cpu_time: %s",
                        quantity_format_duration(cpu_s(s) * 1000, text));
-    return to;
 }

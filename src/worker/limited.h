@@ -15,7 +15,7 @@ int limited_words(const struct settings *s, struct arena *arena,
 
 /* Which limit has ended a command, as far as its status (of wait(2)) tells; "" when none, else
  * ", more than cpu_time: 5s". */
-const char *limited_cause(const struct settings *s, int status, char to[ERR_TEXT_MAX]);
+void limited_cause(const struct settings *s, int status, char to[ERR_TEXT_MAX]);
 
 /* The settings, for the list of a worker's. */
 #define LIMITED_SETTINGS                                                                       \

@@ -1,8 +1,10 @@
 #include "worker/output_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -10,6 +12,7 @@
 
 enum {
     FILE_MAX_BYTES = 2 * LIMIT_OUTPUTS_BYTES,
+    CUT_BYTES = FILE_MAX_BYTES + 1, /* of one that is too large, and shows it */
     SHOWN_MAX_BYTES = 64, /* a longer text is not: cut, a secret in it would not be known */
 };
 
@@ -23,13 +26,45 @@ static const char *shown(struct str text, char to[SHOWN_MAX_BYTES + 16])
     return to;
 }
 
-int output_file_new(char ret_path[OUTPUT_PATH_MAX])
+void output_file_init(struct output_file *f, uv_loop_t *loop)
 {
-    int fd = memfd_create("tailrace-output", MFD_CLOEXEC);
-    if (fd < 0)
+    f->fd = -1;
+    ASSERT(uv_fs_event_init(loop, &f->watch) == 0);
+}
+
+/* No more first, or a writer is faster than the cut; and no less last, or the end of what is
+ * too long would be taken for all of it. What was written between is cut off with the rest. */
+void output_file_bound(struct output_file *f)
+{
+    struct stat st;
+    if (f->fd < 0 || fstat(f->fd, &st) < 0 || st.st_size <= CUT_BYTES)
+        return;
+    (void)fcntl(f->fd, F_ADD_SEALS, F_SEAL_GROW);
+    if (ftruncate(f->fd, CUT_BYTES) == 0)
+        (void)fcntl(f->fd, F_ADD_SEALS, F_SEAL_SHRINK);
+}
+
+static void on_change(uv_fs_event_t *watch, const char *name, int events, int status)
+{
+    (void)name, (void)events, (void)status;
+    output_file_bound(container_of(watch, struct output_file, watch));
+}
+
+int output_file_open(struct output_file *f)
+{
+    f->fd = memfd_create("tailrace-output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (f->fd < 0)
         return -errno; /* as uv_translate_sys_error(), which is the same on Linux */
-    (void)snprintf(ret_path, OUTPUT_PATH_MAX, "/proc/%ld/fd/%d", (long)getpid(), fd);
-    return fd;
+    (void)snprintf(f->path, sizeof(f->path), "/proc/%ld/fd/%d", (long)getpid(), f->fd);
+    (void)uv_fs_event_start(&f->watch, on_change, f->path, 0);
+    return 0;
+}
+
+void output_file_close(struct output_file *f)
+{
+    if (f->fd >= 0)
+        (void)close(f->fd);
+    f->fd = -1;
 }
 
 static int file_read(int fd, struct buf *out, struct err *e)
@@ -86,11 +121,11 @@ static int output_read(struct worker_task *task, struct str text, struct str *re
     return r;
 }
 
-int output_file_take(struct worker_task *task, int fd, struct err *e)
+int output_file_take(struct output_file *f, struct worker_task *task, struct err *e)
 {
     AUTO_BUF text = BUF_INIT(FILE_MAX_BYTES);
-    int r = file_read(fd, &text, e), line = 0;
-    (void)close(fd);
+    int r = file_read(f->fd, &text, e), line = 0;
+    output_file_close(f);
     for (struct str rest = buf_str(&text); r == 0 && rest.p;) {
         struct str one = str_cut(&rest, '\n');
         line++;

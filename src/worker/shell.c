@@ -79,7 +79,7 @@ struct run {
     struct child child;
     int status; /* as wait4() tells it */
     bool exited, stopped;
-    int outputs; /* the file in which the command says them; negative: there is none */
+    struct output_file outputs;
     struct stream streams[2];
     uv_timer_t timer;
     uint64_t rest_until_ms, killed_ms; /* uv_now() */
@@ -235,6 +235,7 @@ static void on_rest_timer(uv_timer_t *timer)
     struct run *run = container_of(timer, struct run, timer);
     if (!run->exited)
         (void)run_has_orphans(run); /* reaps, so that a long command's do not pile up */
+    output_file_bound(&run->outputs);
     run_advance(run);
 }
 
@@ -277,22 +278,23 @@ static void run_done(struct run *run)
 {
     struct worker_task *task = run->task;
     const struct worker_host *host = task->step->host;
-    char cause[2 * ERR_TEXT_MAX] = "", limit[ERR_TEXT_MAX];
+    char cause[3 * ERR_TEXT_MAX] = "", limit[2 * ERR_TEXT_MAX];
     struct err e;
-    int said = output_file_take(task, run->outputs, &e);
+    int said = output_file_take(&run->outputs, task, &e);
     if (said < 0)
         worker_log(task->step, task, LEVEL_ERROR, "%s", e.text);
+    limited_cause(task->settings, run->status, limit);
+    if (said == E_TOOBIG && !*limit)
+        (void)snprintf(limit, sizeof(limit), ", %s", e.text);
     enum job_state outcome = JOB_FAILED;
     if (run->stopped) {
         outcome = JOB_CANCELLED;
         (void)snprintf(cause, sizeof(cause), "the command was stopped");
     } else if (WIFSIGNALED(run->status)) {
         (void)snprintf(cause, sizeof(cause), "killed by signal %d (%s)%s",
-                       WTERMSIG(run->status), strsignal(WTERMSIG(run->status)),
-                       limited_cause(task->settings, run->status, limit));
+                       WTERMSIG(run->status), strsignal(WTERMSIG(run->status)), limit);
     } else if (WEXITSTATUS(run->status) != 0) {
-        (void)snprintf(cause, sizeof(cause), "exit code %d%s", WEXITSTATUS(run->status),
-                       limited_cause(task->settings, run->status, limit));
+        (void)snprintf(cause, sizeof(cause), "exit code %d%s", WEXITSTATUS(run->status), limit);
     } else if (said < 0) {
         text_copy(cause, sizeof(cause), e.text);
     } else {
@@ -306,8 +308,7 @@ static void run_done(struct run *run)
 
 static void run_forget(struct run *run)
 {
-    if (run->outputs >= 0)
-        (void)close(run->outputs);
+    output_file_close(&run->outputs);
     free(run);
 }
 
@@ -335,6 +336,7 @@ static void on_child_close(struct child *child)
 static void run_close(struct run *run)
 {
     uv_handle_t *handles[] = {(uv_handle_t *)&run->timer, (uv_handle_t *)&run->farewell.timer,
+                              (uv_handle_t *)&run->outputs.watch,
                               (uv_handle_t *)&run->streams[0].pipe,
                               (uv_handle_t *)&run->streams[1].pipe};
     run->handles = (int)ARRAY_LEN(handles);
@@ -479,11 +481,10 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     const char *cwd = settings_text(settings, "cwd");
     AUTO_ENVIRONMENT env;
     environment_init(&env, run->task);
-    char outputs[OUTPUT_PATH_MAX];
-    run->outputs = output_file_new(outputs);
-    if (run->outputs < 0)
-        return run->outputs;
-    environment_set(&env, "TAILRACE_OUTPUT", outputs);
+    int r = output_file_open(&run->outputs);
+    if (r < 0)
+        return r;
+    environment_set(&env, "TAILRACE_OUTPUT", run->outputs.path);
     struct child_options options = {
         .cwd = *cwd ? cwd : NULL,
         .files = {-1, write_ends[0], write_ends[1]},
@@ -491,7 +492,7 @@ static int run_spawn(struct run *run, const uv_file write_ends[2])
     if (FAULT(WORKER_SHELL_SPAWN))
         return UV_EAGAIN;
     orphan_mark_set(run->mark);
-    int r = command_start(run, &env, &options);
+    r = command_start(run, &env, &options);
     orphan_mark_set(0);
     run->group = r < 0 ? 0 : run->child.pid;
     if (r >= 0)
@@ -508,7 +509,7 @@ static int shell_task_start(struct worker_task *task, struct err *e)
 
     struct run *run = mem_alloc(sizeof(*run));
     run->task = task;
-    run->outputs = -1;
+    output_file_init(&run->outputs, task->step->loop);
     run->mark = mark_new();
     ASSERT(uv_timer_init(task->step->loop, &run->timer) == 0);
     farewell_init(&run->farewell, task->step->loop);

@@ -56,7 +56,7 @@ for (const [what, says, cause] of [
     ["a block without its end", "echo 'a<<END'; echo b", "TAILRACE_OUTPUT, line 1: the line 'END' that ends it is missing"],
     ["a zero byte", "printf 'a=\\0\\n'", "TAILRACE_OUTPUT, line 1: output 'a' is no text in UTF-8"],
     ["too much", "printf 'a=%070000d\\n' 1", "TAILRACE_OUTPUT, line 1: with output 'a' the step's outputs have 70001 bytes, at most 65536 are allowed"],
-    ["far too much", "head -c 200000 /dev/zero", "TAILRACE_OUTPUT has more than 128 KiB"],
+    ["far too much", "head -c 200000 /dev/zero || true", "TAILRACE_OUTPUT has more than 128 KiB"],
     ["too many", "seq -f 'a%g=x' 65", "TAILRACE_OUTPUT, line 65: output 'a65' is one too many: a step has at most 64"],
 ])
     test(`${what} fails the step, and says so`, async (t) => {
@@ -64,6 +64,19 @@ for (const [what, says, cause] of [
         assert.deepEqual([steps.s.status, steps.s.cause], ["failed", cause]);
         assert.ok(steps.s.texts.includes(cause));
     });
+
+test("a file that grows too large is cut while the command runs, takes no more, and the cause says why", async (t) => {
+    const cut = 'head -c 1000000 /dev/zero >> "$TAILRACE_OUTPUT"; until [ $(wc -c < "$TAILRACE_OUTPUT") -lt 200000 ]; do sleep 0.02; done; wc -c < "$TAILRACE_OUTPUT"';
+    const { steps } = await run(t, definition([
+        step("stops", `${cut}; cat /dev/zero >> "$TAILRACE_OUTPUT"`),
+        step("begins-anew", `${cut}; echo version=1 > "$TAILRACE_OUTPUT"; sed -n p < /dev/null > "$TAILRACE_OUTPUT"`),
+        step("goes-on", `${cut}; true`),
+    ]));
+    for (const [name, cause] of [["stops", "exit code 1, TAILRACE_OUTPUT has more than 128 KiB"], ["begins-anew", "exit code 2, TAILRACE_OUTPUT has more than 128 KiB"], ["goes-on", "TAILRACE_OUTPUT has more than 128 KiB"]]) {
+        assert.equal(steps[name].cause, cause);
+        assert.ok(steps[name].texts.includes("131073"), steps[name].texts.join("\n"));
+    }
+});
 
 test("an output that was not set fails the step that asks for it, unless its command does", async (t) => {
     const ask = (name, more) => `  - name: ${name}\n    type: http\n${more}    config: { url: "http://127.0.0.1:1/", headers: { X-Version: "{steps.list.version}" } }\n`;
