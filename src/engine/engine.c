@@ -16,6 +16,7 @@ int engine_new(uv_loop_t *loop, struct store *store, struct writer *writer,
     *g = (struct engine){.loop = loop, .store = store, .writer = writer};
     list_init(&g->jobs);
     places_init(&g->places);
+    files_init(&g->files);
     list_init(&g->dirty_jobs);
     list_init(&g->dirty_steps);
     list_init(&g->due_jobs);
@@ -34,6 +35,11 @@ void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pool
 {
     g->pools = pools;
     places_limit(&g->places, max_jobs, pools);
+}
+
+void engine_limit_files(struct engine *g, int most)
+{
+    g->files.most = most;
 }
 
 void engine_catalog(struct engine *g, const struct catalog *catalog, int max_family)

@@ -18,6 +18,10 @@ CHECKED int engine_new(uv_loop_t *loop, struct store *store, struct writer *writ
  * limit. Before engine_recover(); `pools` lives as long as the engine. */
 void engine_limit(struct engine *g, int max_jobs, const struct pool_limits *pools);
 
+/* So many files may be open for tasks that run; those that find none wait. 0: no limit, as
+ * without it. */
+void engine_limit_files(struct engine *g, int most);
+
 /* Where the definitions of jobs are that steps of type `job` start; lives as long. So many such
  * jobs may come of one that somebody started, in all; 0: no limit. */
 void engine_catalog(struct engine *g, const struct catalog *catalog, int max_family);

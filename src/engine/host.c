@@ -86,6 +86,7 @@ static void task_end(struct task *t, enum job_state outcome, const char *cause)
         cause = expired;
     }
     step->running_count--;
+    files_give(step);
     step_is_due(step);
     if (outcome == JOB_FAILED && retry_is_left(t)) {
         retry_later(t, cause);

@@ -8,6 +8,7 @@
  *     job.c      job manager: which steps may start, how the job ends
  *     places.c   how many jobs may run at once
  *     step.c     step manager: opens the worker, hands out tasks, how the step ends
+ *     files.c    how many tasks may run for the files that they hold open
  *     queue.c    the tasks of a step that wait: a window in memory, the rest in the store
  *     schedules.c  which jobs start by themselves, and when
  *     cap.c      steps that write too many lines
@@ -37,6 +38,12 @@
  * one did: so many deletions later that is known. */
 enum { DELETED_KNOWN = 1024 };
 
+/* files.c */
+struct files {
+    int most, used;      /* by tasks that run, as their workers say; most 0: no limit */
+    struct list waiting; /* struct step.link_files */
+};
+
 struct engine {
     uv_loop_t *loop;
     const struct catalog *catalog; /* NULL: steps can start no jobs */
@@ -58,6 +65,7 @@ struct engine {
     int open_timers;            /* engine_free() waits for them */
     struct deadlines deadlines; /* of tasks, steps and jobs */
     struct places places;
+    struct files files;
     const struct pool_limits *pools;
     struct webhooks *webhooks; /* webhooks.h; NULL: nobody is told */
     bool stopping;
@@ -104,7 +112,7 @@ struct step {
     int64_t last_number; /* of the newest task */
     char *last_failure;  /* cause of the newest failed task */
     struct keyset keys;  /* every task's key */
-    struct list link_dirty, link_due, link_monitored, link_counted;
+    struct list link_dirty, link_due, link_monitored, link_counted, link_files;
     struct worker_secret *secrets; /* secrets.c */
     struct mask_stream *masked;    /* of what the step itself says */
     struct settings *settings;     /* with the outputs of others; NULL: the definition's */
@@ -222,6 +230,15 @@ void step_remember_failure(struct step *step, const char *key, const char *cause
 /* Starts no more tasks, asks the running ones to end, and ends the step as `state`. */
 void step_stop(struct step *step, enum job_state state, const char *cause);
 
+/* ---- files.c ---- */
+
+void files_init(struct files *files);
+
+/* For one more task of the step. False: it has to wait, and is due when it is its turn. */
+bool files_take(struct step *step);
+void files_give(struct step *step);  /* a task has ended */
+void files_leave(struct step *step); /* it has no task to begin any more */
+
 /* ---- cap.c ---- */
 
 /* A line of the step is to be written: true when it was held instead, or left out. */
@@ -251,9 +268,9 @@ void again_take_over(struct job *job, struct id from, const struct start *start,
 /* ---- queue.c ---- */
 
 CHECKED int queue_add(struct step *step, struct str key, struct str payload, struct err *e);
-void queue_return(struct task *t); /* to the end of those that wait; leaves its list */
-struct task *
-queue_take(struct step *step); /* the next pending task, or NULL; refills the window */
+void queue_return(struct task *t);          /* to the end of those that wait; leaves its list */
+bool queue_has(struct step *step);          /* a pending task in memory; refills the window */
+struct task *queue_take(struct step *step); /* the next one, or NULL */
 bool queue_is_empty(const struct step *step); /* nothing pending, in memory or in the store */
 void queue_abandon(struct step *step); /* forgets what is in memory, not what is stored */
 struct task *task_new(struct step *step, const struct task_row *row); /* of a row; in no list */

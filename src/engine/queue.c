@@ -190,6 +190,12 @@ void queue_abandon(struct step *step)
         task_free(t);
 }
 
+bool queue_has(struct step *step)
+{
+    queue_refill(step);
+    return step->ready_count > 0;
+}
+
 struct task *queue_take(struct step *step)
 {
     queue_refill(step);

@@ -82,6 +82,7 @@ void step_close(struct step *step)
     if (step->opened && step->worker.type->step_close)
         step->worker.type->step_close(&step->worker);
     step->opened = false;
+    files_leave(step);
     secrets_close(step);
     queue_abandon(step);
 }
@@ -222,6 +223,13 @@ static void stop_when_too_many_lines(struct step *step)
     step_stop(step, JOB_FAILED, cause);
 }
 
+static bool has_task_to_start(struct step *step)
+{
+    return !step->stopping && !step->job->engine->stopping &&
+           step->running_count < step->worker.concurrency &&
+           step->waiting_count < LIMIT_TASKS_WINDOW && queue_has(step);
+}
+
 void step_advance(struct step *step)
 {
     struct task *t;
@@ -234,13 +242,13 @@ void step_advance(struct step *step)
         record_task_move(t, JOB_CANCELLED, step->stop_cause);
         task_free(t);
     }
-    while (!step->stopping && !step->job->engine->stopping &&
-           step->running_count < step->worker.concurrency &&
-           step->waiting_count < LIMIT_TASKS_WINDOW &&
-           !writer_is_full(step->job->engine->writer) && (t = queue_take(step))) {
-        start_task(step, t);
+    while (has_task_to_start(step) && !writer_is_full(step->job->engine->writer) &&
+           files_take(step)) {
+        start_task(step, queue_take(step));
         stop_when_too_many_failed(step); /* it may have failed at once */
     }
+    if (!has_task_to_start(step))
+        files_leave(step);
     if (step->running_count > 0)
         return;
     if (step->job->engine->stopping)

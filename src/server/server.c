@@ -28,9 +28,10 @@
 
 enum {
     DRAIN_MS = 10000,
-    DRAIN_LOOK_MS = 100,     /* are there still commands? */
-    FILES_WANTED = 65536,    /* open at once */
-    SPARE_FILES = 512,       /* besides connections */
+    DRAIN_LOOK_MS = 100,  /* are there still commands? */
+    FILES_WANTED = 65536, /* open at once */
+    OWN_FILES = 32,       /* of the store and the loop */
+    LEAST_CONNECTIONS = 64,
     FEW_CONNECTIONS = 10000, /* fewer is worth a word */
 };
 
@@ -138,21 +139,24 @@ static void tell_ready(const struct server *s)
 
 /* Connections are files, and so are what commands write to. Commands have this limit, too, and
  * some programs close all files that there may be: where a process may have a thousand million,
- * they would be at it for minutes. */
+ * they would be at it for minutes. Of few files one in three is for tasks. */
 static void raise_file_limit(struct server *s)
 {
     struct rlimit limit = {0};
-    s->connections_max = LIMIT_CONNECTIONS;
+    s->connections_max = LIMIT_CONNECTIONS; /* and task_files 0: no limit */
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = MIN(limit.rlim_max, MAX(limit.rlim_cur, (rlim_t)FILES_WANTED));
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < LIMIT_CONNECTIONS + SPARE_FILES)
-        s->connections_max =
-            (unsigned)MAX((rlim_t)SPARE_FILES, limit.rlim_cur) - SPARE_FILES / 2;
-    if (s->connections_max < FEW_CONNECTIONS)
-        log_warn("only %u connections are possible: the limit of open files is %llu",
-                 s->connections_max, (unsigned long long)limit.rlim_cur);
+    int files = (int)MIN(limit.rlim_cur, (rlim_t)INT32_MAX) - OWN_FILES;
+    int connections = MIN(MAX(files - files / 3, LEAST_CONNECTIONS), LIMIT_CONNECTIONS);
+    s->connections_max = (unsigned)connections;
+    s->task_files = MAX(files - connections, MAX(files / 3, 1));
+    if (connections < FEW_CONNECTIONS)
+        log_warn("only %d connections and %d commands at once are possible: the limit of open "
+                 "files is %llu",
+                 connections, MAX(s->task_files / shell_worker.files, 1),
+                 (unsigned long long)limit.rlim_cur);
 }
 
 /* Large blocks are mappings of their own, which go back whole when they are freed. By default
@@ -278,6 +282,7 @@ static int server_open(struct server *s, struct err *e)
         return r;
     engine_catalog(s->engine, s->catalog, s->options->max_family);
     engine_limit(s->engine, s->options->max_jobs, &s->options->pools);
+    engine_limit_files(s->engine, s->task_files);
     r = open_definitions(s, e);
     if (r >= 0)
         kill_leftovers(s->options->data);

@@ -46,6 +46,7 @@ struct server {
                                        restart */
     int64_t started_at_us;
     bool draining;
+    int task_files;           /* of the limit of open files, what is left for tasks */
     unsigned connections_max; /* HTTP and viewers: LIMIT_CONNECTIONS, or what files allow */
 
     char trouble[ERR_TEXT_MAX]; /* of the store, as last noticed; "": none */

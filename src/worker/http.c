@@ -588,6 +588,7 @@ static const struct worker_schema http_schema = {
 
 const struct worker_type http_worker = {
     .schema = &http_schema,
+    .files = 2, /* the connection, and one that is kept for the next request */
     .step_open = http_step_open,
     .step_plan = http_step_plan,
     .task_start = http_task_start,

@@ -637,6 +637,7 @@ static const struct worker_schema shell_schema = {
 
 const struct worker_type shell_worker = {
     .schema = &shell_schema,
+    .files = 4, /* two terminals, the outputs, the process */
     .step_open = shell_step_open,
     .step_plan = shell_step_plan,
     .task_start = shell_task_start,

@@ -146,6 +146,7 @@ struct worker_host {
 
 struct worker_type {
     const struct worker_schema *schema;
+    int files; /* that the server has open for a task that runs, about; 0: none */
     /* An error fails the step; NULL: it needs no state and cannot fail. */
     int (*step_open)(struct worker_step *s, struct err *e);
     void (*step_known)(struct worker_step *s, const char *key, const char *payload,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import nodeTest from "node:test";
-import { command, folder, serve } from "./server.mjs";
+import { BINARY, command, folder, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 
@@ -170,4 +170,34 @@ test("a pool that there is not, and priorities that are none, are refused", asyn
     await writeFile(path.join(home, "x.yaml"), definition("x", "pool: any\n"));
     const { stdout } = await command(["validate", path.join(home, "x.yaml")]);
     assert.match(stdout, /'x' is valid: 1 step; only a server knows whether it has pool 'any'\n/);
+});
+
+test("commands for which the limit of open files leaves no room wait, say so, and take turns", async (t) => {
+    const home = await folder(t), binary = path.join(home, "wrapped"), go = path.join(home, "go");
+    await writeFile(binary, `#!/bin/sh\nulimit -n 64\nexec ${BINARY} "$@"\n`, { mode: 0o755 });
+    const many = `id: many\nname: Many\nparameters: { go: }\nsteps:\n  - { name: s, type: shell, for_each: [${Array.from({ length: 30 }, (_, i) => i)}], parallel: 30, config: { command: 'echo up; until test -e "$PARAM_GO"; do sleep 0.02; done' } }\n`;
+    const free = "id: free\nname: Free\nsteps:\n  - { name: s, type: generator, config: { log_count: 1 } }\n";
+    const server = await serve(t, { binary, definitions: { "many.yaml": many, "free.yaml": free } });
+    const state = async (id) => (await server.get(`/api/jobs/${id}`)).body;
+    const says = async (id, text) => server.event(id, ({ type, payload }) => type === "step_progress" && payload.progress_text === text);
+    const jobs = [await server.execute("many", { go })];
+    await server.event(jobs[0], ({ payload }) => payload.message === "up");
+    for (let i = 0; i < 2; i++) {
+        jobs.push(await server.execute("many", { go }));
+        await says(jobs.at(-1), "waits for open files of the server");
+    }
+    await server.post(`/api/jobs/${jobs[1]}/cancel`); // the first in line
+    await server.events(`job:${jobs[1]}`, await server.beginning());
+    assert.equal((await state(jobs[1])).status, "cancelled");
+    assert.equal((await state(await server.run("free"))).status, "completed", "what needs no file does not wait");
+    await writeFile(go, "");
+    const [first, second] = await Promise.all([jobs[0], jobs[2]].map(async (id) => server.events(`job:${id}`, await server.beginning())));
+    for (const [id, events] of [[jobs[0], first], [jobs[2], second]]) {
+        const { status, cause } = await state(id);
+        assert.equal(status, "completed", cause);
+        assert.equal(events.filter(({ type }) => type === "step_progress").at(-1).payload.progress_text, "30/30");
+    }
+    const ups = ({ payload }) => payload.message === "up";
+    assert.ok(second.find(ups).seq < first.filter(ups).at(-1).seq, "who waits does not wait for all of the other");
+    assert.match(server.stderr, /only 64 connections and 2 commands at once are possible: the limit of open files is 64\n/);
 });

@@ -431,6 +431,7 @@ static void step_close(struct worker_step *step)
 
 const struct worker_type crawler_worker = {
     .schema = &schema,
+    .files = 2, /* the connection, and one that is kept for the next page */
     .step_open = step_open,
     .step_known = step_known,
     .step_plan = step_plan,
