@@ -168,6 +168,12 @@ bool text_is_alnum(char c)
     return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9');
 }
 
+void text_to_variable(char *s)
+{
+    for (; *s; s++)
+        *s = !text_is_alnum(*s) ? '_' : *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s;
+}
+
 int text_hex(char c)
 {
     char l = text_lower(c);

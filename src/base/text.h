@@ -51,7 +51,8 @@ const char *text_count(int64_t n, char to[COUNT_TEXT_MAX]);
 char text_lower(char c);
 bool text_is_space(char c);
 bool text_is_alnum(char c);
-int text_hex(char c); /* the value of a digit; -1: it is none */
+void text_to_variable(char *s); /* to capitals, and '_' for what no variable's name has */
+int text_hex(char c);           /* the value of a digit; -1: it is none */
 
 /* Length in bytes of the valid UTF-8 sequence that starts at s[0], 0 when it is not valid
  * (overlong forms, surrogates and what lies above U+10FFFF are not). n >= 1. */

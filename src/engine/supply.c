@@ -32,12 +32,11 @@ struct filler supply_filler(const struct step *step)
                            .has_item = step->definition->for_each};
 }
 
-/* STEP_<NAME>_<OUTPUT>, in capitals, with '_' for what no variable's name has. */
+/* STEP_<NAME>_<OUTPUT> */
 static void variable_add(struct step *step, const char *name, const struct output *o)
 {
     char *variable = mem_printf("STEP_%s_%s", name, o->name);
-    for (char *c = variable; *c; c++)
-        *c = !text_is_alnum(*c) ? '_' : *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+    text_to_variable(variable);
     size_t count = step->worker.variable_count++;
     step->variables =
         mem_resize(step->variables, step->worker.variable_count * sizeof(*step->variables));

@@ -226,9 +226,26 @@ static int depends_read(const struct node *list, const struct map *indexes,
     return 0;
 }
 
+static void variables_check(const struct node *name, struct map *variables,
+                            struct step_definition *s, struct definition *d)
+{
+    AUTO_FREE char *variable = mem_strdup(s->name);
+    text_to_variable(variable);
+    const struct step_definition *earlier = map_get(variables, str_of(variable));
+    map_set(variables, str_of(variable), s);
+    if (!earlier)
+        return;
+    AUTO_FREE char *remark =
+        mem_printf("commands get the outputs of '%s' as variables STEP_%s_…, as those of step "
+                   "'%s': of an output that both have they see one",
+                   s->name, variable, earlier->name);
+    definition_warn(d, name, remark);
+}
+
 static int names_check(const struct node *steps, struct map *indexes, struct definition *d,
                        struct err *e)
 {
+    AUTO_MAP variables = MAP_INIT;
     int i = 0;
     NODE_EACH (steps, n) {
         struct step_definition *s = &d->steps[i++],
@@ -237,6 +254,7 @@ static int names_check(const struct node *steps, struct map *indexes, struct def
             return node_fail(node_get(n, "name"), e, "steps[%d] has the name '%s' already",
                              (int)(earlier - d->steps), s->name);
         map_set(indexes, str_of(s->name), s);
+        variables_check(node_get(n, "name"), &variables, s, d);
     }
     return 0;
 }

@@ -1,6 +1,5 @@
 #include "worker/environment.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +65,7 @@ static void named_set(struct environment *env, const char *prefix, const char *o
     AUTO_FREE char *name = mem_printf("%s%s", prefix, of);
     if (value && strlen(name) + strlen(value) + 2 > VARIABLE_MAX)
         return; /* with it no command could be started */
-    for (char *c = name; *c; c++)
-        *c = (char)toupper((unsigned char)*c);
+    text_to_variable(name);
     environment_set(env, name, value ? value : "");
 }
 

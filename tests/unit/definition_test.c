@@ -184,6 +184,20 @@ TEST(a_heartbeat_that_never_ends_an_attempt_is_said)
     definition_free(d);
 }
 
+TEST(steps_whose_outputs_are_the_same_variables_are_said)
+{
+    struct definition *d = parse_warned(
+        HEAD "steps:\n"
+             "  - { name: a-b, type: shell, config: { command: x } }\n"
+             "  - { name: a-c, type: shell, config: { command: x } }\n"
+             "  - { name: a_b, type: shell, depends: [a-b], config: { command: x } }\n",
+        1);
+    CHECK_TEXT(d->warnings[0],
+               "steps[2].name: commands get the outputs of 'a_b' as variables STEP_A_B_…, as "
+               "those of step 'a-b': of an output that both have they see one");
+    definition_free(d);
+}
+
 static const char news_json[] =
     "{\"id\": \"news\", \"name\": \"News\", \"enabled\": false, \"parameters\": {\"site\": "
     "\"http://a/\"},\n"
