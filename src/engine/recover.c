@@ -52,8 +52,13 @@ static int adopt_documents(struct job *job, struct store_reader *r, struct err *
     return 0;
 }
 
+/* Of a step's tasks. */
+struct adopted {
+    int64_t interrupted, later; /* those that ran, and those that try again when it is time */
+};
+
 static void adopt_task(struct step *step, const struct task_row *row, const char *abandon,
-                       int64_t *ret_interrupted)
+                       struct adopted *ret_adopted)
 {
     struct task *t = task_new(step, row);
     if (abandon) {
@@ -63,15 +68,16 @@ static void adopt_task(struct step *step, const struct task_row *row, const char
     }
     if (row->status == JOB_RUNNING) {
         record_task_move(t, JOB_PENDING, "the server was restarted");
-        (*ret_interrupted)++;
+        ret_adopted->interrupted++;
     }
+    ret_adopted->later += retry_is_later(t);
     queue_place(step, t);
 }
 
 /* Tells the worker of every task there is, and takes those that have not ended into the queue;
  * with `abandon`, which says why, they are cancelled instead. */
 static int adopt_tasks(struct step *step, struct store_reader *r, const char *abandon,
-                       int64_t *ret_interrupted, struct err *e)
+                       struct adopted *ret_adopted, struct err *e)
 {
     const struct worker_type *type = step->worker.type;
     struct task_query q = {
@@ -95,7 +101,7 @@ static int adopt_tasks(struct step *step, struct store_reader *r, const char *ab
             if (row->status == JOB_FAILED)
                 step_remember_failure(step, row->key, row->cause);
             if (!job_state_is_final(row->status))
-                adopt_task(step, row, abandon, ret_interrupted);
+                adopt_task(step, row, abandon, ret_adopted);
         }
     }
     return 0;
@@ -105,33 +111,42 @@ static int adopt_tasks(struct step *step, struct store_reader *r, const char *ab
 static int abandon_step(struct step *step, struct store_reader *r, const char *why,
                         struct err *e)
 {
-    int64_t interrupted = 0;
+    struct adopted adopted = {0};
     if (step->row.status == JOB_PENDING)
         record_step_move(step, JOB_CANCELLED, why);
     if (step->row.status != JOB_RUNNING)
         return 0;
-    int code = adopt_tasks(step, r, why, &interrupted, e);
+    int code = adopt_tasks(step, r, why, &adopted, e);
     if (code >= 0)
         step_end(step, JOB_FAILED, why);
     return code;
 }
 
+static void tell_adopted(struct step *step, const struct adopted *adopted)
+{
+    AUTO_FREE char *later =
+        mem_printf(", %lld wait%s for the time of the next attempt", (long long)adopted->later,
+                   adopted->later == 1 ? "s" : "");
+    record_linef(step->job, step, LEVEL_WARN,
+                 "the server was restarted: going on, %lld interrupted task%s again%s",
+                 (long long)adopted->interrupted, adopted->interrupted == 1 ? " runs" : "s run",
+                 adopted->later ? later : "");
+}
+
 static int recover_step(struct step *step, struct store_reader *r, struct err *e)
 {
     struct err why;
-    int64_t interrupted = 0;
+    struct adopted adopted = {0};
     cap_pass(step);
     if (step_open(step, &why) < 0) {
         AUTO_FREE char *cause = mem_printf("cannot go on after a restart: %s", why.text);
         return abandon_step(step, r, cause, e);
     }
-    int code = adopt_tasks(step, r, NULL, &interrupted, e);
+    int code = adopt_tasks(step, r, NULL, &adopted, e);
     if (code < 0)
         return code;
     if (!step->job->cancelling)
-        record_linef(step->job, step, LEVEL_WARN,
-                     "the server was restarted: going on, %lld interrupted task%s again",
-                     (long long)interrupted, interrupted == 1 ? " runs" : "s run");
+        tell_adopted(step, &adopted);
     timeout_start_step(step);
     step_is_due(step);
     return 0;

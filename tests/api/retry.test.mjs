@@ -97,6 +97,8 @@ test("a task that waits for its next attempt when the server is killed keeps its
     const began = Date.parse(moves(events, "running")[1].ts);
     assert.ok(began > Date.parse(due_at) - 100, `${began} is before ${due_at}`);
     assert.ok(moves(events, "running").every(({ payload }) => !("due_at" in payload)));
+    const said = events.filter(({ type }) => type === "job_log").map(({ payload }) => payload.message);
+    assert.ok(said.includes("the server was restarted: going on, 0 interrupted tasks run again, 1 waits for the time of the next attempt"), said.join("\n"));
     assert.equal((await task()).due_at, null);
 });
 
