@@ -257,6 +257,7 @@ void engine_free(struct engine *g)
         job_free(job);
     map_done(&g->by_id);
     map_done(&g->by_task);
+    map_done(&g->errands);
     places_done(&g->places);
     uv_timer_t *timers[] = {&g->due_timer, &g->monitor_timer, &g->count_timer,
                             &g->deadlines.timer};

@@ -20,37 +20,25 @@ const char *errand_token(struct task *t)
     ASSERT(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
     for (size_t i = 0; i < sizeof(random); i++)
         (void)snprintf(t->token + 2 * i, 3, "%02x", random[i]);
+    map_set(&t->step->job->engine->errands, ID_KEY(t->row.id), t);
     return t->token;
 }
 
 void errand_end(struct task *t)
 {
     explicit_bzero(t->token, sizeof(t->token));
+    (void)map_remove(&t->step->job->engine->errands, ID_KEY(t->row.id));
 }
 
 /* Takes the same time wherever they differ. */
 static bool token_is(const struct task *t, struct str token)
 {
     unsigned char different = 0;
-    if (token.n != ERRAND_TOKEN_LEN || !t->token[0])
+    if (token.n != ERRAND_TOKEN_LEN)
         return false;
     for (size_t i = 0; i < token.n; i++)
         different |= (unsigned char)(token.p[i] ^ t->token[i]);
     return different == 0;
-}
-
-static struct task *task_running(struct engine *g, struct id step_id, struct id task_id)
-{
-    LIST_EACH (&g->jobs, struct job, link, job)
-        for (int i = 0; i < job->step_count; i++) {
-            struct step *step = &job->steps[i];
-            if (!id_eq(step->row.id, step_id))
-                continue;
-            LIST_EACH (&step->running, struct task, link, t)
-                if (id_eq(t->row.id, task_id))
-                    return t;
-        }
-    return NULL;
 }
 
 int engine_errand(struct engine *g, struct id step_id, struct id task_id, struct str token,
@@ -58,8 +46,8 @@ int engine_errand(struct engine *g, struct id step_id, struct id task_id, struct
 {
     if (FAULT(ENGINE_ERRAND))
         return fault_fail(e);
-    struct task *t = task_running(g, step_id, task_id);
-    if (!t || !token_is(t, token))
+    struct task *t = map_get(&g->errands, ID_KEY(task_id));
+    if (!t || !id_eq(t->step->row.id, step_id) || !token_is(t, token))
         return fail(e, E_FORBIDDEN, "the token is not that of a task that runs in this step");
     timeout_alive(t);
     *ret_task = &t->worker;

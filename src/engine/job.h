@@ -54,6 +54,7 @@ struct engine {
     struct list jobs;   /* struct job.link */
     struct map by_id;   /* the same */
     struct map by_task; /* of them, those that have not ended, by the task that started them */
+    struct map errands; /* tasks that have a token, by id */
     int max_family;
     struct list dirty_jobs; /* rows to write with the batch that is being filled */
     struct list dirty_steps;
