@@ -88,6 +88,7 @@ static void write_state(struct json *j, struct server *s)
     json_key_int(j, "jobs_removed", retention_removed(s->retention));
     json_key_int(j, "webhooks_waiting", (int64_t)webhooks_waiting(s->webhooks));
     json_key_int(j, "max_jobs", s->options->max_jobs);
+    json_key_int(j, "max_family", s->options->max_family);
     write_pools(j, s->engine);
     json_key_int(j, "job_definitions", (int64_t)catalog_count(s->catalog));
     json_key_int(j, "viewers", (int64_t)viewers_count(s->viewers));

@@ -41,7 +41,7 @@ test("the file of options is taken as it stands, and a flag wins over it", async
     const server = await serve(t, { args: ["--config", path.join(EXAMPLES, "tailrace.yaml"), "--min-free", "1MiB"] });
     const { body } = await server.get("/api/status");
     assert.deepEqual(body.pools.map(({ name, places }) => `${name}: ${places}`).join(", "), /pools: \{ (.*) \}/.exec(text)[1]);
-    assert.deepEqual([body.max_jobs, body.space.min_free_bytes], [16, 1024 * 1024]);
+    assert.deepEqual([body.max_jobs, body.max_family, body.space.min_free_bytes], [16, 1000, 1024 * 1024]);
     await server.stop();
     for (const line of server.stderr.trimEnd().split("\n")) assert.equal(typeof JSON.parse(line).message, "string");
 });

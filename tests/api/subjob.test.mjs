@@ -137,6 +137,7 @@ test("of one job only so many may come, by whichever roads", async (t) => {
         "p.yaml": parent(`    for_each: [${Array.from({ length: 21 }, (_, i) => i)}]\n    retry: { attempts: 2, backoff: 1h }\n`) }, { args: ["--max-family", "20"] });
     const job = await server.execute("loop");
     const { tree } = await ended(job);
+    assert.equal((await server.get("/api/status")).body.max_family, 20);
     assert.ok(tree.cause.endsWith(`: 20 jobs have come of job ${job}, more may not (serve --max-family 20): does 'loop' lead to itself?`), tree.cause);
     const { body } = await server.get("/api/jobs?definition=loop&limit=100");
     assert.deepEqual([body.jobs.length, new Set(body.jobs.map((j) => j.status)).size], [21, 1]);
