@@ -1,5 +1,6 @@
 // What examples/operator holds works: the options in a file, the nightly copy and who is told when it
-// fails, the receiver of webhooks, and the names of figures that alerts are about.
+// fails, the receiver of webhooks, and the names of figures that alerts are about. And so does the unit
+// for systemd. (What the server tells systemd while it runs: tests/unit/supervisor_test.c.)
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +9,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import nodeTest from "node:test";
 import { fileURLToPath } from "node:url";
-import { folder, serve } from "./server.mjs";
+import { BINARY, command, folder, serve } from "./server.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 60000 }, run);
 const EXAMPLES = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../examples/operator");
@@ -90,4 +91,25 @@ test("alerts are about figures that there are", async (t) => {
     for (const name of named) assert.ok(known.has(name), name);
     assert.match(await read("prometheus.yaml"), /metrics_path: \/metrics\n/);
     assert.ok([...(await read("README.md")).matchAll(/\]\(([^)]*)\)/g)].every(([, name]) => !name.startsWith("/")));
+});
+
+const unit = () => readFile(path.join(EXAMPLES, "../../systemd/tailrace.service"), "utf8");
+
+test("systemd has nothing to say against the unit", async (t) => {
+    const file = path.join(await folder(t), "tailrace.service");
+    await writeFile(file, (await unit()).replace("/usr/local/bin/tailrace", BINARY));
+    const child = spawn("systemd-analyze", ["verify", file], { stdio: ["ignore", "ignore", "pipe"] });
+    const started = await Promise.race([once(child, "spawn").then(() => true), once(child, "error").then(() => false)]);
+    if (!started) return t.skip("there is no systemd-analyze");
+    let said = "";
+    child.stderr.on("data", (data) => (said += data));
+    const [code] = await once(child, "close");
+    assert.deepEqual([code, said], [0, ""]);
+});
+
+test("the server takes the command of the unit", async () => { // up to an address that is none
+    const [, words] = /^ExecStart=\S+ (.*)$/m.exec(await unit());
+    const { code, stderr } = await command([...words.split(" "), "--listen", "nowhere"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /^tailrace: 'nowhere' is no address to listen on/);
 });
