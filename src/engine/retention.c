@@ -48,6 +48,7 @@ struct doomed {
 struct look {
     uv_work_t work;
     struct retention *retention;
+    struct store *store; /* for the pool: there may be no engine any more */
     struct arena arena;
     struct rule server;
     struct map rules; /* definition id → struct rule */
@@ -186,7 +187,7 @@ static void on_pool(uv_work_t *work)
     struct look *look = container_of(work, struct look, work);
     AUTO_READER *reader = NULL;
     int64_t begin_us = clock_mono_us();
-    look->code = store_read_begin(look->retention->engine->store, &reader, &look->err);
+    look->code = store_read_begin(look->store, &reader, &look->err);
     if (look->code >= 0)
         look->code = store_walk_ended(reader, on_ended_job, look, &look->err);
     struct doomed *d;
@@ -269,7 +270,7 @@ static void on_looked(uv_work_t *work, int status)
 static struct look *look_new(struct retention *r, int64_t now_us)
 {
     struct look *look = mem_alloc(sizeof(*look));
-    *look = (struct look){.retention = r, .now_us = now_us};
+    *look = (struct look){.retention = r, .store = r->engine->store, .now_us = now_us};
     look->server = (struct rule){.keep = r->keep, .of_server = true};
     for (size_t i = 0; i < catalog_count(r->catalog); i++) {
         const struct definition *d = catalog_at(r->catalog, i)->definition;

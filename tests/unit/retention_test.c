@@ -279,3 +279,48 @@ TEST(a_job_goes_within_the_minute_in_which_it_becomes_too_old)
     check_kept(&w, "");
     world_done(&w);
 }
+
+static uv_sem_t engine_is_gone;
+
+static void on_hold(uv_work_t *work)
+{
+    (void)work;
+    uv_sem_wait(&engine_is_gone);
+}
+
+static void on_held(uv_work_t *work, int status)
+{
+    (void)work, (void)status;
+}
+
+/* What was closed before is gone at the end of the loop's first turn, and its memory is given
+ * to the next one who wants as much. */
+static void on_turn(uv_timer_t *timer)
+{
+    static int turns;
+    if (++turns < 2) {
+        (void)uv_timer_start(timer, on_turn, 0, 0);
+        return;
+    }
+    AUTO_FREE void *other = mem_alloc(sizeof(struct engine));
+    memset(other, 0xa5, sizeof(struct engine));
+    uv_sem_post(&engine_is_gone);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+TEST(a_look_that_the_pool_comes_to_when_the_engine_is_gone_harms_nobody)
+{
+    struct world w;
+    uv_work_t work;
+    uv_timer_t timer;
+    CHECK_INT(setenv("UV_THREADPOOL_SIZE", "1", 1), 0);
+    world_begin(&w, (struct keep){.jobs = 1});
+    put(&w, "a", "1", 40, 1);
+    CHECK_INT(uv_sem_init(&engine_is_gone, 0), 0);
+    CHECK_INT(uv_queue_work(&w.base.loop, &work, on_hold, on_held), 0);
+    CHECK(retention_run(w.retention, US(NOW_S)));
+    CHECK_INT(uv_timer_init(&w.base.loop, &timer), 0);
+    CHECK_INT(uv_timer_start(&timer, on_turn, 0, 0), 0);
+    world_done(&w);
+    uv_sem_destroy(&engine_is_gone);
+}
