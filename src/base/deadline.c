@@ -72,6 +72,7 @@ void deadline_set(struct deadlines *all, struct deadline *d, int64_t after_ms,
                   void (*ring)(struct deadline *d))
 {
     heap_remove(&all->heap, &d->node);
+    uv_update_time(all->timer.loop); /* the turn may have been a long one, as at the start */
     d->at_ms = deadlines_now_ms(all) + MIN(MAX(after_ms, 0), INT64_MAX / 2);
     d->ring = ring;
     heap_add(&all->heap, &d->node);

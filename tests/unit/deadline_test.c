@@ -1,7 +1,9 @@
 /* Deadlines, on a real loop: they ring in the order of their times, whatever is set, moved and
  * cleared in between. */
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "test.h"
 
@@ -60,6 +62,26 @@ TEST(deadlines_ring_in_order_whatever_was_moved_and_cleared)
     }
     end(&loop);
     CHECK_INT(rung, MANY - cleared);
+}
+
+static int64_t rung_us;
+
+static void on_ring_note(struct deadline *d)
+{
+    (void)d;
+    rung_us = clock_mono_us();
+}
+
+/* The loop knows the time of its last turn. */
+TEST(a_deadline_that_is_set_late_in_a_long_turn_does_not_ring_too_early)
+{
+    uv_loop_t loop;
+    begin(&loop);
+    (void)usleep(50 * 1000);
+    int64_t set_us = clock_mono_us();
+    deadline_set(&all, &some[0], 40, on_ring_note);
+    end(&loop);
+    CHECK(rung_us - set_us > 39 * 1000); /* whole milliseconds */
 }
 
 TEST(a_deadline_may_be_set_again_while_it_rings)
