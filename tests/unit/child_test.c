@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,7 +56,8 @@ TEST(a_child_tells_its_exit_code_and_what_it_used)
     command_run("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; exit 7", NULL, -1);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
     CHECK(usage.ru_maxrss > 0);
-    CHECK(usage.ru_utime.tv_sec > 0 || usage.ru_utime.tv_usec > 0);
+    /* A kernel that counts ticks may give all of so little to the system. */
+    CHECK(timerisset(&usage.ru_utime) || timerisset(&usage.ru_stime));
 }
 
 TEST(a_child_that_is_killed_tells_the_signal)

@@ -27,8 +27,11 @@ static void on_log(struct worker_step *step, struct worker_task *task, enum even
 
 static void on_alive(struct worker_step *step, struct worker_task *task)
 {
+    struct test_host *h = host_of(step);
     (void)task;
-    host_of(step)->signs++;
+    h->signs++;
+    if (h->on_sign)
+        h->on_sign(h);
 }
 
 static void on_companion(struct worker_task *task, enum event_level level, struct str message,

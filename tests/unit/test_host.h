@@ -44,6 +44,7 @@ struct test_host {
 
     /* For a test to set before the run. */
     void (*on_line)(struct test_host *h, const struct test_line *line); /* as each is written */
+    void (*on_sign)(struct test_host *h);                               /* of life, as well */
     size_t pause_lines;       /* the store falls behind every so many lines; 0: never */
     size_t burst, most_burst; /* lines since it last caught up, and the most of them */
     int pauses;
