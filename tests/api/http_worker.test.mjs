@@ -149,7 +149,7 @@ test("a request that waits is cancelled with its job", async (t) => {
     const slow = await listener(t, () => {});
     const server = await serve(t, { definitions: { "d.json": definition({ url: slow.url }) } });
     const job = await server.execute("d");
-    while (!slow.asked.length) await new Promise((next) => setTimeout(next, 10));
+    await slow.got(1);
     await server.post(`/api/jobs/${job}/cancel`);
     await server.events(`job:${job}`, await server.beginning());
     const { body } = await server.get(`/api/jobs/${job}/tree`);
@@ -161,7 +161,7 @@ test("a request that a killed server left is asked again", async (t) => {
     const data = await folder(t), definitions = { "d.json": definition({ url: slow.url }) };
     const first = await serve(t, { data, definitions });
     const job = await first.execute("d");
-    while (!slow.asked.length) await new Promise((next) => setTimeout(next, 10));
+    await slow.got(1);
     await first.stop("SIGKILL");
     const second = await serve(t, { data, definitions });
     await second.events(`job:${job}`, await second.beginning());

@@ -143,7 +143,7 @@ test("outputs of before are there after the server was killed", async (t) => {
     const data = await folder(t);
     const text = definition([
         step("list", "echo version=7 > $TAILRACE_OUTPUT"),
-        step("use", 'echo "version $STEP_LIST_VERSION"; [ -e "$PARAM_FILE" ] || { echo > "$PARAM_FILE"; exec sleep 1000; }', "    depends: [list]\n"),
+        step("use", '[ -e "$PARAM_FILE" ] || { echo > "$PARAM_FILE"; stays=yes; }; echo "version $STEP_LIST_VERSION"; [ -z "$stays" ] || exec sleep 1000', "    depends: [list]\n"),
     ], `parameters: { file: ${data}/was-here }\n`);
     const first = await serve(t, { data, definitions: { "d.yaml": text } });
     const job = await first.execute("d");

@@ -15,7 +15,7 @@ parameters: { file: }
 steps:
   - name: s
     type: shell
-${more}    config: { command: 'echo attempt >> "$PARAM_FILE.notes"; until [ -e "$PARAM_FILE" ]; do sleep 0.02; done; ${end}' }
+${more}    config: { command: 'echo attempt >> "$PARAM_FILE.notes"; echo noted; until [ -e "$PARAM_FILE" ]; do sleep 0.02; done; ${end}' }
 `;
 
 async function begun(t, more, end) {
@@ -24,7 +24,7 @@ async function begun(t, more, end) {
     const server = await serve(t, options);
     const file = path.join(home, "go");
     const job = await server.execute("a", { file });
-    await server.event(job, ({ payload }) => payload.kind === "task" && payload.status === "running");
+    await server.event(job, ({ payload }) => payload.message === "noted");
     return { server, options, file, job };
 }
 

@@ -100,7 +100,7 @@ test("a secret after a restart is read again", async (t) => {
     const data = await folder(t), definitions = { "d.json": definition({ token: { env: "TOKEN" } }, "http", { url: site.url + "/{secrets.token}" }) };
     const first = await serve(t, { data, definitions, env: { TOKEN: "the-first-one" } });
     const job = await first.execute("d");
-    await first.event(job, () => site.asked.length);
+    await site.got(1);
     await first.stop("SIGKILL");
     const second = await serve(t, { data, definitions, env: { TOKEN: "the-second-one" } });
     await second.events(`job:${job}`, await second.beginning());
