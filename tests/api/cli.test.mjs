@@ -37,6 +37,15 @@ steps:
     type: generator
     config: { worker_count: 2, log_count: 300, log_delay_ms: 5, concurrency: 2 }
 `,
+  held: `
+id: held
+name: Held
+parameters: { go: }
+steps:
+  - name: make
+    type: shell
+    config: { command: 'i=0; until [ -e "$PARAM_GO" ]; do echo "line $((i += 1))"; sleep 0.005; done; echo over' }
+`,
   wrong: `
 id: wrong
 name: Goes wrong
@@ -334,12 +343,14 @@ test("Ctrl-C leaves the job running and says so", async (t) => {
 for (const [signal, does] of [["SIGKILL", "is killed"], ["SIGTERM", "stops in good order"]])
   test(`logs --follow survives a server that ${does} and comes back: each line once`, async (t) => {
     const server = await serve(t);
-    const id = (await run(["run", "slow"], server)).stdout.trim();
+    const go = path.join(await folder(t), "go"); // it ends when this is there
+    const id = (await run(["run", "held", "-p", `go=${go}`], server)).stdout.trim();
     const follower = start(["logs", id, "--follow"], server);
     await follower.until(() => follower.lines.length > 50);
     await server.kill(signal);
     await follower.until(() => follower.stderr.includes("trying again"));
     await server.restart();
+    await fs.writeFile(go, "");
     const followed = await follower.ended;
     assert.equal(followed.code, 0, followed.stderr);
     assert.match(followed.stderr, /trying again.*\n.*the server answers again\n/);

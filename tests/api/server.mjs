@@ -132,6 +132,11 @@ export class Server {
         return id;
     }
 
+    // Waits until it has said something on stderr; what it did since may be known before.
+    async said(what) {
+        while (!what.test(this.stderr)) await once(this.child.stderr, "data");
+    }
+
     // An open socket with `next()`, which waits for the next message that `want` takes.
     socket(protocols = [], options = {}) {
         return new Socket(new WebSocket(this.url.replace("http", "ws") + "/ws", protocols, options));

@@ -3,7 +3,6 @@
 // is room again; then the invariants (invariants.mjs). ROUNDS and SEED scale it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
 import test from "node:test";
 
 import { dice } from "../faults/soak.mjs";
@@ -11,10 +10,6 @@ import { Scope } from "../faults/stage.mjs";
 import { World } from "./world.mjs";
 
 const { ROUNDS = 3, SEED = 3 } = process.env;
-
-async function said(server, what) {
-    while (!what.test(server.stderr)) await once(server.child.stderr, "data");
-}
 
 test(`a disk that is full ${ROUNDS} times under load, with a kill -9 and without: no invariant breaks`, { timeout: 60000 + ROUNDS * 20000 }, async (t) => {
     const random = dice(Number(SEED)), scope = new Scope(), ends = { room: 0, killed: 0, stopped: 0 };
@@ -26,12 +21,12 @@ test(`a disk that is full ${ROUNDS} times under load, with a kill -9 and without
         const limit = (bytes) => execFileSync("prlimit", ["--pid", server.pid, `--fsize=${bytes}:unlimited`]);
         await world.play({ ms: 200 + random(400), more: () => world.submit("endless") }); // which always has something to say
         limit(4096 + random(4) * 4096 + random(4096));
-        await said(server, /cannot commit, trying again: .*(full|I\/O)/);
+        await server.said(/cannot commit, trying again: .*(full|I\/O)/);
         const asked = ["mixed", "parent", "redo"].map((definition) => world.submit(definition)); // answered when there is room, or never
         const end = Object.keys(ends)[i % 3];
         if (end === "room") {
             limit("unlimited");
-            await said(server, /commits succeed again/);
+            await server.said(/commits succeed again/);
             assert.ok((await Promise.all(asked)).every(Boolean), "what was asked for in vain is accepted now");
         }
         if (end === "stopped") assert.deepEqual(await world.kill("SIGTERM"), { code: 7, signal: null });

@@ -231,21 +231,16 @@ for (const [place, definition, says] of [
             await viewers[0].reached(100);
             viewers.forEach((viewer) => viewer.stall());
             await atPlace(stage, place, 1, "fail", () => viewers.forEach((viewer) => viewer.goOn()));
-            if (says) await said(stage.server, says);
+            if (says) await stage.server.said(says);
         }, { definition }));
 
 row("EIO at every commit from the 3rd on, until kill -9", (t) =>
     suffer(t, async (stage, job, [viewer]) => {
         await viewer.reached(100);
         await stage.restart("SIGKILL", { TAILRACE_FAULT: "store.commit.before_fsync:3:stick" });
-        await said(stage.server, /cannot commit, trying again/);
+        await stage.server.said(/cannot commit, trying again/);
         await stage.restart("SIGKILL");
     }));
-
-// Waits until a server has said something on stderr.
-async function said(server, what) {
-    while (!what.test(server.stderr)) await new Promise((resolve) => server.child.stderr.once("data", resolve));
-}
 
 // A file that may not grow is as good as a full disk; the signal that tells of it is ignored.
 async function brimful(t) {
@@ -261,9 +256,9 @@ row("a disk that is full during a job, until there is room again", async (t) => 
         await viewer.reached(300);
         const limit = (bytes) => execFileSync("prlimit", ["--pid", stage.server.pid, `--fsize=${bytes}:unlimited`]);
         limit(statSync(path.join(stage.options.data, "tailrace.db-wal")).size + 4096);
-        await said(stage.server, /cannot commit, trying again/);
+        await stage.server.said(/cannot commit, trying again/);
         limit("unlimited");
-        await said(stage.server, /commits succeed again/);
+        await stage.server.said(/commits succeed again/);
     }, { binary });
 });
 
