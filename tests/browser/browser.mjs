@@ -5,7 +5,7 @@
 //     const seen = await painted(reader);
 //
 // Nothing here waits for a time, but for the one thing that nobody says, of a page that follows many
-// topics (see watchWire): until() asks again whenever the page has changed, or the focus has moved. CHROMIUM names another browser.
+// topics (see watchWire): until() asks again whenever the page has changed, and in each frame. CHROMIUM names another browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -109,7 +109,6 @@ function watchWire() {
     window.wire = {};
     window.wireSaid = {}; // what was said about each topic, for when it does not come
     window.flying = 0;
-    const told = () => document.documentElement.dispatchEvent(new Event("wire"));
     const BURST = 8; // as in ui/live.js
     const QUIET_MS = 1500; // the page says something ten times a second, while it has something
     let newest = null;
@@ -119,7 +118,7 @@ function watchWire() {
     window.fetch = (...args) => {
         window.flying += 1;
         const answered = native(...args);
-        answered.catch(() => {}).then(() => ((window.flying -= 1), told()));
+        answered.catch(() => {}).then(() => (window.flying -= 1));
         return answered;
     };
     const Native = window.WebSocket;
@@ -136,7 +135,6 @@ function watchWire() {
                 if (topic) note(topic, type);
                 // a frame may still come of a topic that was left
                 if (topic in window.wire && seq !== undefined) window.wire[topic] = seq;
-                told();
             });
         }
 
@@ -155,7 +153,6 @@ function watchWire() {
         forget() {
             if (this !== newest || this.readyState !== 1) return;
             for (const topic in window.wire) if (!this.asked.has(topic)) delete window.wire[topic];
-            told();
         }
     };
     addEventListener("securitypolicyviolation", (e) =>
@@ -209,38 +206,49 @@ export const rowAfter = (reader, line) =>
         line,
     );
 
-// Waits in the page until `wanted(argument)` is true, and returns it; asks whenever something was
-// painted or received, or the focus has moved, which may be the last thing that happens.
+// Waits in the page until `wanted(argument)` is true, and returns it. It asks whenever the document has
+// changed, so that it misses nothing that is there for a moment only, and in each frame: of a place that
+// is scrolled to, a value, the address or a variable no change of the document tells. What throws, such
+// as a question about an element that is not there yet, is not true.
 export function until(reader, wanted, argument) {
     return reader.evaluate(
         ({ source, argument, patience }) =>
             new Promise((resolve, reject) => {
                 const wanted = new Function("return (" + source + ")")();
-                const root = document.documentElement;
-                const told = ["wire", "focusin", "focusout"];
+                let frame = 0;
+                let thrown = "";
                 const end = (finish, value) => {
                     observer.disconnect();
-                    for (const name of told) root.removeEventListener(name, ask);
+                    cancelAnimationFrame(frame);
                     clearTimeout(late);
                     finish(value);
                 };
                 const ask = () => {
-                    const value = wanted(argument);
+                    let value = null;
+                    try {
+                        value = wanted(argument);
+                        thrown = "";
+                    } catch (error) {
+                        thrown = ": " + error;
+                    }
                     if (value) end(resolve, value);
                 };
+                const inEachFrame = () => {
+                    frame = requestAnimationFrame(inEachFrame);
+                    ask();
+                };
                 const observer = new MutationObserver(ask);
-                observer.observe(root, {
+                observer.observe(document.documentElement, {
                     subtree: true,
                     childList: true,
                     characterData: true,
                     attributes: true,
                 });
-                for (const name of told) root.addEventListener(name, ask);
                 const late = setTimeout(
-                    () => end(reject, new Error("never came: " + source + " of " + JSON.stringify(argument))),
+                    () => end(reject, new Error("never came: " + source + " of " + JSON.stringify(argument) + thrown)),
                     patience,
                 );
-                ask();
+                inEachFrame();
             }),
         { source: wanted.toString(), argument, patience: PATIENCE },
     );
