@@ -325,22 +325,23 @@ export const shellMake = () => ({
     },
 
     async run() {
-        this.form.busy = true;
+        const { form } = this; // before the answer the reader may open another one
+        form.busy = true;
         this.$dispatch("jobasked"); // a list of jobs gives way to the new one
-        const parameters = Object.fromEntries(this.form.fields.map((f) => [f.name, f.value]));
+        const parameters = Object.fromEntries(form.fields.map((f) => [f.name, f.value]));
         try {
             const { job_id: jobId } = await post(
-                "/job-definitions/" + encodeURIComponent(this.form.id) + "/execute",
-                { parameters, priority: Number(this.form.priority) },
+                "/job-definitions/" + encodeURIComponent(form.id) + "/execute",
+                { parameters, priority: Number(form.priority) },
             );
-            this.$refs.form.close();
+            if (form === this.form) this.$refs.form.close();
             if (document.body.dataset.page === "job") location.assign("/jobs/" + jobId);
             scrollTo({ top: 0 });
         } catch (error) {
-            if (this.$refs.form.open) this.form.error = error.message;
+            if (form === this.form && this.$refs.form.open) form.error = error.message;
             else this.toast(error.message);
         }
-        this.form.busy = false;
+        form.busy = false;
     },
 
     closeForm() {
@@ -360,14 +361,16 @@ export const shellMake = () => ({
     },
 
     async cancel() {
-        this.ask.busy = true;
+        const { ask } = this;
+        ask.busy = true;
         try {
-            await post("/jobs/" + this.ask.id + "/cancel");
-            this.$refs.ask.close();
+            await post("/jobs/" + ask.id + "/cancel");
+            if (ask === this.ask) this.$refs.ask.close();
         } catch (error) {
-            this.ask.error = error.message;
+            if (ask === this.ask && this.$refs.ask.open) ask.error = error.message;
+            else this.toast(error.message);
         }
-        this.ask.busy = false;
+        ask.busy = false;
     },
 
     closeAsk() {

@@ -2,9 +2,11 @@
 // what could not be asked for is asked for again. (never again: 1, 7)
 
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { after, test } from "node:test";
 
-import { serve } from "../api/server.mjs";
+import { folder, serve } from "../api/server.mjs";
 import { Proxy } from "../faults/proxy.mjs";
 import { frames, newsroom, page, quit, until } from "./browser.mjs";
 
@@ -13,7 +15,18 @@ after(quit);
 const story = (name, run) => test(name, { timeout: 120000 }, run);
 
 const CRAWL = "id: crawl\nname: Crawl\nparameters: { site: {} }\nsteps:\n  - { name: c, type: crawler, config: { start_urls: ['{site}'], max_pages: 6, exclude_patterns: [slow, endless, large] } }\n";
-const WARNS = "id: warns\nname: Warns\nsteps:\n  - { name: w, type: shell, config: { command: 'seq 3000; sleep 0.3; echo trouble >&2; sleep 0.3; seq 3000' } }\n";
+// Between its two outputs it waits until the server has read the one before.
+const WARNS = `id: warns
+name: Warns
+parameters: { go: }
+steps:
+  - name: w
+    type: shell
+    config:
+      command: |
+        go() { until test -e $PARAM_GO/$1; do sleep 0.02; done; }
+        seq 3000; go trouble; echo trouble >&2; go on; seq 3000
+`;
 const SAYS = "id: says\nname: Says\nsteps:\n  - { name: s, type: shell, config: { command: 'echo word' } }\n";
 
 const text = (selector) => document.querySelector(selector)?.innerText;
@@ -88,9 +101,45 @@ story("a definition that was opened after another stays, whichever answer is the
     assert.deepEqual(reader.complaints, []);
 });
 
+story("the answer to a run, or to a cancel, closes no form but its own", async (t) => {
+    const server = await serve(t, { definitions: { "crawl.yaml": CRAWL, "says.yaml": SAYS, "hangs.yaml": SAYS.replaceAll("says", "hangs").replace("echo word", "exec sleep 1000") } });
+    for (let i = 0; i < 2; i++) await server.execute("hangs");
+    const reader = await page(t, server);
+    const form = (name) => until(reader, (name) => document.querySelector("dialog[open] h2")?.innerText.includes(name), name);
+    const run = await hold(reader, (url) => url.pathname.endsWith("/execute"));
+    await reader.click("#run");
+    await reader.click("#says-run"); // without a form
+    await run.asked;
+    await reader.click("#run");
+    await reader.click("#crawl-run");
+    await form("Run Crawl");
+    await run.release();
+    assert.equal(await reader.isVisible("#parameter-site"), true);
+    await reader.keyboard.press("Escape");
+
+    const cancel = await hold(reader, (url) => url.pathname.endsWith("/cancel"));
+    const ask = () => reader.click(".card[data-status=running] .cancel");
+    await ask();
+    await reader.click("dialog[open] [type=submit]");
+    await cancel.asked;
+    await reader.keyboard.press("Escape");
+    await until(reader, () => document.querySelectorAll(".card[data-status=cancelled]").length === 1);
+    await ask();
+    await form("Cancel");
+    await cancel.release();
+    assert.equal(await reader.isVisible("dialog[open] [type=submit]"), true);
+    assert.deepEqual(reader.complaints, []);
+});
+
 story("marks of errors that could not be asked for come later", async (t) => {
     const server = await serve(t, { definitions: { "warns.yaml": WARNS } });
-    const id = await server.run("warns");
+    const go = await folder(t);
+    const id = await server.execute("warns", { go });
+    for (const [message, next] of [["3000", "trouble"], ["trouble", "on"]]) {
+        await server.event(id, ({ type, payload }) => type === "job_log" && payload.message === message);
+        await writeFile(path.join(go, next), "");
+    }
+    await server.events(`job:${id}?min=none`, await server.beginning());
     const { lines } = (await server.get(`/api/jobs/${id}/search?step=w&level=warn`)).body;
     assert.ok(lines[0] > 1000 && lines[0] < 5000, "it is neither at the top nor among the newest: " + lines);
     let failures = 0;
