@@ -92,12 +92,13 @@ const told = (reader, name) =>
     reader.evaluate((name) => told.filter(([n]) => n === name).map(([, detail]) => detail), name);
 const clean = (reader) => assert.deepEqual(reader.complaints, []);
 
-// A step that writes when it is told to: say(text) writes text and waits until it is committed.
-async function spoken(t) {
+// A step that writes when it is told to: say(text) writes text and waits until it is committed. After
+// close() it does what `then` says.
+async function spoken(t, then = "") {
     const home = await folder(t);
     const pipe = path.join(home, "pipe");
     spawnSync("mkfifo", [pipe]);
-    const at = await server(t, `exec cat ${pipe}`);
+    const at = await server(t, `cat ${pipe}\n${then}`);
     const job = await at.execute("say");
     const file = await openFile(pipe, "w");
     let closed = false;
@@ -168,8 +169,10 @@ story("the newest line is in sight while lines come, until the reader leaves", a
     }
     assert.match(await status(reader), /^Following/);
     await pointTo(reader);
+    const end = await reader.evaluate(() => log.scroller.scrollTop);
     await reader.mouse.wheel(0, -300);
     await until(reader, () => told.some(([name, { follow }]) => name === "logfollow" && !follow));
+    await until(reader, (end) => log.scroller.scrollTop === end - 300, end);
     const held = (await seen(reader))[0];
     await say(numbered(421, 900));
     await until(reader, (n) => log.querySelector(".log-newer").innerText === `↓ ${n} new`, 480);
@@ -283,8 +286,10 @@ printf '<b>bold</b>\n'`,
 });
 
 story("similar warnings are folded into one, and a link to one of them opens them", async (t) => {
-    const at = await server(t, `seq -f 'line %.0f' 2000; sleep 0.3; for i in $(seq 17); do echo "retry $i/17 of /docs/$i.html" >&2; done`);
-    const job = await at.run("say");
+    const { at, job, say, close } = await spoken(t, `for i in $(seq 17); do echo "retry $i/17 of /docs/$i.html" >&2; done`);
+    await say(numbered(1, 2000));
+    await close();
+    await at.events(`job:${job}?min=none`, await at.beginning());
     const { logs } = (await at.get(`/api/jobs/${job}/logs?step=say&level=warn`)).body;
     const lines = logs.filter(({ message }) => message.startsWith("retry")).map(({ line }) => line);
     assert.equal(lines.length, 17);
@@ -348,13 +353,13 @@ story("a link to a line that is not written yet leads there when it is", async (
 });
 
 story("of lines that run faster than anybody reads the newest are painted as one text, in the same place", async (t) => {
-    const at = await server(t, "i=0; while [ $i -lt 1000000 ]; do seq -f \"line $i.%.0f\" 40; i=$((i + 1)); sleep 0.02; done");
+    // so many that their numbers do not get longer meanwhile
+    const at = await server(t, "seq 12000; i=0; while [ $i -lt 1000000 ]; do seq -f \"line $i.%.0f\" 40; i=$((i + 1)); sleep 0.02; done");
     const job = await at.execute("say");
     const reader = await open(t, at, job);
-    await until(reader, () => log.querySelector(".log-stream:not([hidden])"));
-    await until(reader, () => /Following.*lines\/s.*showing the newest/s.test(log.querySelector(".log-status").innerText));
-    const streamed = await reader.evaluate(() => {
-        const stream = log.querySelector(".log-stream");
+    const streamed = await until(reader, () => {
+        const stream = log.querySelector(".log-stream:not([hidden])");
+        if (!stream || !/Following.*lines\/s.*showing the newest/s.test(log.querySelector(".log-status").innerText)) return null;
         const sight = log.scroller.getBoundingClientRect();
         const rows = stream.textContent.trimEnd().split("\n");
         const at = stream.textContent.lastIndexOf("line");
@@ -537,7 +542,7 @@ story("errors and warnings can be gone through, and shown by themselves", async 
         const levels = [...log.querySelectorAll(".tree-log-line")].map((row) => row.dataset.level);
         return levels.length > 20 && levels.every((level) => ["warn", "error"].includes(level));
     });
-    assert.ok(await reader.evaluate(() => log.querySelector(".log-map").style.getPropertyValue("--marks").includes("gradient")));
+    await until(reader, () => log.querySelector(".log-map").style.getPropertyValue("--marks").includes("gradient"));
     clean(reader);
 });
 

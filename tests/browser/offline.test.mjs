@@ -11,7 +11,7 @@ import test, { after } from "node:test";
 import { folder, serve } from "../api/server.mjs";
 import { Proxy } from "../faults/proxy.mjs";
 import { dice } from "../faults/soak.mjs";
-import { ended, everyLine, page, quit, until } from "./browser.mjs";
+import { Heads, ended, everyLine, page, quit, reached, until } from "./browser.mjs";
 
 after(quit);
 
@@ -52,6 +52,7 @@ test(`a page whose network is switched off and on ${TIMES} times during a run en
     }
     await writeFile(flag, "");
     assert.equal(await ended(reader, job), "completed");
+    await reached(reader, await new Heads(server).ask([topic])); // its lines may come later
     const { body: tree } = await server.get(`/api/jobs/${job}/tree?lines=1`);
     const [step] = tree.steps;
     const lines = [];

@@ -175,7 +175,7 @@ story("a step that tries again says which attempt it is at", async (t) => {
     const reader = await page(t, server, { path: "/jobs/" + job });
     await until(reader, () => document.querySelector(".timeline-progress")?.checkVisibility() && document.querySelector(".timeline-progress").innerText === "attempt 2 of 4");
     await until(reader, () => [...document.querySelectorAll(".tree-log-text")].some((el) => el.innerText.startsWith("attempt 1 of 4 failed: exit code 3")));
-    assert.deepEqual(await reader.evaluate(() => [...document.querySelectorAll(".tree-log-line.part .tree-log-text")].map((el) => el.innerText)), ["attempt 2 of 4"]);
+    await until(reader, () => [...document.querySelectorAll(".tree-log-line.part .tree-log-text")].map((el) => el.innerText).join() === "attempt 2 of 4");
     clean(reader);
 });
 
@@ -356,7 +356,7 @@ story("whoever saves over somebody else's change sees both, and decides", async 
     assert.match(changes, /− .*echo theirs/);
     assert.match(changes, /\+ .*echo mine/);
     assert.equal((await server.get("/api/job-definitions/mine")).body.source, source("theirs"), "nothing is lost yet");
-    await reader.click("text=Keep mine");
+    await Promise.all([reader.waitForResponse((response) => response.request().method() === "PUT"), reader.click("text=Keep mine")]);
     await until(reader, () => !document.querySelector(".conflict").checkVisibility());
     assert.equal((await server.get("/api/job-definitions/mine")).body.source, source("mine"));
     clean(reader);
@@ -449,8 +449,8 @@ story("documents are found by words, opened, and their text is never markup", as
     const word = first.title.split(" ").find((part) => part.length > 5);
     await reader.fill("#search", word);
     const expected = (await server.get("/api/documents?q=" + encodeURIComponent(word))).body.total_count;
+    await until(reader, (word) => new URLSearchParams(location.search).get("q") === word, word);
     await until(reader, (n) => document.querySelectorAll(".document").length === n, expected);
-    assert.equal(new URL(reader.url()).searchParams.get("q"), word);
     await reader.click(`.document[href="/documents/${first.id}"]`);
     await until(reader, (title) => document.querySelector("#document-title").innerText === title, first.title);
     assert.equal(await reader.evaluate(() => document.querySelectorAll(".markdown script, .markdown img, .markdown [onclick]").length), 0);
@@ -490,9 +490,10 @@ story("documents that came while the server could not be asked for them are told
     const { reader, fail, reconnect } = await unanswered(t, server, false);
     await until(reader, () => document.querySelectorAll(".document").length > 0);
     await fail();
+    const failed = reader.waitForEvent("requestfailed", (request) => new URL(request.url()).pathname === "/api/documents");
     await server.run("crawl", { site: site.url });
     await reached(reader, await new Heads(server).ask(await topicsOf(reader)));
-    await reader.waitForEvent("requestfailed", (request) => new URL(request.url()).pathname === "/api/documents");
+    await failed;
     await reconnect();
     await until(reader, (n) => document.querySelector("main .title").innerText.includes(`+${n} new`), (await countOf()) - before);
     clean(reader);

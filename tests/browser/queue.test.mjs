@@ -7,6 +7,7 @@ import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { folder, serve } from "../api/server.mjs";
+import { Proxy } from "../faults/proxy.mjs";
 import {
     Heads,
     ended,
@@ -187,11 +188,12 @@ story("a job is cancelled from the page", async (t) => {
 story("the server is killed and started again, and the page goes on by itself", async (t) => {
     const site = await newsroom(t, "--delay", "20");
     const data = await folder(t);
-    const before = await serve(t, { definitions, data });
-    const reader = await page(t, before, { quiet: /ERR_CONNECTION|ERR_EMPTY|WebSocket/ });
+    let server = await serve(t, { definitions, data });
+    const proxy = await Proxy.open(t, () => server.port); // whose port nobody else can take meanwhile
+    const reader = await page(t, proxy, { quiet: /ERR_CONNECTION|ERR_EMPTY|WebSocket/ });
     const id = await runFromPage(reader, "news-crawler", { site: site.url, delay: "20ms" });
-    await lines(before, id, "crawl_news_sites", 40);
-    await before.stop("SIGKILL");
+    await until(reader, () => document.querySelector('.tree-log-line[data-line="40"]'));
+    await server.stop("SIGKILL");
     await until(reader, () => {
         const strip = document.querySelector(".strip");
         return strip.checkVisibility() && /^Offline since/.test(strip.innerText.trim()) &&
@@ -205,15 +207,10 @@ story("the server is killed and started again, and the page goes on by itself", 
     assert.deepEqual({ ...off, lines: off.lines > 30 }, {
         badge: "offline", run: true, lines: true,
     });
-    const again = await serve(t, {
-        definitions,
-        data,
-        args: ["--listen", `127.0.0.1:${before.port}`],
-    });
-    assert.equal(again.port, before.port);
+    server = await serve(t, { definitions, data });
     await until(reader, () => !document.querySelector(".strip").checkVisibility());
     assert.equal(await ended(reader, id), "completed");
-    await assertFresh(t, again, reader, [id]);
+    await assertFresh(t, server, reader, [id]);
     clean(reader);
 });
 
@@ -289,6 +286,7 @@ story("a line has the same number on the page, over REST and over both sockets",
     const reader = await page(t, server);
     const id = await runFromPage(reader, "news-crawler", { site: site.url, delay: "0ms" });
     assert.equal(await ended(reader, id), "completed");
+    await reached(reader, await new Heads(server).ask(topicsOf(id))); // its lines may come later
     const v1 = server.socket("tailrace.v1");
     await v1.next("status");
     v1.send({ op: "sub", topic: "job:" + id, since });
@@ -433,16 +431,16 @@ story("the first line is there soon after the job was asked for", async (t) => {
     const times = [];
     for (let i = 0; i < 5; i++) {
         const id = await runFromPage(reader, "news-crawler", { site: site.url, delay: "0ms" });
+        await until(reader, (id) => window.firsts[id] < Infinity, id);
         await ended(reader, id);
         times.push(
-            await reader.evaluate(async (id) => {
-                for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+            await reader.evaluate((id) => {
                 const asked = performance.getEntriesByType("resource").filter((e) => e.name.endsWith("/execute"));
                 return window.firsts[id] - asked.at(-1).startTime;
             }, id),
         );
     }
-    times.forEach((ms) => assert.ok(ms > 0 && ms < Infinity));
+    times.forEach((ms) => assert.ok(ms > 0));
     t.diagnostic("execute → first line painted, ms: " + times.map((ms) => ms.toFixed(0)).join(", "));
     clean(reader);
 });
