@@ -281,11 +281,13 @@ export class Heads {
 }
 
 // Waits until the page has received all that is in `heads` ({topic: seq}), of the topics that it
-// follows, and has painted it; and what it asked for because of that.
+// follows, and has painted it; and what it asked for because of that. A row whose line did not come is
+// asked for after a while.
 export async function reached(reader, heads) {
     const isThere = (heads) =>
         window.flying === 0 &&
-        Object.entries(window.wire).every(([topic, seq]) => seq >= (heads[topic] ?? 0));
+        Object.entries(window.wire).every(([topic, seq]) => seq >= (heads[topic] ?? 0)) &&
+        [...document.querySelectorAll('.tree-log-line[data-level=""]')].every((row) => !row.checkVisibility());
     for (let i = 0; i < 3; i++) {
         await until(reader, isThere, heads).catch(async (error) => {
             throw new Error(await reader.evaluate(lag, heads), { cause: error });
@@ -301,7 +303,8 @@ function lag(heads) {
         .map(([topic, seq]) => `${topic} at ${seq} of ${heads[topic]} (${window.wireSaid[topic].slice(-12).join(", ")})`)
         .join(", ");
     const badge = document.querySelector(".badge").innerText;
-    return `${location.pathname}, "${badge}", did not get all: ${behind}; ${window.flying} requests without an answer`;
+    const empty = document.querySelectorAll('.tree-log-line[data-level=""]').length;
+    return `${location.pathname}, "${badge}", did not get all: ${behind}; ${window.flying} requests without an answer, ${empty} rows without a line`;
 }
 
 // The topics that the page follows.
