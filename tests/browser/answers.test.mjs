@@ -131,6 +131,24 @@ story("the answer to a run, or to a cancel, closes no form but its own", async (
     assert.deepEqual(reader.complaints, []);
 });
 
+story("what is typed while a definition is saved stays", async (t) => {
+    const server = await serve(t);
+    const source = (word) => SAYS.replace("word", word);
+    await server.fetch("/api/job-definitions", { method: "POST", headers: { "Content-Type": "application/yaml" }, body: source("one") });
+    const reader = await page(t, server, { path: "/definitions/says" });
+    await until(reader, () => document.querySelector("#source").value.includes("echo one"));
+    await reader.fill("#source", source("two"));
+    const { asked, release } = await hold(reader, (url) => url.pathname === "/api/job-definitions/says");
+    await reader.click(".editor-head .primary");
+    await asked;
+    await reader.fill("#source", source("three"));
+    await release();
+    assert.equal(await reader.inputValue("#source"), source("three"));
+    await Promise.all([reader.waitForResponse((response) => response.request().method() === "PUT"), reader.click(".editor-head .primary")]);
+    assert.equal((await server.get("/api/job-definitions/says")).body.source, source("three"));
+    assert.deepEqual(reader.complaints, []);
+});
+
 story("marks of errors that could not be asked for come later", async (t) => {
     const server = await serve(t, { definitions: { "warns.yaml": WARNS } });
     const go = await folder(t);

@@ -161,11 +161,13 @@ start(() => ({
         this.$nextTick(() => this.$refs.new.focus()); // what had the focus is hidden now
     },
 
-    take(definition, tag) {
+    // isTyped: the reader has written on since it was saved.
+    take(definition, tag, isTyped) {
         const { id, name, source, file } = definition;
         const readOnly = file ? "This definition is the file " + file + ": change it there, and it is read again when the server starts." : "";
         Object.assign(this, { editing: true, id, title: name, saved: source, tag, readOnly, conflict: "" });
-        this.textSet(source);
+        if (isTyped) this.typed();
+        else this.textSet(source);
     },
 
     startNew() {
@@ -290,7 +292,7 @@ start(() => ({
         try {
             const { body, tag } = await apiTagged(path, { method: this.id ? "PUT" : "POST", headers, body: text });
             history.replaceState(null, "", "/definitions/" + encodeURIComponent(body.id));
-            this.take(body, tag);
+            this.take(body, tag, this.text() !== text);
             this.load();
         } catch (error) {
             if (error.body?.code === "conflict") this.conflictSet(error.body.definition, error.tag);
