@@ -1,16 +1,16 @@
 // However a job ends, nothing that it started is left: a command with a family of processes, each of
-// which tries to get away in its own way, and notes its pid in a file.
+// which tries to get away in its own way, and notes its pid in a file, with its start: pids are used again.
 import assert from "node:assert/strict";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import nodeTest from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { folder, serve } from "../api/server.mjs";
-import { processesOf } from "./invariants.mjs";
+import { alive, processesOf } from "./invariants.mjs";
 
 const test = (name, run) => nodeTest(name, { timeout: 120000 }, run);
 
-// Each line runs in a shell of its own; `note` writes that shell's pid.
+// Each line runs in a shell of its own; `note` writes that shell's pid and start.
 const members = {
     child: "note; sleep 1000 & wait",
     "child that ignores SIGTERM": "trap '' TERM HUP INT; note; while :; do sleep 1; done",
@@ -32,21 +32,16 @@ async function familyMake(t) {
         await chmod(path.join(home, name), 0o755);
     };
     // $$ of a subshell is its parent's: the kernel's own word is asked.
-    await file("note", "note() { read -r pid rest </proc/self/stat; echo $pid >>$FAMILY/pids; }\n");
-    await file("again", '#!/bin/sh\n[ "$1" ] || echo $$ >>$FAMILY/pids\nexec "$0" again\n');
+    await file("note", "note() { to=${1:-pids}; read -r line </proc/self/stat; set -- $line; echo $1 ${22} >>$FAMILY/$to; }\n");
+    await file("again", '#!/bin/sh\n. $FAMILY/note\n[ "$1" ] || note\nexec "$0" again\n');
     await file("begin", ["#!/bin/sh", ". $FAMILY/note", ...Object.values(members).map((line) => `(${line}) &`), "wait", ""].join("\n"));
-    await file("one", "#!/bin/sh\ntrap '' TERM HUP INT\necho $$ >>$FAMILY/more\nwhile [ -e $FAMILY ]; do sleep 1; done\n");
-    await file("hop", "#!/bin/sh\ntrap '' TERM HUP INT\necho $$ >>$FAMILY/more\nsleep 0.02\n[ -e $FAMILY ] && setsid $0 &\n");
+    await file("one", "#!/bin/sh\ntrap '' TERM HUP INT\n. $FAMILY/note\nnote more\nwhile [ -e $FAMILY ]; do sleep 1; done\n");
+    await file("hop", "#!/bin/sh\ntrap '' TERM HUP INT\n. $FAMILY/note\nnote more\nsleep 0.02\n[ -e $FAMILY ] && setsid $0 &\n");
     await file("pids", "");
     await file("more", "");
-    const numbers = async (name) => (await readFile(path.join(home, name), "utf8")).split("\n").filter(Boolean).map(Number);
-    return { home, pids: () => numbers("pids"), more: () => numbers("more") };
+    const noted = async (name) => (await readFile(path.join(home, name), "utf8")).split("\n").filter(Boolean);
+    return { home, pids: () => noted("pids"), more: () => noted("more") };
 }
-
-const alive = async (pid) => {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-    return stat !== "" && !/\) [ZX] /.test(stat);
-};
 
 const definition = (home, more) => JSON.stringify({ id: "d", name: "D", ...more.job, steps: [
     { name: "family", type: "shell", config: { env: { FAMILY: home }, command: more.command ?? "exec $FAMILY/begin" }, ...more.step }] });
@@ -66,7 +61,9 @@ async function begun(t, more = {}, times = 1, options = {}) {
 async function goneCheck({ family }, least = COUNT) {
     const pids = await family.pids();
     assert.ok(pids.length >= least, `${pids.length} have begun`);
-    for (const pid of [...pids, ...(await family.more())]) assert.ok(pid > 1 && !(await alive(pid)), `process ${pid} is left`);
+    const all = [...pids, ...(await family.more())];
+    assert.ok(all.every((line) => /^\d+ \d+$/.test(line)), all.join("\n"));
+    assert.deepEqual(alive(all), [], "these are left");
     assert.deepEqual(processesOf(`FAMILY=${family.home}`), [], "nobody is left who had no time to note its number");
 }
 
@@ -106,7 +103,7 @@ test("nothing is left of a server that was killed, once there is a new one", asy
     await first.server.stop("SIGKILL");
     const second = await begun(t, {}, 2, { data, family: first.family, job: first.job });
     const old = (await first.family.pids()).slice(0, COUNT);
-    for (const pid of old) assert.ok(!(await alive(pid)), `process ${pid} is left`);
+    assert.deepEqual(alive(old), [], "these are left");
     await second.server.post(`/api/jobs/${second.job}/cancel`);
     assert.equal(await second.ended(), "cancelled");
     await goneCheck(second, 2 * COUNT);
