@@ -111,6 +111,37 @@ story("jobs older than the live list are all there, each once, the newest first"
     clean(reader);
 });
 
+// Tells what has come into sight some frames late, and all at once, as a browser does that is busy.
+function tellLate() {
+    const Native = IntersectionObserver;
+    window.IntersectionObserver = class extends Native {
+        constructor(told, options) {
+            const kept = [];
+            const tell = (frames) => requestAnimationFrame(() => (frames ? tell(frames - 1) : told(kept.splice(0))));
+            super((entries) => (kept.push(...entries) === entries.length && tell(3)), options);
+        }
+    };
+}
+
+story("older jobs come when one is near, however late that is told", async (t) => {
+    const server = await serve(t, { definitions });
+    const ids = await ended(server, 230);
+    const reader = await page(t, server, { prepare: (reader) => reader.addInitScript(tellLate) });
+    await reader.evaluate(() => {
+        let before = 0;
+        const each = () => {
+            const count = document.querySelectorAll(".older-job").length;
+            if (count === before) scrollTo(0, document.body.scrollHeight); // not before it is known to be far
+            before = count;
+            requestAnimationFrame(each);
+        };
+        each();
+    });
+    await until(reader, (n) => document.querySelectorAll(".card, .older-job").length === n, 230);
+    assert.deepEqual(await all(reader), [...ids].reverse());
+    clean(reader);
+});
+
 story("a job that becomes old while one looks stays on the page", async (t) => {
     const server = await serve(t, { definitions });
     const ids = await ended(server, 53);

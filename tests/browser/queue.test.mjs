@@ -91,18 +91,19 @@ const lines = (server, id, step, wanted) =>
 // that there is nothing new, and look. Returns the first difference, or null.
 async function refreshEquivalence(t, options = {}) {
     const site = await newsroom(t, "--delay", "10");
-    const server = await serve(t, { definitions });
+    const server = await serve(t, { definitions: { ...definitions, ...options.definitions } });
     const reader = await page(t, server, options);
     const id = await runFromPage(reader, "news-crawler", { site: site.url, delay: "10ms" });
     const heads = new Heads(server);
     let at = 0;
     for (let moment = 0; moment < 3; moment++) {
-        at += 1 + Math.floor(Math.random() * 40);
+        at += 1 + Math.floor(Math.random() * 13);
         await lines(server, id, "crawl_news_sites", at);
         process.kill(site.pid, "SIGSTOP");
         const found = await difference(t, server, reader, [id], heads);
         if (found) return found;
         const { state } = await painted(reader);
+        if (moment && state.cards[0].status !== "running") break; // it was over before its site was stopped
         assert.equal(state.cards[0].status, "running");
         assert.ok(state.cards[0].steps[0].log.numbers.at(-1) >= at, "painted while it runs");
         t.diagnostic(`at line ${state.cards[0].steps[0].log.numbers.at(-1)}: the same`);
@@ -113,7 +114,7 @@ async function refreshEquivalence(t, options = {}) {
     if (found) return found;
     const { state } = await painted(reader);
     assert.equal(state.cards[0].status, "completed");
-    assert.equal(state.cards[0].steps[0].logs.startsWith("logs: 100/"), true);
+    if (!options.definitions) assert.equal(state.cards[0].steps[0].logs.startsWith("logs: 100/"), true);
     clean(reader);
     return null;
 }
@@ -124,7 +125,9 @@ story("a page that stayed open shows what a fresh page shows, at any moment", as
 });
 
 // The story above has to notice when the page does not take in one type of event.
-// Lines it asks for when they did not come, so of those it has to show all the same.
+// Lines it asks for when they did not come, so of those it has to show all the same; of how many there
+// are it shows the newest hundred, which it knows from those that come, so that there are fewer here.
+const FEW = { "news.yaml": NEWS.replace("max_pages: 100", "max_pages: 30") };
 for (const type of ["job_log", "step_progress", "job_status_change"]) {
     const isHealed = type === "job_log";
     story(`a page that misses ${type} ${isHealed ? "asks for it" : "is found out"}`, async (t) => {
@@ -138,7 +141,7 @@ for (const type of ["job_log", "step_progress", "job_status_change"]) {
                 const server = socket.connectToServer();
                 server.onMessage((text) => socket.send(without(text)));
             });
-        const found = await refreshEquivalence(t, { prepare });
+        const found = await refreshEquivalence(t, { prepare, ...(isHealed && { definitions: FEW }) });
         if (found && isHealed) assert.deepEqual(found[0], found[1]);
         assert.equal(found === null, isHealed);
     });

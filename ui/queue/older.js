@@ -31,7 +31,7 @@ export class Older extends HTMLElement {
         this.more.hidden = true;
         this.more.addEventListener("click", () => this.#load());
         this.append(this.list, this.more);
-        const near = ([seen]) => seen.isIntersecting && this.#load();
+        const near = (seen) => seen.at(-1).isIntersecting && this.#load(); // it may have gone and come
         this.observer = new IntersectionObserver(near, { rootMargin: "600px" });
         this.observer.observe(this.more);
     }
