@@ -110,9 +110,9 @@ async function oneByOne(tasks) {
 // ---- tables ----
 
 /** Runs them all in turn, so many rounds: each one's median. */
-async function rounds(runs) {
+async function rounds(runs, count = ROUNDS) {
     const all = runs.map(() => []);
-    for (let round = 0; round < ROUNDS; round++)
+    for (let round = 0; round < count; round++)
         for (const [i, run] of runs.entries()) all[i].push(await run());
     return all.map(median);
 }
@@ -211,7 +211,7 @@ async function commandsCase() {
         ["task-spooler", peer("task-spooler", () => spooler(some(1000)))],
         ["tailrace, terminals", () => commands(count, { pty: true })],
     ];
-    const rates = await rounds(cases.map(([, run]) => run));
+    const rates = await rounds(cases.map(([, run]) => run), 3 * ROUNDS); // a turn takes seconds, and turns differ by a fifth
     for (const [i, sizes] of [[2, small], [3, large]]) cases[i][0] += `, its server ${whole(median(sizes))} MiB large`;
     table(["what runs them", "commands/s", "tailrace is"], cases.map(([name], i) => [name, whole(rates[i]), `${fixed(rates[2] / rates[i], 2)} ×`]));
     table(["measure", "reached", "aim"], [
